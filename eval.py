@@ -1,0 +1,46 @@
+"""Evaluates a checkpoint or a MINDIR on a data set."""
+
+import sys
+from collections.abc import Sequence
+
+from src.inference.backend import open_backend
+from src.inference.evaluation_report import evaluate_and_report
+from src.model_utils.command import run_command
+from src.model_utils.config import Config, load_config
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluates as the options say; returns the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return run_command(lambda: evaluate_model(load_config(arguments, __doc__ or ""), "checkpoint_path"))
+
+
+def evaluate_model(config: Config, model_option: str) -> int:
+    """Evaluates the model that `model_option` names; what the user gave is checked against what it says of itself."""
+    config.require("eval_dataset_path", model_option)
+    config.check_model()
+    path = config[model_option]
+    backend = open_backend(
+        path,
+        config.device_target,
+        config.device_id,
+        charset=config.charset,
+        preprocessing=config.preprocessing,
+    )
+    config.check_artifact(backend.artifact, path)
+    evaluate_and_report(
+        backend,
+        path,
+        config.eval_dataset,
+        config.eval_dataset_path,
+        batch_size=config.batch_size,
+        protocol=config.protocol,
+        num_workers=config.num_parallel_workers,
+        predictions_path=config.save_predictions,
+        json_path=config.result_json,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Exports a checkpoint to MINDIR, ONNX or (on Ascend) AIR."""
+
+import sys
+from collections.abc import Sequence
+
+from src.model_utils.command import run_command
+from src.model_utils.config import Config, load_config
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exports as the options say; returns the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return run_command(lambda: _export(load_config(arguments, __doc__ or "")))
+
+
+def _export(config: Config) -> int:
+    from src.training.runtime import prepare_environment
+
+    prepare_environment()
+    from src.exporting.export import check_format, export_model
+    from src.exporting.ms_backend import open_checkpoint
+
+    config.require("ckpt_file")
+    check_format(config.file_format, config.device_target)
+    config.check_model()
+    backend = open_checkpoint(
+        config.ckpt_file, config.device_target, config.device_id, config.charset, config.preprocessing
+    )
+    config.check_artifact(backend.artifact, config.ckpt_file)
+    path = export_model(backend, config.file_name, config.file_format, config.device_target)
+    print(f"exported {config.ckpt_file} to {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

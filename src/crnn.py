@@ -1,0 +1,184 @@
+"""The network: VGG features, bidirectional LSTM, class scores at every time step. Versions V1 and V2.
+
+Source: Shi, Bai, Yao, "An End-to-End Trainable Neural Network for Image-based Sequence Recognition" (2015),
+table 1; the strides, the seventh convolution and the parameter names of V2 are the MindSpore model zoo's.
+"""
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+from mindspore.common.initializer import HeNormal, Uniform, initializer
+
+from src.errors import UserError
+
+CHANNELS = (64, 128, 256, 256, 512, 512, 512)
+BATCH_NORM_EPSILON = 1e-4
+BATCH_NORM_MOMENTUM = 0.9
+V1_DROPOUT = 0.1
+MODEL_VERSIONS = ("V1", "V2")
+MIN_WIDTH = 8  # narrower images leave no time step
+
+
+class ConvBatchNorm(nn.Cell):
+    """3x3 (or 2x2, unpadded) convolution without bias, then batch normalisation."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
+        super().__init__()
+        padding = 1 if kernel_size == 3 else 0
+        self.conv = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            pad_mode="pad",
+            padding=padding,
+            has_bias=False,
+            weight_init=HeNormal(mode="fan_out", nonlinearity="relu"),
+        )
+        self.bn = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.bn(self.conv(x))
+
+
+class VGG(nn.Cell):
+    """Seven convolutions that turn a line of text into one feature vector per time step.
+
+    `channel_scale` multiplies the published channel counts (64 to 512).
+    """
+
+    def __init__(self, channel_scale: float = 1.0) -> None:
+        super().__init__()
+        c1, c2, c3, c4, c5, c6, c7 = scaled_channels(channel_scale)
+        self.conv1 = ConvBatchNorm(3, c1)
+        self.conv2 = ConvBatchNorm(c1, c2)
+        self.conv3 = ConvBatchNorm(c2, c3)
+        self.conv4 = ConvBatchNorm(c3, c4)
+        self.conv5 = ConvBatchNorm(c4, c5)
+        self.conv6 = ConvBatchNorm(c5, c6)
+        self.conv7 = ConvBatchNorm(c6, c7, kernel_size=2)
+        self.relu = nn.ReLU()
+        self.pool_both = nn.MaxPool2d(kernel_size=2, stride=2)
+        self.pool_height = nn.MaxPool2d(kernel_size=(2, 1), stride=(2, 1))
+
+    def construct(self, x: Tensor) -> Tensor:
+        # ReLU and max-pooling commute; pooling first leaves ReLU a half or a quarter of the values.
+        x = self.relu(self.pool_both(self.conv1(x)))  # (N,3,H,W) -> (N,c1,H/2,W/2)
+        x = self.relu(self.pool_both(self.conv2(x)))  # -> (N,c2,H/4,W/4)
+        x = self.relu(self.conv3(x))
+        x = self.relu(self.pool_height(self.conv4(x)))  # -> (N,c4,H/8,W/4)
+        x = self.relu(self.conv5(x))
+        x = self.relu(self.pool_height(self.conv6(x)))  # -> (N,c6,H/16,W/4)
+        return self.relu(self.conv7(x))  # -> (N,c7,H/16-1,W/4-1)
+
+
+class BidirectionalLSTM(nn.Cell):
+    """Bidirectional LSTM, then one dense layer on every time step: (T,N,in) -> (T,N,out)."""
+
+    def __init__(self, input_size: int, hidden_size: int, output_size: int) -> None:
+        super().__init__()
+        self.rnn = create_lstm(input_size, hidden_size)
+        self.embedding = create_dense(2 * hidden_size, output_size)
+
+    def construct(self, x: Tensor) -> Tensor:
+        x, _ = self.rnn(x)  # (T,N,in) -> (T,N,2*hidden)
+        return self.embedding(x)
+
+
+class RecurrentV1(nn.Cell):
+    """Two bidirectional LSTM layers, dropout between them, one dense layer to the classes."""
+
+    def __init__(self, input_size: int, hidden_size: int, num_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.lstm1 = create_lstm(input_size, hidden_size)
+        self.dropout = nn.Dropout(p=dropout)
+        self.lstm2 = create_lstm(2 * hidden_size, hidden_size)
+        self.fc = create_dense(2 * hidden_size, num_classes)
+
+    def construct(self, x: Tensor) -> Tensor:
+        x, _ = self.lstm1(x)
+        x, _ = self.lstm2(self.dropout(x))
+        return self.fc(x)  # (T,N,2*hidden) -> (T,N,C)
+
+
+class CRNN(nn.Cell):
+    """Images to class scores, for any batch size and any width from 8 pixels on.
+
+    Args:
+        num_classes: Characters plus the blank.
+        hidden_size: Units of each LSTM direction.
+        version: "V1" (two stacked LSTM layers, dropout between) or "V2" (LSTM + dense, twice).
+        channel_scale: Multiplies the published channel counts 64..512; must give whole channels.
+        image_height: Pixels; must be 32 so that one row of features is left.
+        use_dropout: V1 only; the layer is inactive outside training.
+
+    Inputs:
+        images (N, 3, H, W) float32, preprocessed as `src.data.preprocess` does.
+
+    Returns:
+        logits (T, N, C) float32 with T = W // 4 - 1; not normalised.
+
+    Raises:
+        UserError: If version, height or channel scale cannot be built.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        hidden_size: int = 256,
+        version: str = "V2",
+        channel_scale: float = 1.0,
+        image_height: int = 32,
+        use_dropout: bool = True,
+    ) -> None:
+        super().__init__()
+        if version not in MODEL_VERSIONS:
+            raise UserError(f"model_version is {version!r}, must be one of {', '.join(MODEL_VERSIONS)}")
+        if image_height != 32:
+            raise UserError(
+                f"image_height is {image_height}; the network needs 32, which leaves one feature row"
+            )
+        features = scaled_channels(channel_scale)[-1]
+        self.vgg = VGG(channel_scale)
+        if version == "V1":
+            dropout = V1_DROPOUT if use_dropout else 0.0
+            self.rnn = RecurrentV1(features, hidden_size, num_classes, dropout)
+        else:
+            self.rnn = nn.SequentialCell(
+                BidirectionalLSTM(features, hidden_size, hidden_size),
+                BidirectionalLSTM(hidden_size, hidden_size, num_classes),
+            )
+
+    def construct(self, images: Tensor) -> Tensor:
+        x = self.vgg(images)  # (N,3,H,W) -> (N,F,1,T)
+        x = ops.transpose(ops.squeeze(x, 2), (2, 0, 1))  # (N,F,1,T) -> (T,N,F)
+        return self.rnn(x)
+
+    def accept_any_shape(self) -> "CRNN":
+        """Compile once for every batch size and width (graph mode); used by evaluation and export."""
+        self.set_inputs(Tensor(shape=[None, 3, 32, None], dtype=ms.float32))
+        return self
+
+
+def scaled_channels(channel_scale: float) -> tuple[int, ...]:
+    """The seven channel counts at a scale.
+
+    Raises:
+        UserError: If a count is not a positive whole number.
+    """
+    channels = [c * channel_scale for c in CHANNELS]
+    if any(c < 1 or c != int(c) for c in channels):
+        raise UserError(f"channel_scale {channel_scale} does not give whole channels: {channels}")
+    return tuple(int(c) for c in channels)
+
+
+def create_lstm(input_size: int, hidden_size: int) -> nn.LSTM:
+    """One bidirectional LSTM layer over (T,N,input_size)."""
+    return nn.LSTM(input_size, hidden_size, num_layers=1, bidirectional=True)
+
+
+def create_dense(input_size: int, output_size: int) -> nn.Dense:
+    """Dense layer with PyTorch's default uniform initialisation, 1/sqrt(fan in)."""
+    bound = input_size**-0.5
+    dense = nn.Dense(input_size, output_size)
+    dense.weight.set_data(initializer(Uniform(bound), dense.weight.shape, dense.weight.dtype))
+    dense.bias.set_data(initializer(Uniform(bound), dense.bias.shape, dense.bias.dtype))
+    return dense

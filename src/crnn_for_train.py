@@ -1,0 +1,109 @@
+"""One training step: gradients -> all-reduce -> clip by global norm -> update."""
+
+import mindspore as ms
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
+
+class NetworkWithLoss(nn.Cell):
+    """Network and loss as one function of a batch."""
+
+    def __init__(self, network: nn.Cell, loss: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.loss = loss
+
+    def construct(self, images: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+        return self.loss(self.network(images), targets, target_lengths)
+
+
+class CRNNForTrain(nn.Cell):
+    """Runs one optimiser update.
+
+    Args:
+        network: Images -> logits.
+        loss: (logits, targets, target_lengths) -> scalar.
+        optimizer: Its parameters are the ones trained; its learning rate is set from outside, each step.
+        clip_norm: Gradients are scaled so that their global norm is at most this; 0 leaves them.
+        is_distributed: Average the gradients over all processes, before clipping.
+
+    Inputs:
+        images (N,3,H,W) float32, targets (N,L) int32, target_lengths (N,) int32.
+
+    Returns:
+        The loss before the update and the global norm of the gradients before clipping, both float32.
+    """
+
+    def __init__(
+        self,
+        network: nn.Cell,
+        loss: nn.Cell,
+        optimizer: nn.Optimizer,
+        clip_norm: float = 10.0,
+        is_distributed: bool = False,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.optimizer = optimizer
+        self.parameters = optimizer.parameters
+        self.clip_norm = clip_norm
+        self.forward_backward = ops.value_and_grad(NetworkWithLoss(network, loss), None, self.parameters)
+        self.reducer = nn.DistributedGradReducer(self.parameters) if is_distributed else None
+
+    def construct(self, images: Tensor, targets: Tensor, target_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        loss, gradients = self.forward_backward(images, targets, target_lengths)
+        if self.reducer is not None:
+            gradients = self.reducer(gradients)
+        norm = global_norm(gradients)
+        if self.clip_norm > 0:
+            scale = self.clip_norm / ops.maximum(norm, Tensor(self.clip_norm, ms.float32))
+            gradients = scale_all(gradients, scale)
+        return ops.depend(loss, self.optimizer(gradients)), norm
+
+
+class WeightAverage(nn.Cell):
+    """Exponential moving average of all parameters, batch norm statistics included.
+
+    The averages are parameters of their own, named `ema.` + name, and start as copies.
+
+    Args:
+        parameters: What is averaged.
+        decay: Share of the old average that stays at each step, 0 < decay < 1. The first steps use
+            (1 + step) / (10 + step) where that is smaller, so that the random start is soon forgotten.
+    """
+
+    def __init__(self, parameters: list[Parameter], decay: float) -> None:
+        super().__init__(auto_prefix=False)
+        self.decay = decay
+        self.sources = ParameterTuple(parameters)
+        self.averages = ParameterTuple(
+            [Parameter(p.value().copy(), name=f"ema.{p.name}", requires_grad=False) for p in parameters]
+        )
+
+    def restart(self) -> None:
+        """Makes the averages copies of the parameters again."""
+        for source, average in zip(self.sources, self.averages, strict=True):
+            average.set_data(source.value().copy())
+
+    def update(self, step: int) -> None:
+        """Takes the parameters after update number `step` (from 0) into the average."""
+        self(Tensor(min(self.decay, (1 + step) / (10 + step)), ms.float32))
+
+    def construct(self, decay: Tensor) -> Tensor:
+        for i in range(len(self.sources)):
+            ops.assign(self.averages[i], self.averages[i] * decay + self.sources[i] * (1 - decay))
+        return decay
+
+
+def global_norm(tensors: tuple[Tensor, ...]) -> Tensor:
+    """Square root of the sum of all squares, float32."""
+    total = Tensor(0.0, ms.float32)
+    for tensor in tensors:
+        total = total + ops.square(tensor.astype(ms.float32)).sum()
+    return ops.sqrt(total)
+
+
+def scale_all(tensors: tuple[Tensor, ...], scale: Tensor) -> tuple[Tensor, ...]:
+    """Every tensor times one number, in the tensor's own type."""
+    scaled: tuple[Tensor, ...] = ()
+    for tensor in tensors:
+        scaled += (tensor * scale.astype(tensor.dtype),)
+    return scaled

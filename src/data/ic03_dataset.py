@@ -1,0 +1,22 @@
+"""ICDAR 2003 words as `convert_ic03.py` writes them: a folder of crops with `annotation.txt`."""
+
+import os
+
+from src.data.annotation import read_annotation, split_at_name
+from src.data.samples import SampleSource
+from src.data.text_file import require_file, require_folder
+
+
+def load_ic03(root: str, split: str = "test") -> SampleSource:
+    """The samples of `annotation.txt`, one `image,label` a line; commas in labels survive.
+
+    Args:
+        root: Folder of the crops and the annotation.
+        split: Not used, the folder is one split.
+
+    Raises:
+        UserError: If the folder or the annotation is missing; the message names the path.
+    """
+    del split
+    path = require_file(os.path.join(require_folder(root), "annotation.txt"), "annotation")
+    return read_annotation(path, root, split_at_name)

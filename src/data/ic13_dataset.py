@@ -1,0 +1,45 @@
+"""ICDAR 2013 and 2015 word recognition as published: word images with `gt.txt`."""
+
+import glob
+import os
+import re
+
+from src.data.annotation import read_annotation
+from src.data.samples import SampleSource
+from src.data.text_file import require_folder
+from src.errors import UserError
+
+_QUOTED = re.compile(r'^\s*(?P<name>[^,"]+?)\s*,\s*"(?P<label>.*)"\s*$')
+_ESCAPED = re.compile(r'\\(["\\])')
+
+
+def parse_ic13_line(line: str) -> tuple[str, str] | None:
+    r"""`word_1.png, "Tired\"ness"` -> ('word_1.png', 'Tired"ness'), None if the line has another form.
+
+    Source: ICDAR 2013 Robust Reading, task 2.3: the label is quoted, quotes in it are escaped by a backslash.
+    """
+    match = _QUOTED.match(line)
+    if match is None:
+        return None
+    return match["name"], _ESCAPED.sub(r"\1", match["label"])
+
+
+def load_ic13(root: str, split: str = "test") -> SampleSource:
+    """The samples of `gt.txt` (or the official `Challenge2_Test_Task3_GT.txt` and the like) in `root`.
+
+    Args:
+        root: Folder of the word images and the annotation.
+        split: Not used, the folder is one split.
+
+    Raises:
+        UserError: If the folder or the annotation is missing, or several annotations could be meant.
+    """
+    del split
+    path = os.path.join(require_folder(root), "gt.txt")
+    if not os.path.isfile(path):
+        official = sorted(glob.glob(os.path.join(glob.escape(root), "*GT*.txt")))
+        if len(official) != 1:
+            found = f" and {len(official)} other *GT*.txt are there" if official else ""
+            raise UserError(f"annotation {path!r} does not exist{found}")
+        path = official[0]
+    return read_annotation(path, root, parse_ic13_line)

@@ -1,0 +1,34 @@
+"""Street View Text as `convert_svt.py` writes it: a folder of crops named `..._LABEL.jpg`."""
+
+import os
+
+from src.data.image_io import IMAGE_SUFFIXES
+from src.data.samples import MALFORMED, FilterReport, ListSource, SampleSource, WordSample
+from src.data.text_file import require_folder
+from src.errors import UserError
+
+
+def load_svt(root: str, split: str = "test") -> SampleSource:
+    """The crops in `root`, in the order of their names; the label is what follows the last underscore.
+
+    Args:
+        root: Folder of the crops.
+        split: Not used, the folder is one split.
+
+    Raises:
+        UserError: If the folder is missing or holds no image.
+    """
+    del split
+    names = sorted(n for n in os.listdir(require_folder(root)) if n.lower().endswith(IMAGE_SUFFIXES))
+    if not names:
+        raise UserError(f"no images in {root!r} (looked for {', '.join(IMAGE_SUFFIXES)})")
+    report = FilterReport()
+    samples = []
+    for name in names:
+        path = os.path.join(root, name)
+        _, underscore, label = os.path.splitext(name)[0].rpartition("_")
+        if underscore:
+            samples.append(WordSample(path, label))
+        else:
+            report.drop(MALFORMED, f"{path}: no label, expected ..._LABEL{os.path.splitext(name)[1]}")
+    return ListSource(samples, root, report)

@@ -1,0 +1,75 @@
+"""`create_dataset`: a data set by its name, ready to be trained on or evaluated."""
+
+from collections.abc import Callable
+
+from rapidfuzz import process
+
+from src.data.folder_dataset import load_folder
+from src.data.ic03_dataset import load_ic03
+from src.data.ic13_dataset import load_ic13
+from src.data.iiit5k_dataset import load_iiit5k
+from src.data.mjsynth_dataset import load_mjsynth
+from src.data.preprocess import Preprocessing
+from src.data.samples import SampleSource
+from src.data.svt_dataset import load_svt
+from src.data.word_dataset import WordDataset
+from src.errors import UserError
+from src.text.charset import Charset
+
+READERS: dict[str, Callable[[str, str], SampleSource]] = {
+    "synth": load_mjsynth,
+    "ic03": load_ic03,
+    "ic13": load_ic13,
+    "ic15": load_ic13,
+    "iiit5k": load_iiit5k,
+    "svt": load_svt,
+    "folder": load_folder,
+}
+
+
+def load_samples(name: str, path: str, *, split: str = "test") -> SampleSource:
+    """The samples of a data set, before any filter.
+
+    Args:
+        name: One of `READERS`.
+        path: Its folder.
+        split: 'train', 'test' or 'val', where the data set has them.
+
+    Raises:
+        UserError: If the name is unknown, the path empty, or files are missing; the message names them.
+    """
+    if name not in READERS:
+        nearest = process.extractOne(name, list(READERS))
+        hint = f", did you mean {nearest[0]!r}?" if nearest else ""
+        raise UserError(f"unknown data set {name!r}{hint} (known: {', '.join(READERS)})")
+    if not path:
+        raise UserError(f"the path of data set {name!r} is empty")
+    return READERS[name](path, split)
+
+
+def create_dataset(
+    name: str,
+    path: str,
+    *,
+    split: str,
+    charset: Charset,
+    preprocessing: Preprocessing,
+    max_text_length: int | None = None,
+    for_training: bool = True,
+) -> WordDataset:
+    """A data set by its name, filtered for training or complete for evaluation.
+
+    Args:
+        name: One of `READERS`.
+        path: Its folder.
+        split: 'train', 'test' or 'val', where the data set has them.
+        charset: Turns texts into targets.
+        preprocessing: The network's input size and normalisation.
+        max_text_length: Longest word trained on, in characters; None for no limit but the time steps.
+        for_training: Whether words that cannot be learnt are dropped and unreadable images replaced.
+
+    Raises:
+        UserError: If the name is unknown, files are missing, or nothing is left.
+    """
+    source = load_samples(name, path, split=split)
+    return WordDataset(source, charset, preprocessing, max_text_length, for_training=for_training)

@@ -1,0 +1,97 @@
+"""Writing a network as MINDIR, ONNX or AIR."""
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import mindspore as ms
+import onnx
+
+from src.errors import UserError
+from src.exporting.ms_backend import MindSporeBackend, description_path
+from src.exporting.onnx_graph import build_onnx
+from src.training.checkpoint import network_weights
+
+_logger = logging.getLogger(__name__)
+
+FORMATS = ("MINDIR", "AIR", "ONNX")
+
+
+def check_format(file_format: str, device_target: str) -> None:
+    """Raises UserError if the format is unknown or cannot be written on this device."""
+    if file_format not in FORMATS:
+        raise UserError(f"file_format is {file_format!r}, must be one of {', '.join(FORMATS)}")
+    if file_format == "AIR" and device_target != "Ascend":
+        raise UserError(
+            f"file_format AIR needs device_target Ascend, not {device_target}: MindSpore writes AIR on Ascend "
+            "hardware only; MINDIR and ONNX can be exported anywhere"
+        )
+
+
+def export_model(backend: MindSporeBackend, file_name: str, file_format: str, device_target: str) -> Path:
+    """Writes the network of a checkpoint; the file appears whole or not at all.
+
+    Args:
+        backend: From `load_checkpoint_backend`.
+        file_name: With or without the format's ending.
+        file_format: MINDIR (any batch and width, description in a .json beside it), ONNX (any batch and width,
+            description in its metadata) or AIR (the artifact's sizes at batch 1).
+        device_target: The device that MindSpore runs on.
+
+    Returns:
+        The file written.
+
+    Raises:
+        UserError: If the format is not available or the file cannot be written.
+    """
+    check_format(file_format, device_target)
+    ending = f".{file_format.lower()}"
+    target = Path(file_name if file_name.lower().endswith(ending) else file_name + ending)
+    writers: dict[str, Callable[[MindSporeBackend, Path], None]] = {
+        "MINDIR": _write_mindir,
+        "ONNX": _write_onnx,
+        "AIR": _write_air,
+    }
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{ending}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        writers[file_format](backend, temporary)
+        if file_format != "ONNX":
+            description_path(str(target)).write_text(backend.artifact.to_json(indent=2), encoding="utf-8")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"{target}: cannot be written: {error}") from None
+    if file_format == "MINDIR" and device_target != "Ascend":
+        _logger.info(
+            "%s: for GPU and CPU; the Ascend converter refuses an LSTM exported elsewhere, so for inference on "
+            "Ascend run this command on Ascend",
+            target,
+        )
+    return target
+
+
+def _write_mindir(backend: MindSporeBackend, path: Path) -> None:
+    height = backend.artifact.preprocessing.height
+    ms.export(
+        backend.network,
+        ms.Tensor(shape=[None, 3, height, None], dtype=ms.float32),
+        file_name=str(path),
+        file_format="MINDIR",
+    )
+
+
+def _write_air(backend: MindSporeBackend, path: Path) -> None:
+    size = backend.artifact.preprocessing
+    ms.export(
+        backend.network,
+        ms.ops.zeros((1, 3, size.height, size.width), ms.float32),
+        file_name=str(path),
+        file_format="AIR",
+    )
+
+
+def _write_onnx(backend: MindSporeBackend, path: Path) -> None:
+    onnx.save(build_onnx(network_weights(backend.network), backend.artifact), str(path))

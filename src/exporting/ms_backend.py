@@ -1,0 +1,98 @@
+"""MindSpore as the engine: a checkpoint or a MINDIR that runs on any batch size and width."""
+
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import numpy.typing as npt
+from mindspore import nn
+
+from src.crnn import CRNN
+from src.data.preprocess import Preprocessing
+from src.errors import UserError
+from src.inference.artifact import Artifact
+from src.text.charset import Charset
+from src.training.checkpoint import describe_foreign, load_weights, read_checkpoint
+from src.training.runtime import initialize
+
+
+class MindSporeBackend:
+    """A network or loaded graph with its self-description."""
+
+    def __init__(self, network: nn.Cell, artifact: Artifact, name: str) -> None:
+        self.artifact = artifact
+        self.name = name
+        self.network = network
+
+    def forward(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Images (N, 3, H, W) -> logits (T, N, C)."""
+        logits: npt.NDArray[np.float32] = self.network(ms.Tensor(images)).asnumpy()
+        return logits
+
+
+def create_network(artifact: Artifact, use_dropout: bool = True) -> CRNN:
+    """The network an artifact describes, freshly initialised."""
+    spec = artifact.network
+    return CRNN(
+        num_classes=artifact.charset.num_classes,
+        hidden_size=spec.hidden_size,
+        version=spec.version,
+        channel_scale=spec.channel_scale,
+        image_height=artifact.preprocessing.height,
+        use_dropout=use_dropout,
+    )
+
+
+def evaluation_backend(artifact: Artifact) -> MindSporeBackend:
+    """A backend whose network is to be filled with `load_weights`."""
+    network = create_network(artifact)
+    network.set_train(False)
+    return MindSporeBackend(network.accept_any_shape(), artifact, "MindSpore checkpoint")
+
+
+def open_checkpoint(
+    path: str,
+    device_target: str,
+    device_id: int,
+    charset: Charset,
+    preprocessing: Preprocessing,
+) -> MindSporeBackend:
+    """Opens a checkpoint; charset and preprocessing serve only one without a self-description.
+
+    Raises:
+        UserError: If it cannot be read or does not fit; see `read_checkpoint` and `describe_foreign`.
+    """
+    initialize(device_target, device_id)
+    checkpoint = read_checkpoint(path)
+    artifact = checkpoint.artifact or describe_foreign(
+        checkpoint.weights, checkpoint.others, charset, preprocessing, path
+    )
+    backend = evaluation_backend(artifact)
+    load_weights(backend.network, checkpoint.weights, path)
+    return backend
+
+
+def open_mindir(path: str, device_target: str, device_id: int) -> MindSporeBackend:
+    """Opens a MINDIR with its self-description in the .json beside it.
+
+    Raises:
+        UserError: If either file is missing or damaged.
+    """
+    initialize(device_target, device_id)
+    description = description_path(path)
+    try:
+        artifact = Artifact.from_json(description.read_text(encoding="utf-8"), str(description))
+    except OSError as error:
+        raise UserError(
+            f"{description}: {error.strerror}; a MINDIR needs its description beside it"
+        ) from None
+    try:
+        graph = nn.GraphCell(ms.load(path))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a whole MINDIR: {str(error).strip().splitlines()[0]}") from None
+    return MindSporeBackend(graph, artifact, "MindSpore MINDIR")
+
+
+def description_path(mindir_path: str) -> Path:
+    """Where the self-description of a MINDIR lies."""
+    return Path(mindir_path).with_suffix(".json")

@@ -1,0 +1,69 @@
+"""An evaluation as log lines, JSON and a file of predictions: what eval.py and eval_onnx.py share."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from src.dataset import create_dataset
+from src.inference.backend import Backend
+from src.inference.evaluator import Evaluation, evaluate_dataset, save_predictions
+
+_logger = logging.getLogger(__name__)
+
+
+def evaluate_and_report(
+    backend: Backend,
+    model_path: str,
+    dataset_name: str,
+    dataset_path: str,
+    *,
+    batch_size: int = 64,
+    protocol: str = "auto",
+    num_workers: int = 2,
+    predictions_path: str = "",
+    json_path: str = "",
+) -> Evaluation:
+    """Evaluates on a data set, logs the contract's lines, and writes the files asked for.
+
+    Args:
+        backend: The model; its own charset and preprocessing are used.
+        model_path: For the records.
+        dataset_name: A name of `src.dataset.READERS`.
+        dataset_path: Its folder.
+        batch_size: Images a batch.
+        protocol: See `create_protocol`.
+        num_workers: Background threads that prepare images.
+        predictions_path: File for every prediction, or "".
+        json_path: File for the figures, or "".
+
+    Raises:
+        UserError: If the data cannot be read or holds no word to count.
+    """
+    dataset = create_dataset(
+        dataset_name,
+        dataset_path,
+        split="test",
+        charset=backend.artifact.charset,
+        preprocessing=backend.artifact.preprocessing,
+        for_training=False,
+    )
+    for line in dataset.report.lines():
+        _logger.info("evaluation data: %s", line)
+    evaluation = evaluate_dataset(backend, dataset, batch_size, protocol, num_workers)
+    for line in evaluation.lines():
+        _logger.info("%s", line)
+    if predictions_path:
+        save_predictions(evaluation, predictions_path)
+        _logger.info("predictions: %s", predictions_path)
+    if json_path:
+        record: dict[str, Any] = {
+            "model": model_path,
+            "engine": backend.name,
+            "dataset": dataset_name,
+            "dataset_path": dataset_path,
+            **evaluation.as_dict(),
+        }
+        Path(json_path).parent.mkdir(parents=True, exist_ok=True)
+        Path(json_path).write_text(json.dumps(record, ensure_ascii=False, indent=2), encoding="utf-8")
+    return evaluation

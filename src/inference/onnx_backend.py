@@ -1,0 +1,60 @@
+"""ONNX Runtime as the engine."""
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from src.errors import UserError
+from src.inference.artifact import METADATA_KEY, Artifact
+
+_PROVIDERS = {
+    "CPU": ["CPUExecutionProvider"],
+    "GPU": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    "Ascend": ["CANNExecutionProvider", "CPUExecutionProvider"],
+}
+
+
+class OnnxBackend:
+    """An ONNX file with its self-description in the metadata.
+
+    Args:
+        path: The file.
+        device_target: "CPU", "GPU" or "Ascend"; the matching execution provider must be installed.
+        device_id: Which accelerator.
+
+    Raises:
+        UserError: If the file is damaged, is not one of ours, or the provider is missing.
+    """
+
+    name = "ONNX Runtime"
+
+    def __init__(self, path: str, device_target: str = "CPU", device_id: int = 0) -> None:
+        if device_target not in _PROVIDERS:
+            raise UserError(f"device_target is {device_target!r}, must be one of {', '.join(_PROVIDERS)}")
+        wanted = _PROVIDERS[device_target]
+        available = onnxruntime.get_available_providers()
+        if wanted[0] not in available:
+            raise UserError(
+                f"device_target {device_target} needs ONNX Runtime's {wanted[0]}; installed are {available}"
+            )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        provider_options = [{"device_id": str(device_id)}] + [{}] * (len(wanted) - 1)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path,
+                options,
+                providers=wanted,
+                provider_options=provider_options if len(wanted) > 1 else None,
+            )
+        except Exception as error:  # ONNX Runtime raises a family of its own without a common base
+            raise UserError(f"{path}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
+        description = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if description is None:
+            raise UserError(f"{path}: carries no self-description; export it with export.py")
+        self.artifact = Artifact.from_json(description, path)
+        self._input = self._session.get_inputs()[0].name
+
+    def forward(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Images (N, 3, H, W) -> logits (T, N, C)."""
+        return self._session.run(None, {self._input: images})[0]

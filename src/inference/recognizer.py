@@ -1,0 +1,93 @@
+"""The Python API: `Recognizer.load(path)`, then call it with images."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from src.data.preprocess import UnreadableImageError, decode_image, preprocess
+from src.inference.backend import Backend, open_backend
+from src.text.greedy import GreedyDecoder
+
+Image = str | Path | bytes | npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """One image read. `text` is "" and `error` says why where the image could not be read."""
+
+    name: str
+    text: str
+    confidence: float
+    error: str = ""
+
+
+class Recognizer:
+    """Reads words from images with any exported model or checkpoint.
+
+    Example:
+        >>> recognizer = Recognizer.load("crnn.onnx")
+        >>> for result in recognizer(["a.jpg", "b.png"]):
+        ...     print(result.text, result.confidence)
+    """
+
+    def __init__(self, backend: Backend, batch_size: int = 64) -> None:
+        self.backend = backend
+        self.batch_size = batch_size
+        self._decoder = GreedyDecoder(backend.artifact.charset)
+
+    @classmethod
+    def load(cls, path: str, device_target: str = "CPU", device_id: int = 0) -> "Recognizer":
+        """Opens a .ckpt, .mindir or .onnx file.
+
+        Raises:
+            UserError: If it cannot be opened; the message names the file and why.
+        """
+        return cls(open_backend(path, device_target, device_id))
+
+    def __call__(self, images: Sequence[Image]) -> list[Recognition]:
+        """Reads the images, in order.
+
+        Args:
+            images: Paths, encoded bytes, or decoded (H, W, 3) uint8 BGR arrays, each of any size.
+        """
+        return list(self.stream(images))
+
+    def stream(self, images: Iterable[Image]) -> Iterator[Recognition]:
+        """The same, lazily, a batch at a time."""
+        numbered = enumerate(images)
+        while batch := list(islice(numbered, self.batch_size)):
+            yield from self._read(batch)
+
+    def _read(self, batch: list[tuple[int, Image]]) -> list[Recognition]:
+        inputs, names, errors = [], [], {}
+        for position, (number, image) in enumerate(batch):
+            name = str(image) if isinstance(image, str | Path) else f"image {number}"
+            names.append(name)
+            try:
+                inputs.append(preprocess(_pixels(image, name), self.backend.artifact.preprocessing))
+            except UnreadableImageError as error:
+                errors[position] = str(error)
+        decoded = iter(self._decoder(self.backend.forward(np.stack(inputs))) if inputs else [])
+        results = []
+        for position, name in enumerate(names):
+            if position in errors:
+                results.append(Recognition(name, "", 0.0, errors[position]))
+            else:
+                reading = next(decoded)
+                results.append(Recognition(name, reading.text, reading.confidence))
+        return results
+
+
+def _pixels(image: Image, name: str) -> npt.NDArray[np.uint8]:
+    if isinstance(image, np.ndarray):
+        return image
+    if isinstance(image, bytes):
+        return decode_image(image, name)
+    try:
+        return decode_image(Path(image).read_bytes(), name)
+    except OSError as error:
+        raise UnreadableImageError(f"{name}: {error.strerror}") from None

@@ -1,0 +1,226 @@
+"""The configuration: default_config.yaml, another yaml on top, the command line on top of both."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from src.data.preprocess import Preprocessing
+from src.errors import UserError
+from src.inference.artifact import Artifact, NetworkSpec
+from src.text.charset import Charset
+
+DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "default_config.yaml"
+_OPTION_LINE = re.compile(r"^(?P<key>\w+):[^#]*#\s*(?P<help>.*?)(?:\s*\{(?P<choices>[^}]*)\})?\s*$")
+
+
+class Config(Mapping[str, Any]):
+    """The options, read-only, as attributes or by name.
+
+    `given` holds the names that the user set, in the yaml of --config_path or on the command line: values
+    that follow from others are checked only when they were given.
+    """
+
+    given: frozenset[str]
+
+    def __init__(self, values: Mapping[str, Any], given: frozenset[str]) -> None:
+        object.__setattr__(self, "_values", dict(values))
+        object.__setattr__(self, "given", given)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["_values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"the configuration is read-only: {name}")
+
+    def __getitem__(self, name: str) -> Any:
+        return self.__dict__["_values"][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__dict__["_values"])
+
+    def __len__(self) -> int:
+        return len(self.__dict__["_values"])
+
+    def check_derived(self, **derived: int) -> None:
+        """Compares given values with those that follow from the charset, the width and the network.
+
+        Raises:
+            UserError: Naming both values, at the first that differs.
+        """
+        for name, value in derived.items():
+            if name in self.given and self[name] != value:
+                raise UserError(
+                    f"{name} is given as {self[name]}, but {value} follows from the other options"
+                )
+
+    @property
+    def charset(self) -> Charset:
+        """The alphabet of `label_dict`."""
+        return Charset(self.label_dict)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The image transform of the sizes."""
+        return Preprocessing(height=self.image_height, width=self.image_width)
+
+    @property
+    def network(self) -> NetworkSpec:
+        """Version and sizes of the network."""
+        return NetworkSpec(self.model_version, self.hidden_size, self.channel_scale)
+
+    def check_model(self) -> None:
+        """Raises UserError if `class_num`, `blank`, `num_step` or `input_size` was given and contradicts."""
+        self.check_derived(
+            class_num=self.charset.num_classes,
+            blank=self.charset.blank,
+            num_step=self.preprocessing.time_steps,
+            input_size=round(512 * self.channel_scale),
+        )
+
+    def check_artifact(self, artifact: Artifact, origin: str) -> None:
+        """Compares what the user gave with what a model says of itself.
+
+        Raises:
+            UserError: Naming both values, at the first that differs.
+        """
+        own = {
+            "label_dict": artifact.charset.characters,
+            "image_height": artifact.preprocessing.height,
+            "image_width": artifact.preprocessing.width,
+            "model_version": artifact.network.version,
+            "hidden_size": artifact.network.hidden_size,
+            "channel_scale": artifact.network.channel_scale,
+            "class_num": artifact.charset.num_classes,
+            "blank": artifact.charset.blank,
+            "num_step": artifact.preprocessing.time_steps,
+        }
+        for name, value in own.items():
+            if name in self.given and self[name] != value:
+                raise UserError(
+                    f"{origin}: was made with {name} {value!r}, but {name} {self[name]!r} was given"
+                )
+
+    def require(self, *names: str) -> None:
+        """Raises UserError naming the first of these options that is empty."""
+        for name in names:
+            if self[name] == "":
+                raise UserError(f"option --{name} is required")
+
+
+def load_config(argv: Sequence[str], description: str = "") -> Config:
+    """Reads the options.
+
+    Args:
+        argv: The command line without the program's name.
+        description: For --help.
+
+    Raises:
+        UserError: For an unknown option or yaml key (the nearest known one is named), a value of the wrong type
+            or not among the allowed, or a file that cannot be read.
+    """
+    defaults = read_yaml(DEFAULT_CONFIG)
+    notes = _read_comments(DEFAULT_CONFIG.read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False, add_help=True)
+    parser.add_argument("--config_path", default="", help="yaml laid over default_config.yaml")
+    for key, value in defaults.items():
+        note, choices = notes[key]
+        note += f" [{', '.join(choices)}]" if choices else ""
+        parser.add_argument(
+            f"--{key}", default=argparse.SUPPRESS, metavar=type(value).__name__, help=note.replace("%", "%%")
+        )
+    known, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise UserError(_unknown_message("option", unknown[0].lstrip("-").split("=")[0], defaults))
+
+    values, given = dict(defaults), set()
+    if known.config_path:
+        overlay = read_yaml(Path(known.config_path))
+        for key in overlay:
+            if key not in defaults:
+                raise UserError(f"{known.config_path}: {_unknown_message('key', str(key), defaults)}")
+        values.update({key: _typed(key, v, defaults[key], known.config_path) for key, v in overlay.items()})
+        given |= set(overlay)
+    for key, text in vars(known).items():
+        if key != "config_path":
+            values[key] = _typed(key, text, defaults[key], "command line")
+            given.add(key)
+    for key, value in values.items():
+        choices = notes[key][1]
+        if choices and value not in choices:
+            raise UserError(f"{key} is {value!r}, must be one of {', '.join(choices)}")
+    return Config(values, frozenset(given))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The first document of a yaml file, which must be a mapping.
+
+    Raises:
+        UserError: If it is missing, is no yaml, or holds something else.
+    """
+    try:
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a yaml file: {' '.join(str(error).split())}") from None
+    first = documents[0] if documents else None
+    if first is None:
+        return {}
+    if not isinstance(first, dict):
+        raise UserError(f"{path}: expected lines of 'key: value'")
+    return first
+
+
+def _read_comments(text: str) -> dict[str, tuple[str, list[str]]]:
+    """Key -> (help, allowed values), from the comment behind each option."""
+    notes = {}
+    for line in text.splitlines():
+        match = _OPTION_LINE.match(line)
+        if match:
+            choices = match["choices"]
+            notes[match["key"]] = (match["help"], [c.strip() for c in choices.split(",")] if choices else [])
+    return notes
+
+
+def _unknown_message(kind: str, name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"unknown {kind} '{name}'" + (f", did you mean '{near[0]}'?" if near else "")
+
+
+def _typed(key: str, value: Any, default: Any, origin: str) -> Any:
+    """The value in the type of the option's default."""
+    kind = type(default)
+    if value is None:
+        value = ""
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in ("true", "1", "yes"):
+            return True
+        if str(value).lower() in ("false", "0", "no"):
+            return False
+        raise UserError(f"{origin}: {key} is {value!r}, must be True or False")
+    if kind in (int, float):
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            number = float(value)
+            if kind is float:
+                return number
+            if number != int(number):
+                raise ValueError
+            return int(number)
+        except (ValueError, OverflowError):
+            wanted = "a whole number" if kind is int else "a number"
+            raise UserError(f"{origin}: {key} is {value!r}, must be {wanted}") from None
+    if not isinstance(value, str):
+        raise UserError(f"{origin}: {key} is {value!r}, must be text: put it in quotes")
+    return value

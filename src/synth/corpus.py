@@ -1,0 +1,222 @@
+"""What is written on the images: words as scene text has them, or the user's own.
+
+A corpus answers one question: given a random generator, which text comes next? The label that belongs to a
+text, and whether the text is for training or held out, are pure functions of the text.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from src.errors import UserError
+from src.synth.tokens import Tokens, cased
+from src.text.charset import Charset, required_time_steps
+
+SPLITS = ("train", "test", "all")
+TEST_PER_MILLE = 50
+"""Share of all words that is held out for the split 'test', in thousandths."""
+
+_MAX_WORDS = 120_000
+_TRIES = 200
+
+
+def label_of(text: str, charset: Charset) -> str:
+    """What a reader should answer for the text: the characters the charset has, in the drawn case."""
+    return "".join(c for c in unicodedata.normalize("NFC", text) if charset.covers(c))
+
+
+def is_held_out(label: str) -> bool:
+    """Whether the label belongs to the test words; depends on nothing but its case-folded letters."""
+    digest = hashlib.blake2b(label.casefold().encode("utf-8"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % 1000 < TEST_PER_MILLE
+
+
+class Corpus:
+    """Texts to draw, sampled with a generator.
+
+    Args:
+        charset: Decides which characters of a text count as its label.
+        words_file: One word a line in UTF-8, optionally followed by a tab and a weight; then nothing
+            else is drawn. None takes English words with the lengths, cases, digits and punctuation that
+            scene text has.
+        split: 'train', 'test' (words that never occur in 'train', case folded), or 'all'.
+        max_time_steps: Time steps the reader will have; texts that need more are not made.
+
+    Raises:
+        UserError: If the file is missing, empty, malformed, or holds no word that can be used.
+    """
+
+    def __init__(
+        self,
+        charset: Charset,
+        words_file: str | Path | None = None,
+        split: str = "train",
+        max_time_steps: int = 24,
+    ) -> None:
+        if split not in SPLITS:
+            raise UserError(f"unknown split {split!r}, one of {', '.join(SPLITS)}")
+        if max_time_steps < 1:
+            raise UserError(f"max_time_steps is {max_time_steps}, must be at least 1")
+        self.charset = charset
+        self.split = split
+        self.max_time_steps = max_time_steps
+        self.words_file = None if words_file is None else str(words_file)
+        self._known = {c: charset.covers(c) for c in map(chr, range(32, 127))}
+        if words_file is None:
+            words, weights = _english_words()
+        else:
+            words, weights = read_words(Path(words_file))
+        self._words, self._cumulative = self._usable(words, weights)
+        self._tokens = Tokens(self._words) if words_file is None and charset.covers("a1") else None
+
+    def label(self, text: str) -> str:
+        """What a reader should answer for the text, in the drawn case; may be empty."""
+        known = self._known
+        try:
+            return "".join([c for c in text if known[c]])
+        except KeyError:
+            return label_of(text, self.charset)
+
+    def sample(self, rng: np.random.Generator, max_length: int | None = None) -> tuple[str, str]:
+        """The next text and its label.
+
+        Args:
+            rng: Source of chance; the answer depends on nothing else.
+            max_length: Longest label wanted, characters; a wish that is dropped when no word is that short.
+
+        Returns:
+            The text to draw and its label: not empty, at most `max_time_steps` long for CTC, of this split.
+        """
+        for attempt in range(_TRIES):
+            text = self._draw(rng)
+            label = self.label(text)
+            if not label or (max_length is not None and attempt < _TRIES // 2 and len(label) > max_length):
+                continue
+            if required_time_steps(self.charset.normalize(label)) <= self.max_time_steps and self._is_ours(
+                label
+            ):
+                return text, label
+        text = str(self._words[int(rng.integers(len(self._words)))])
+        return text, self.label(text)
+
+    def neighbour(self, rng: np.random.Generator) -> str:
+        """Any text for the margins, where labels do not matter."""
+        return self._draw(rng)
+
+    @property
+    def characters(self) -> set[str]:
+        """Every character of the words, as written."""
+        return set().union(*self._words)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def _draw(self, rng: np.random.Generator) -> str:
+        word = self._words[int(np.searchsorted(self._cumulative, rng.random(), side="right"))]
+        if self._tokens is not None:
+            return self._tokens.dress(word, rng)
+        return cased(word, rng) if word.islower() else word
+
+    def _is_ours(self, label: str) -> bool:
+        if self.split == "all":
+            return True
+        if self.words_file is not None:
+            return True  # the list was divided beforehand
+        return is_held_out(label) == (self.split == "test")
+
+    def _usable(
+        self, words: Sequence[str], weights: npt.NDArray[np.float64]
+    ) -> tuple[list[str], npt.NDArray[np.float64]]:
+        kept, kept_weights, keys = [], [], []
+        for word, weight in zip(words, weights, strict=True):
+            label = self.label(word)
+            if label and required_time_steps(self.charset.normalize(label)) <= self.max_time_steps:
+                kept.append(word)
+                kept_weights.append(weight)
+                keys.append(label)
+        where = self.words_file or "the English word list"
+        if not kept:
+            raise UserError(
+                f"{where}: none of {len(words)} words can be written with the charset "
+                f"{self.charset.characters!r} in {self.max_time_steps} time steps"
+            )
+        chosen = self._divide(keys, where)
+        cumulative = np.cumsum(np.array([kept_weights[i] for i in chosen], dtype=np.float64))
+        return [kept[i] for i in chosen], np.minimum(cumulative / cumulative[-1], 1.0 - 1e-15)
+
+    def _divide(self, labels: list[str], where: str) -> list[int]:
+        if self.split == "all":
+            return list(range(len(labels)))
+        folded = [label.casefold() for label in labels]
+        test = {key for key in folded if is_held_out(key)}
+        if not test or len(test) == len(set(folded)):  # a short list: one word must stand on the other side
+            ranked = sorted(set(folded), key=lambda key: hashlib.blake2b(key.encode()).digest())
+            test = {ranked[0]} if not test else set(ranked[1:])
+        chosen = [i for i, key in enumerate(folded) if (key in test) == (self.split == "test")]
+        if not chosen:
+            raise UserError(
+                f"{where}: {len(set(folded))} different words are too few for the split {self.split!r}"
+            )
+        return chosen
+
+
+def read_words(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
+    """Words and weights of a file with one word a line, optionally a tab and a weight.
+
+    Raises:
+        UserError: If the file cannot be read, is not UTF-8, holds no word, or a weight is no positive number.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"cannot read the word file {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"the word file {path} is not UTF-8 (byte {error.start})") from None
+    words: list[str] = []
+    weights: list[float] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        word, _, weight = line.partition("\t")
+        word = "".join(unicodedata.normalize("NFC", word).split())
+        if not word:
+            continue
+        words.append(word)
+        weights.append(_positive(weight, f"{path}, line {number}"))
+    if not words:
+        raise UserError(f"the word file {path} holds no words")
+    return words, np.array(weights, dtype=np.float64)
+
+
+def _positive(text: str, where: str) -> float:
+    if not text.strip():
+        return 1.0
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise UserError(f"{where}: the weight {text.strip()!r} is not a positive number")
+    return value
+
+
+@lru_cache(maxsize=1)
+def _english_words() -> tuple[list[str], npt.NDArray[np.float64]]:
+    """English words and weights: the square root of the frequency, and a flat part for the long tail."""
+    import wordfreq
+
+    frequencies = wordfreq.get_frequency_dict("en", wordlist="large")
+    words: list[str] = []
+    weights: list[float] = []
+    for word, frequency in frequencies.items():
+        if len(words) == _MAX_WORDS:
+            break
+        if word.isascii() and word.replace("'", "").isalpha() and (len(word) > 2 or frequency > 1e-5):
+            words.append(word)
+            weights.append(frequency)
+    common = np.sqrt(np.array(weights, dtype=np.float64))
+    flat = np.full(len(words), 1.0 / len(words))
+    return words, 0.7 * common / common.sum() + 0.3 * flat

@@ -1,0 +1,52 @@
+"""Probabilities of texts under CTC, in NumPy: what confidence and lexicon decoding are made of."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Log-probabilities over the last axis, float64; the normalisation every decoder starts from."""
+    logits = logits.astype(np.float64)
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def text_log_probabilities(log_probs: Floats, targets: Sequence[Sequence[int]], blank: int) -> Floats:
+    """Log-probability of one text per image, summed over all the paths that collapse to it.
+
+    Args:
+        log_probs: (T, N, C) log-probabilities.
+        targets: N sequences of class ids without blanks; may be empty.
+        blank: Class id of the blank.
+
+    Returns:
+        (N,) float64; -inf where the text does not fit into T steps.
+
+    Source: Graves et al. 2006, section 4.1, the forward variables alpha, here for all images at once.
+    """
+    time_steps, count, _ = log_probs.shape
+    lengths = np.array([len(t) for t in targets], dtype=np.int64)
+    width = 2 * int(lengths.max(initial=0)) + 1
+    labels = np.full((count, width), blank, dtype=np.int64)  # blank, l1, blank, l2, ..., blank
+    for row, target in zip(labels, targets):
+        row[1 : 2 * len(target) : 2] = target
+    can_skip = np.zeros((count, width), dtype=bool)  # alpha may come from two to the left
+    can_skip[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
+
+    rows = np.arange(count)
+    emitted = np.take_along_axis(log_probs, np.broadcast_to(labels, (time_steps, count, width)), axis=2)
+    alpha = np.full((count, width), -np.inf)
+    alpha[:, :2] = emitted[0, :, :2]
+    alpha[lengths == 0, 1:] = -np.inf
+    stay = np.full((count, width + 2), -np.inf)  # two columns of -inf to the left
+    for t in range(1, time_steps):
+        stay[:, 2:] = alpha
+        skipped = np.where(can_skip, stay[:, :-2], -np.inf)
+        alpha = np.logaddexp(np.logaddexp(alpha, stay[:, 1:-1]), skipped) + emitted[t]
+    last = 2 * lengths
+    ends_in_label = np.where(lengths > 0, alpha[rows, np.maximum(last - 1, 0)], -np.inf)
+    return np.logaddexp(alpha[rows, last], ends_in_label)

@@ -1,0 +1,113 @@
+"""What a training is made of, as tensors to store, and back."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+import mindspore as ms
+import numpy as np
+import numpy.typing as npt
+from mindspore import nn
+
+from src.crnn_for_train import WeightAverage
+from src.errors import UserError
+from src.training.checkpoint import Checkpoint, TrainState, Weights, load_weights, network_weights
+
+_logger = logging.getLogger(__name__)
+
+_AVERAGE_PREFIX = "ema."
+_RAW_PREFIX = "raw."  # the trained parameters, where the averaged ones take their names
+_OPTIMIZER_PREFIX = "optimizer."
+
+
+class TrainingTensors:
+    """Network, optimiser and averaged weights of one training.
+
+    A checkpoint holds under the network's own names what is evaluated and exported: the averaged weights
+    where there are any, and then the trained ones under `raw.`.
+    """
+
+    def __init__(
+        self, network: nn.Cell, optimizer: nn.Optimizer, average: WeightAverage | None = None
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.average = average
+
+    def weights(self) -> Weights:
+        """What is evaluated and exported."""
+        if self.average is None:
+            return network_weights(self.network)
+        return {p.name.removeprefix(_AVERAGE_PREFIX): p.asnumpy().copy() for p in self.average.averages}
+
+    def others(self) -> dict[str, ms.Tensor]:
+        """Everything else that resuming needs."""
+        stored = {_OPTIMIZER_PREFIX + p.name: p for p in self._optimizer_parameters()}
+        if self.average is not None:
+            stored |= {_RAW_PREFIX + p.name: p for p in self.network.get_parameters()}
+        return stored
+
+    def restore(self, checkpoint: Checkpoint, origin: str) -> None:
+        """Puts everything back as it was.
+
+        Raises:
+            UserError: If something is missing or has another shape.
+        """
+        raw = _under(checkpoint.others, _RAW_PREFIX)
+        load_weights(self.network, raw or checkpoint.weights, origin)
+        if self.average is not None:
+            for parameter in self.average.averages:
+                array = checkpoint.weights[parameter.name.removeprefix(_AVERAGE_PREFIX)]
+                parameter.set_data(ms.Tensor(array, parameter.dtype))
+        elif raw:
+            _logger.warning("%s: averaged weights are left behind, ema_decay is now 0", origin)
+        self._restore_optimizer(_under(checkpoint.others, _OPTIMIZER_PREFIX), origin)
+
+    def _optimizer_parameters(self) -> list[ms.Parameter]:
+        own = {p.name for p in self.network.get_parameters()}
+        return [p for p in self.optimizer.get_parameters() if p.name not in own]
+
+    def _restore_optimizer(self, stored: Mapping[str, npt.NDArray[np.generic]], origin: str) -> None:
+        parameters = self._optimizer_parameters()
+        missing = [p.name for p in parameters if p.name not in stored]
+        if missing:
+            raise UserError(
+                f"{origin}: its optimiser is another one: {missing[0]} is missing; to start anew from its weights, "
+                "use --pretrained"
+            )
+        for parameter in parameters:
+            parameter.set_data(ms.Tensor(stored[parameter.name], parameter.dtype))
+
+
+def resumed_state(checkpoint: Checkpoint, fresh: TrainState, origin: str) -> TrainState:
+    """Where to go on.
+
+    The step, the seed and the best result are the checkpoint's. With another number of steps an epoch (other
+    data, batch size or number of devices) the position within the epoch means nothing: training goes on at the
+    start of the epoch it was in.
+
+    Raises:
+        UserError: If the checkpoint holds no training state.
+    """
+    state = checkpoint.state
+    if state is None:
+        raise UserError(
+            f"{origin}: holds no training state to resume; to start from its weights, use --pretrained"
+        )
+    if state.seed != fresh.seed:
+        _logger.warning("%s: resumed with its own seed %d, not %d", origin, state.seed, fresh.seed)
+    if state.steps_per_epoch != fresh.steps_per_epoch:
+        epoch = state.step // state.steps_per_epoch
+        _logger.warning(
+            "%s: made with %d steps an epoch, now %d; resuming at the start of epoch %d",
+            origin,
+            state.steps_per_epoch,
+            fresh.steps_per_epoch,
+            epoch + 1,
+        )
+        state = replace(state, step=epoch * fresh.steps_per_epoch, steps_per_epoch=fresh.steps_per_epoch)
+    return state
+
+
+def _under(stored: Mapping[str, npt.NDArray[np.generic]], prefix: str) -> Weights:
+    return {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}

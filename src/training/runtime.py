@@ -1,0 +1,111 @@
+"""Device, threads, distributed initialisation, and the measured work-arounds of MindSpore."""
+
+import importlib.metadata
+import logging
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from src.errors import UserError
+
+_logger = logging.getLogger(__name__)
+
+# oneDNN 3.10 in these versions runs plain-layout convolutions in its reference kernel on AVX-512: 100 times slower.
+_FIRST_SLOW_ON_AVX512 = (2, 9)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where this process computes."""
+
+    device_target: str
+    device_id: int
+    rank: int = 0
+    world_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes checkpoints and logs."""
+        return self.rank == 0
+
+
+def prepare_environment() -> list[str]:
+    """Sets the variables that MindSpore reads when it is imported; call before the first import.
+
+    Returns:
+        What was decided, for the log.
+
+    Raises:
+        UserError: If MindSpore is not installed, or was imported already where a variable is needed.
+    """
+    os.environ.setdefault("GLOG_v", "3")
+    try:
+        version = importlib.metadata.version("mindspore")
+    except importlib.metadata.PackageNotFoundError:
+        raise UserError("MindSpore is not installed: pip install -r requirements.txt") from None
+    decisions = [f"MindSpore {version}"]
+    if version_tuple(version) >= _FIRST_SLOW_ON_AVX512 and _has_avx512():
+        if "ONEDNN_MAX_CPU_ISA" not in os.environ:
+            if "mindspore" in sys.modules:
+                raise UserError("set ONEDNN_MAX_CPU_ISA=AVX2 before MindSpore is imported")
+            os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
+        decisions.append(f"ONEDNN_MAX_CPU_ISA={os.environ['ONEDNN_MAX_CPU_ISA']} (convolutions on AVX-512)")
+    return decisions
+
+
+def initialize(device_target: str, device_id: int = 0, run_distribute: bool = False) -> Runtime:
+    """Chooses device and graph mode, joins the other processes, and logs one line about it.
+
+    Raises:
+        UserError: If the device or the communication is not available.
+    """
+    decisions = prepare_environment()
+    import mindspore as ms  # after the environment is set
+
+    ms.set_context(mode=ms.GRAPH_MODE, save_graphs=False)
+    try:
+        if run_distribute:
+            ms.set_device(device_target)
+        else:
+            ms.set_device(device_target, device_id if device_target != "CPU" else 0)
+        rank, world_size = _join(ms) if run_distribute else (0, 1)
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"device_target {device_target} (device_id {device_id}) cannot be used: {reason}"
+        ) from None
+    decisions += [
+        f"Python {platform.python_version()}",
+        f"{device_target} {device_id}" if device_target != "CPU" else f"CPU, {os.cpu_count()} cores",
+        "graph mode",
+    ]
+    if run_distribute:
+        decisions.append(f"rank {rank} of {world_size}")
+    _logger.info("runtime: %s", ", ".join(decisions))
+    return Runtime(device_target, device_id, rank, world_size)
+
+
+def _join(ms: "object") -> tuple[int, int]:
+    from mindspore.communication import get_group_size, get_rank, init
+
+    init()
+    ms.set_auto_parallel_context(  # type: ignore[attr-defined]
+        parallel_mode=ms.ParallelMode.DATA_PARALLEL,  # type: ignore[attr-defined]
+        gradients_mean=True,
+    )
+    return get_rank(), get_group_size()
+
+
+def version_tuple(version: str) -> tuple[int, int]:
+    """(major, minor) as numbers: "2.10.0rc1" -> (2, 10), so that 2.10 is above 2.3."""
+    major, minor = version.split(".")[:2]
+    return int(major), int("".join(c for c in minor if c.isdigit()) or 0)
+
+
+def _has_avx512() -> bool:
+    try:
+        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False

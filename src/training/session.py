@@ -1,0 +1,233 @@
+"""One training from its options: builds network, optimiser and trainer, goes on from a checkpoint, runs."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import numpy.typing as npt
+
+from src.crnn_for_train import CRNNForTrain, WeightAverage
+from src.errors import UserError
+from src.exporting.ms_backend import MindSporeBackend, create_network, evaluation_backend
+from src.inference.artifact import Artifact
+from src.inference.evaluator import Evaluation
+from src.loss import CTCLoss
+from src.training.checkpoint import TrainState, load_weights, read_checkpoint, save_checkpoint
+from src.training.checkpoint_folder import CheckpointFolder
+from src.training.eval_callback import EvaluationPlan
+from src.training.lr_schedule import create_schedule
+from src.training.optimizers import create_optimizer
+from src.training.progress import Progress
+from src.training.resume import TrainingTensors, resumed_state
+from src.training.runtime import Runtime
+from src.training.trainer import Batches, Trainer
+
+_logger = logging.getLogger(__name__)
+
+Evaluate = Callable[[Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]], Evaluation]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The options of default_config.yaml that a training is built from, under the same names."""
+
+    epoch_size: int
+    max_steps: int
+    learning_rate: float
+    lr_schedule: str
+    warmup_steps: int
+    decay_steps: int
+    optimizer: str
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    clip_norm: float
+    ema_decay: float
+    seed: int
+    use_dropout: bool
+    per_print_time: int
+    resume_ckpt: str
+    pretrained: str
+    output_dir: str
+    save_checkpoint: bool
+    save_checkpoint_steps: int
+    keep_checkpoint_max: int
+    save_checkpoint_path: str
+    eval_all_saved_ckpts: bool
+    save_best_ckpt: bool
+    eval_start_epoch: int
+    eval_interval: int
+
+
+class TrainingSession:
+    """Everything of one training, built and restored; `run` trains.
+
+    Args:
+        options: What the user set.
+        artifact: Charset, preprocessing and network; stored in every checkpoint.
+        loader: Gives the batches.
+        runtime: Where it computes.
+        evaluation: Evaluates a forward function, or None.
+
+    Raises:
+        UserError: If an option is out of range or a checkpoint to start from does not fit.
+    """
+
+    def __init__(
+        self,
+        options: TrainingOptions,
+        artifact: Artifact,
+        loader: Batches,
+        runtime: Runtime,
+        evaluation: Evaluate | None = None,
+    ) -> None:
+        self.options = options
+        self.artifact = artifact
+        self.loader = loader
+        self.runtime = runtime
+        self.evaluation = evaluation
+        ms.set_seed(options.seed)
+        self.network = create_network(artifact, options.use_dropout)
+        self.network.set_train(True)
+        self.optimizer = create_optimizer(
+            options.optimizer,
+            self.network.trainable_params(),
+            options.momentum,
+            options.nesterov,
+            options.weight_decay,
+        )
+        averaged = list(self.network.get_parameters())
+        self.average = WeightAverage(averaged, options.ema_decay) if options.ema_decay > 0 else None
+        self.tensors = TrainingTensors(self.network, self.optimizer, self.average)
+        self.checkpoints = CheckpointFolder(
+            Path(options.save_checkpoint_path),
+            self._write,
+            interval=options.save_checkpoint_steps if options.save_checkpoint else 0,
+            keep=options.keep_checkpoint_max,
+            is_active=runtime.is_main,
+        )
+        self.total_steps = options.max_steps or options.epoch_size * loader.steps_per_epoch
+        self.start = self._starting_state()
+        if self.start.step >= self.total_steps:
+            raise UserError(
+                f"{options.resume_ckpt}: is at step {self.start.step} of {self.total_steps}: nothing left to train"
+            )
+        self.eval_backend = evaluation_backend(artifact) if evaluation else None
+
+    def run(self) -> tuple[dict[str, Any], int]:
+        """Trains to the end, or until SIGINT or SIGTERM.
+
+        Returns:
+            What happened, ready for JSON, and the number of the signal that ended it (0: none did).
+        """
+        start = time.perf_counter()
+        state, signal_number = self._create_trainer().fit(self.start, self.total_steps)
+        seconds = time.perf_counter() - start
+        images = state.images_seen - self.start.images_seen
+        result = {
+            "step": state.step,
+            "images_seen": state.images_seen,
+            "seconds": round(seconds, 3),
+            "images_per_second": round(images / seconds, 3),
+            "checkpoint": str(self.checkpoints.path_of(state)),
+            "best_accuracy": state.best_accuracy if state.best_accuracy >= 0 else None,
+            "best_step": state.best_step,
+        }
+        if self.options.eval_all_saved_ckpts and not signal_number:
+            self._evaluate_saved()
+        return result, signal_number
+
+    def _create_trainer(self) -> Trainer:
+        options = self.options
+        steps_per_epoch = self.loader.steps_per_epoch
+        plan = None
+        if self.evaluation is not None:
+            plan = EvaluationPlan(self._evaluate, options.eval_start_epoch, options.eval_interval)
+        return Trainer(
+            CRNNForTrain(
+                self.network,
+                CTCLoss(self.artifact.charset.blank),
+                self.optimizer,
+                options.clip_norm,
+                is_distributed=self.runtime.world_size > 1,
+            ),
+            create_schedule(
+                options.lr_schedule,
+                options.learning_rate,
+                self.total_steps,
+                steps_per_epoch,
+                options.warmup_steps,
+                options.decay_steps,
+            ),
+            self.loader,
+            self.checkpoints,
+            Progress(
+                self.total_steps,
+                self.start.step,
+                steps_per_epoch,
+                options.per_print_time,
+                Path(options.output_dir) / "train_log.csv",
+                self.runtime.is_main,
+            ),
+            target_width=self.artifact.preprocessing.time_steps,
+            average=self.average,
+            evaluation=plan,
+            world_size=self.runtime.world_size,
+            keep_best=options.save_best_ckpt,
+        )
+
+    def _starting_state(self) -> TrainState:
+        """Restores `resume_ckpt`, or loads the weights of `pretrained`; returns where to go on."""
+        options = self.options
+        fresh = TrainState(steps_per_epoch=self.loader.steps_per_epoch, seed=options.seed)
+        path = options.resume_ckpt
+        if path == "auto":
+            saved = self.checkpoints.saved()
+            path = str(saved[-1]) if saved else ""
+            _logger.info(
+                "resume_ckpt auto: %s", path or f"no checkpoint in {self.checkpoints.folder}, a new training"
+            )
+        origin = path or options.pretrained
+        if not origin:
+            return fresh
+        checkpoint = read_checkpoint(origin)
+        if checkpoint.artifact is not None:
+            checkpoint.artifact.check_same_model(self.artifact, origin)
+        if path:
+            state = resumed_state(checkpoint, fresh, path)
+            self.tensors.restore(checkpoint, path)
+            _logger.info("resumed from %s at step %d", path, state.step)
+            return state
+        load_weights(self.network, checkpoint.weights, origin)
+        if self.average is not None:
+            self.average.restart()
+        _logger.info("starting from the weights of %s", origin)
+        return fresh
+
+    def _write(self, path: str, state: TrainState) -> None:
+        save_checkpoint(path, self.tensors.weights(), self.artifact, state, self.tensors.others())
+
+    def _evaluate(self) -> Evaluation:
+        backend, evaluation = self._evaluation_parts()
+        load_weights(backend.network, self.tensors.weights(), "training")
+        return evaluation(backend.forward)
+
+    def _evaluate_saved(self) -> None:
+        if self.evaluation is None or not self.runtime.is_main:
+            return
+        backend, evaluation = self._evaluation_parts()
+        for path in self.checkpoints.saved():
+            load_weights(backend.network, read_checkpoint(str(path)).weights, str(path))
+            _logger.info("%s", path)
+            for line in evaluation(backend.forward).lines():
+                _logger.info("%s", line)
+
+    def _evaluation_parts(self) -> tuple[MindSporeBackend, Evaluate]:
+        if self.eval_backend is None or self.evaluation is None:
+            raise RuntimeError("no evaluation was asked for")
+        return self.eval_backend, self.evaluation
