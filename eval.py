@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def evaluate_model(config: Config, model_option: str) -> int:
-    """Evaluates the model that `model_option` names; what the user gave is checked against what it says of itself."""
+    """Evaluates the model that `model_option` names; options given must fit its description."""
     config.require("eval_dataset_path", model_option)
     config.check_model()
     path = config[model_option]

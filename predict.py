@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from src.data.image_io import IMAGE_SUFFIXES
 from src.errors import UserError
 from src.inference.recognizer import Recognition, Recognizer
 from src.model_utils.command import run_command
+from src.progress_bar import progress_bar
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,17 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device_target", choices=("CPU", "GPU", "Ascend"), default="CPU")
     parser.add_argument("--device_id", type=int, default=0)
     arguments = parser.parse_args(argv)
-    return run_command(lambda: _predict(arguments))
+    # Results alone go to standard output, so that it can be piped.
+    return run_command(lambda: _predict(arguments), log_to=sys.stderr)
 
 
 def _predict(arguments: argparse.Namespace) -> int:
     if arguments.batch_size < 1:
         raise UserError(f"batch_size is {arguments.batch_size}, must be at least 1")
     paths = list(find_images(arguments.images))
-    # Results alone go to standard output, so that it can be piped.
     recognizer = Recognizer.load(arguments.model, arguments.device_target, arguments.device_id)
     recognizer.batch_size = arguments.batch_size
-    bar = tqdm(recognizer.stream(paths), total=len(paths), unit="image", leave=False, disable=None)
+    bar = progress_bar(recognizer.stream(paths), total=len(paths), unit="image", leave=False)
     results = list(bar)
     print_results(results, arguments.format)
     failed = [r for r in results if r.error]

@@ -121,7 +121,8 @@ def describe(config: Config) -> Artifact:
 def report(config: Config, result: dict[str, object]) -> None:
     """Says how the training ended, and writes `train_result.json`."""
     _logger.info(
-        "trained to step %(step)d in %(seconds).0f s (%(images_per_second).0f images/s), saved %(checkpoint)s",
+        "trained to step %(step)d in %(seconds).0f s (%(images_per_second).0f images/s), "
+        "saved %(checkpoint)s",
         result,
     )
     if result["unreadable"]:

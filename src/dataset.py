@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from rapidfuzz import process
 
-from src.data.folder_dataset import load_folder
+from src.data.chinese_dataset import load_chinese
+from src.data.folder_dataset import load_folder, load_named_images
 from src.data.ic03_dataset import load_ic03
 from src.data.ic13_dataset import load_ic13
 from src.data.iiit5k_dataset import load_iiit5k
+from src.data.lmdb_io import load_lmdb
 from src.data.mjsynth_dataset import load_mjsynth
 from src.data.preprocess import Preprocessing
 from src.data.samples import SampleSource
@@ -16,7 +18,7 @@ from src.data.word_dataset import WordDataset
 from src.errors import UserError
 from src.text.charset import Charset
 
-READERS: dict[str, Callable[[str, str], SampleSource]] = {
+READERS: dict[str, Callable[[str, str, str | None], SampleSource]] = {
     "synth": load_mjsynth,
     "ic03": load_ic03,
     "ic13": load_ic13,
@@ -24,27 +26,33 @@ READERS: dict[str, Callable[[str, str], SampleSource]] = {
     "iiit5k": load_iiit5k,
     "svt": load_svt,
     "folder": load_folder,
+    "lmdb": load_lmdb,
+    "chinese": load_chinese,
 }
 
 
-def load_samples(name: str, path: str, *, split: str = "test") -> SampleSource:
+def load_samples(name: str, path: str, *, split: str = "test", lexicon: str | None = None) -> SampleSource:
     """The samples of a data set, before any filter.
 
     Args:
-        name: One of `READERS`.
+        name: One of `READERS`, or `folder:PATTERN` for labels in the file names (`folder:*_{text}.jpg`).
         path: Its folder.
         split: 'train', 'test' or 'val', where the data set has them.
+        lexicon: Name of the lexicon to evaluate with ('50', '1000', 'full'), None for none.
 
     Raises:
         UserError: If the name is unknown, the path empty, or files are missing; the message names them.
     """
+    reader, colon, pattern = name.partition(":")
+    if colon and reader == "folder" and path:
+        return load_named_images(path, pattern)
     if name not in READERS:
         nearest = process.extractOne(name, list(READERS))
         hint = f", did you mean {nearest[0]!r}?" if nearest else ""
         raise UserError(f"unknown data set {name!r}{hint} (known: {', '.join(READERS)})")
     if not path:
         raise UserError(f"the path of data set {name!r} is empty")
-    return READERS[name](path, split)
+    return READERS[name](path, split, lexicon)
 
 
 def create_dataset(
@@ -56,20 +64,22 @@ def create_dataset(
     preprocessing: Preprocessing,
     max_text_length: int | None = None,
     for_training: bool = True,
+    lexicon: str | None = None,
 ) -> WordDataset:
     """A data set by its name, filtered for training or complete for evaluation.
 
     Args:
-        name: One of `READERS`.
+        name: One of `READERS`, or `folder:PATTERN`.
         path: Its folder.
         split: 'train', 'test' or 'val', where the data set has them.
         charset: Turns texts into targets.
         preprocessing: The network's input size and normalisation.
         max_text_length: Longest word trained on, in characters; None for no limit but the time steps.
         for_training: Whether words that cannot be learnt are dropped and unreadable images replaced.
+        lexicon: Name of the lexicon to evaluate with ('50', '1000', 'full'), None for none.
 
     Raises:
         UserError: If the name is unknown, files are missing, or nothing is left.
     """
-    source = load_samples(name, path, split=split)
+    source = load_samples(name, path, split=split, lexicon=lexicon)
     return WordDataset(source, charset, preprocessing, max_text_length, for_training=for_training)

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from src.data.image_io import IMAGE_SUFFIXES
 from src.data.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, ListSource, WordSample
@@ -51,3 +52,18 @@ def read_annotation(
             image = os.path.join(image_folder, parsed[0].removeprefix("./").replace("\\", "/"))
             samples.append(WordSample(image, parsed[1]))
     return ListSource(samples, path, report)
+
+
+def read_comma_annotation(path: str, image_folder: str) -> ListSource:
+    """The samples of an `image,label` annotation.
+
+    The model zoo's converters end every line with one more comma; where every line does, it is left off.
+
+    Raises:
+        UserError: If the file is missing or not UTF-8.
+    """
+    source = read_annotation(path, image_folder, split_at_name)
+    if source.samples and all(sample.text.endswith(",") for sample in source.samples):
+        samples = [replace(sample, text=sample.text[:-1].rstrip()) for sample in source.samples]
+        return ListSource(samples, path, source.report)
+    return source

@@ -1,23 +1,29 @@
-"""The user's own data: images with `labels.tsv` or `labels.csv`."""
+"""The user's own data: images with `labels.tsv` or `labels.csv`, or with the label in the file name."""
 
 import csv
 import io
 import os
+import re
 
 from src.data.annotation import read_annotation
+from src.data.image_io import IMAGE_SUFFIXES
+from src.data.lexicons import attach_lexicons
 from src.data.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, ListSource, SampleSource, WordSample
 from src.data.text_file import is_inside, quoted, read_text, require_folder
 from src.errors import UserError
 
+NO_MATCH = "file name does not fit the pattern"
+
 _HEADERS = {("path", "text"), ("image", "text"), ("image", "label"), ("path", "label"), ("filename", "words")}
 
 
-def load_folder(root: str, split: str = "train") -> SampleSource:
+def load_folder(root: str, split: str = "train", lexicon: str | None = None) -> SampleSource:
     """The samples of `labels.tsv` (`path<TAB>text`) or `labels.csv` (`path,text`, quoted as needed).
 
     Args:
         root: Folder of the label file; the image paths are relative to it.
         split: `labels_{split}.tsv` / `.csv` is preferred where there is one.
+        lexicon: Name of the lexicon to evaluate with, None for none.
 
     Raises:
         UserError: If the folder or the label file is missing, or the file is not UTF-8.
@@ -27,8 +33,45 @@ def load_folder(root: str, split: str = "train") -> SampleSource:
         path = os.path.join(root, name)
         if os.path.isfile(path):
             is_tsv = name.endswith(".tsv")
-            return read_annotation(path, root, _split_at_tab) if is_tsv else _read_csv(path, root)
-    raise UserError(f"{root!r} holds neither labels.tsv nor labels.csv")
+            source = read_annotation(path, root, _split_at_tab) if is_tsv else _read_csv(path, root)
+            return attach_lexicons(source, root, lexicon)
+    raise UserError(
+        f"{root!r} holds neither labels.tsv nor labels.csv; "
+        "for labels in the file names give a pattern: 'folder:*_{text}.jpg'"
+    )
+
+
+def load_named_images(root: str, pattern: str) -> SampleSource:
+    """The images below a folder, in the order of their paths, whose label stands in the file name.
+
+    Args:
+        root: The folder; images are looked for at any depth.
+        pattern: The form of the file names: `{text}` is the label, `*` anything. `*_{text}.*` reads
+            `12_street_Novel.jpg` as `Novel`: a `*` before the label takes as much as it can.
+
+    Raises:
+        UserError: If the pattern has not exactly one `{text}`, or the folder no image.
+    """
+    if pattern.count("{text}") != 1:
+        raise UserError(f"pattern {pattern!r} must hold {{text}} once, e.g. '*_{{text}}.jpg'")
+    parts = [".*".join(re.escape(piece) for piece in half.split("*")) for half in pattern.split("{text}")]
+    form = re.compile(f"{parts[0]}(?P<text>.*?){parts[1]}", re.DOTALL)
+    report = FilterReport()
+    samples = []
+    for folder, folders, files in os.walk(require_folder(root)):
+        folders.sort()
+        for name in sorted(files):
+            if not name.lower().endswith(IMAGE_SUFFIXES):
+                continue
+            path = os.path.join(folder, name)
+            match = form.fullmatch(name)
+            if match:
+                samples.append(WordSample(path, match["text"]))
+            else:
+                report.drop(NO_MATCH, path)
+    if not samples and not report.dropped:
+        raise UserError(f"no images in {root!r} (looked for {', '.join(IMAGE_SUFFIXES)})")
+    return ListSource(samples, root, report)
 
 
 def _split_at_tab(line: str) -> tuple[str, str] | None:
@@ -58,7 +101,6 @@ def _read_csv(path: str, root: str) -> ListSource:
         elif not is_inside(row[0]):
             report.drop(OUTSIDE_FOLDER, where)
         else:
-            samples.append(
-                WordSample(os.path.join(root, row[0].removeprefix("./").replace("\\", "/")), row[1])
-            )
+            image = os.path.join(root, row[0].removeprefix("./").replace("\\", "/"))
+            samples.append(WordSample(image, row[1]))
     return ListSource(samples, path, report)

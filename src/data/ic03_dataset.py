@@ -2,21 +2,23 @@
 
 import os
 
-from src.data.annotation import read_annotation, split_at_name
+from src.data.annotation import read_comma_annotation
+from src.data.lexicons import attach_lexicons
 from src.data.samples import SampleSource
 from src.data.text_file import require_file, require_folder
 
 
-def load_ic03(root: str, split: str = "test") -> SampleSource:
+def load_ic03(root: str, split: str = "test", lexicon: str | None = None) -> SampleSource:
     """The samples of `annotation.txt`, one `image,label` a line; commas in labels survive.
 
     Args:
         root: Folder of the crops and the annotation.
         split: Not used, the folder is one split.
+        lexicon: Name of the lexicon to evaluate with, None for none.
 
     Raises:
         UserError: If the folder or the annotation is missing; the message names the path.
     """
     del split
     path = require_file(os.path.join(require_folder(root), "annotation.txt"), "annotation")
-    return read_annotation(path, root, split_at_name)
+    return attach_lexicons(read_comma_annotation(path, root), root, lexicon)

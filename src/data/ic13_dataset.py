@@ -4,7 +4,8 @@ import glob
 import os
 import re
 
-from src.data.annotation import read_annotation
+from src.data.annotation import read_annotation, read_comma_annotation
+from src.data.lexicons import attach_lexicons
 from src.data.samples import SampleSource
 from src.data.text_file import require_folder
 from src.errors import UserError
@@ -24,22 +25,28 @@ def parse_ic13_line(line: str) -> tuple[str, str] | None:
     return match["name"], _ESCAPED.sub(r"\1", match["label"])
 
 
-def load_ic13(root: str, split: str = "test") -> SampleSource:
+def load_ic13(root: str, split: str = "test", lexicon: str | None = None) -> SampleSource:
     """The samples of `gt.txt` (or the official `Challenge2_Test_Task3_GT.txt` and the like) in `root`.
+
+    A folder a converter made, with `annotation.txt`, is read too.
 
     Args:
         root: Folder of the word images and the annotation.
         split: Not used, the folder is one split.
+        lexicon: Name of the lexicon to evaluate with, None for none.
 
     Raises:
         UserError: If the folder or the annotation is missing, or several annotations could be meant.
     """
     del split
     path = os.path.join(require_folder(root), "gt.txt")
+    converted = os.path.join(root, "annotation.txt")
+    if not os.path.isfile(path) and os.path.isfile(converted):
+        return attach_lexicons(read_comma_annotation(converted, root), root, lexicon)
     if not os.path.isfile(path):
         official = sorted(glob.glob(os.path.join(glob.escape(root), "*GT*.txt")))
         if len(official) != 1:
             found = f" and {len(official)} other *GT*.txt are there" if official else ""
             raise UserError(f"annotation {path!r} does not exist{found}")
         path = official[0]
-    return read_annotation(path, root, parse_ic13_line)
+    return attach_lexicons(read_annotation(path, root, parse_ic13_line), root, lexicon)

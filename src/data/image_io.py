@@ -98,15 +98,15 @@ def is_truncated(data: bytes) -> bool:
     return data.startswith(_PNG) and data.rfind(b"IEND") < 0
 
 
-def decode_image(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+def decode_image(data: bytes, name: str, *, orient: bool = True) -> npt.NDArray[np.uint8]:
     """The decoded image, (H, W, 3) uint8 in BGR.
 
-    Grey images get three equal channels, 16-bit ones are scaled to 8 bits, transparent parts become white,
-    and the camera's orientation tag is obeyed.
+    Grey images get three equal channels, 16-bit ones are scaled to 8 bits, transparent parts become white.
 
     Args:
         data: The encoded image.
         name: What to call it in an error.
+        orient: Whether the camera's orientation tag is obeyed.
 
     Raises:
         UnreadableImageError: If the bytes are empty, truncated, no image, or declare more than 64 megapixels;
@@ -123,6 +123,8 @@ def decode_image(data: bytes, name: str) -> npt.NDArray[np.uint8]:
         raise UnreadableImageError(f"{name}: truncated image ({len(data):,} bytes)")
     transparent = data.startswith(_PNG) and (data[25] in (4, 6) or b"tRNS" in data[:4096])
     flags = cv2.IMREAD_UNCHANGED if transparent else cv2.IMREAD_COLOR
+    if not orient and not transparent:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error as error:

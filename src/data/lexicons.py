@@ -7,7 +7,9 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
+from src.data.samples import ListSource
 from src.data.text_file import read_text
 from src.errors import UserError
 
@@ -70,3 +72,21 @@ def load_lexicons(folder: str, name: str | None) -> Lexicons | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not a lexicon file ({error})") from None
     return Lexicons(lists, images)
+
+
+def attach_lexicons(source: ListSource, root: str, name: str | None) -> ListSource:
+    """The source with the lexicon of that name for each of its images; as it is if no name is given.
+
+    Raises:
+        UserError: If there is no lexicon of that name, or an image has no list in it.
+    """
+    lexicons = load_lexicons(root, name)
+    if lexicons is None:
+        return source
+    samples = []
+    for sample in source.samples:
+        words = lexicons.get(os.path.relpath(sample.image, root).replace(os.sep, "/"))
+        if words is None:
+            raise UserError(f"{lexicon_path(root, str(name))}: no list for {sample.image}")
+        samples.append(replace(sample, lexicon=words))
+    return ListSource(samples, source.origin, source.report)

@@ -31,7 +31,6 @@ _FIRST_MAP_SIZE = 64 * 1024 * 1024
 _COMMIT_EVERY = 2000
 _LABELS_AT_ONCE = 200_000
 _LABEL_KEY = re.compile(rb"label-(\d{9})")
-_KEY_LENGTH = len(b"label-000000001")
 _MOST_SAMPLES = 999_999_999  # nine digits in a key
 
 
@@ -211,30 +210,28 @@ def _read_labels(path: str, start: bytes, ids: npt.NDArray[np.int32], positions:
         cursor = transaction.cursor()
         if not cursor.set_range(start):
             return b""
-        entries: list[tuple[bytes, bytes]] = list(islice(cursor.iternext(), _LABELS_AT_ONCE))  # type: ignore[arg-type]
-        following = bytes(cursor.key()) if len(entries) == _LABELS_AT_ONCE and cursor.next() else b""
-    while entries and not entries[-1][0].startswith(b"label-"):  # keys are sorted: only at the end
-        entries.pop()
-    if entries:
-        keys, labels = zip(*entries, strict=True)
-        add, known = positions.setdefault, positions.__len__
-        found = np.array([add(label, known()) for label in labels], dtype=np.int32)
-        numbers = _label_numbers(keys)
-        usable = (numbers >= 1) & (numbers <= len(ids))
-        ids[numbers[usable] - 1] = found[usable]
+        first = _label_number(cursor.key())
+        labels: list[bytes] = list(islice(cursor.iternext(keys=False), _LABELS_AT_ONCE))
+        following = bytes(cursor.key()) if cursor.next() else b""
+        if len(labels) < _LABELS_AT_ONCE or _label_number(following) != first + len(labels):
+            # Not one after the other, or the last of them: the keys say which labels these are.
+            cursor.set_range(start)
+            entries = list(islice(cursor.iternext(), len(labels)))
+            numbers = np.array([_label_number(key) for key, _ in entries], dtype=np.int64)
+        else:
+            numbers = np.arange(first, first + len(labels))
+    known = positions.__len__
+    usable = (numbers >= 1) & (numbers <= len(ids))
+    if not usable.all():
+        labels = [label for label, is_usable in zip(labels, usable, strict=True) if is_usable]
+    ids[numbers[usable] - 1] = [positions.setdefault(label, known()) for label in labels]
     return following if following.startswith(b"label-") else b""
 
 
-def _label_numbers(keys: Sequence[bytes]) -> npt.NDArray[np.int64]:
-    """The numbers in keys of the form `label-%09d`, 0 for a key of another form."""
-    if any(len(key) != _KEY_LENGTH for key in keys):
-        matches = [_LABEL_KEY.fullmatch(key) for key in keys]
-        return np.array([int(match[1]) if match else 0 for match in matches], dtype=np.int64)
-    digits = (
-        np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, _KEY_LENGTH)[:, -9:].astype(np.int64) - 48
-    )
-    numbers = digits @ 10 ** np.arange(8, -1, -1, dtype=np.int64)
-    return np.where(((digits >= 0) & (digits <= 9)).all(axis=1), numbers, 0)
+def _label_number(key: bytes) -> int:
+    """The number in a key of the form `label-%09d`, 0 for any other key."""
+    match = _LABEL_KEY.fullmatch(key)
+    return int(match[1]) if match else 0
 
 
 def _is_utf8(data: bytes) -> bool:

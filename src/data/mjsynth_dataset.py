@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.data.compact_index import CompactIndex, PackedStrings, cached_index
-from src.data.image_io import read_image_file
+from src.data.line_source import LineSource
 from src.data.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, SampleSource
 from src.data.text_file import is_inside, quoted, read_text, require_file, require_folder
 from src.errors import UserError
@@ -15,12 +15,11 @@ from src.errors import UserError
 SPLITS = ("train", "test", "val")
 
 _CHUNK_BYTES = 8 * 1024 * 1024
-_LINE_BYTES = 512  # read at once for one line; longer ones take further reads
 _MOST_DIGITS = 9
 _BOM = b"\xef\xbb\xbf"
 
 
-def load_mjsynth(root: str, split: str = "train") -> SampleSource:
+def load_mjsynth(root: str, split: str = "train", lexicon: str | None = None) -> SampleSource:
     """The samples of `annotation_{split}.txt`: `./2/3/78_Novel_52433.jpg 52433`, image and lexicon index.
 
     The first opening makes an index of the lines (see `cached_index`); later ones map it.
@@ -28,6 +27,7 @@ def load_mjsynth(root: str, split: str = "train") -> SampleSource:
     Args:
         root: Folder of the annotations, the lexicon and the images.
         split: 'train', 'test' or 'val'.
+        lexicon: Must be None, the set has no lexicon an image.
 
     Raises:
         UserError: If the split is unknown, or the folder, the annotation or the lexicon is missing.
@@ -35,57 +35,14 @@ def load_mjsynth(root: str, split: str = "train") -> SampleSource:
     Source: Jaderberg et al. 2014, Synthetic Data and Artificial Neural Networks for Natural Scene Text
         Recognition.
     """
+    if lexicon is not None:
+        raise UserError(f"lexicon {lexicon!r}: the synth data set has no lexicons")
     if split not in SPLITS:
         raise UserError(f"unknown split {split!r} of the synth data set, must be one of {SPLITS}")
     path = require_file(os.path.join(require_folder(root), f"annotation_{split}.txt"), "annotation")
-    lexicon = require_file(os.path.join(root, "lexicon.txt"), "lexicon")
-    index = cached_index([path, lexicon], "mjsynth", lambda: build_index(path, load_lexicon(lexicon)))
-    return MJSynthSource(root, path, index)
-
-
-class MJSynthSource:
-    """The samples of one annotation; an image's path is read from its line when it is asked for.
-
-    Args:
-        root: What the image paths are relative to.
-        path: The annotation.
-        index: Offsets of its lines, and the lexicon.
-    """
-
-    def __init__(self, root: str, path: str, index: CompactIndex) -> None:
-        self.origin = path
-        self.report = index.report
-        self._root = root
-        self._index = index
-        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - lives as long as the source
-
-    def __len__(self) -> int:
-        return len(self._index.locators)
-
-    def text(self, i: int) -> str:
-        return self._index.texts[int(self._index.text_ids[i])]
-
-    def name(self, i: int) -> str:
-        name = _name_and_index(self._line(int(self._index.locators[i])))[0]
-        return os.path.join(self._root, os.fsdecode(name.removeprefix(b"./")))
-
-    def image_bytes(self, i: int) -> bytes:
-        return read_image_file(self.name(i))
-
-    def lexicon(self, i: int) -> tuple[str, ...] | None:
-        return None
-
-    def distinct_texts(self) -> tuple[Sequence[str], npt.NDArray[np.int32]]:
-        return self._index.texts, self._index.text_ids
-
-    def _line(self, offset: int) -> bytes:
-        line = b""
-        while True:
-            # pread: several threads and forked processes share the descriptor, but no position in it.
-            part = os.pread(self._file.fileno(), _LINE_BYTES, offset + len(line))
-            line += part
-            if b"\n" in part or not part:
-                return line.partition(b"\n")[0]
+    word_file = require_file(os.path.join(root, "lexicon.txt"), "lexicon")
+    index = cached_index([path, word_file], "mjsynth", lambda: build_index(path, load_lexicon(word_file)))
+    return LineSource(root, path, index, lambda line: _name_and_index(line)[0])
 
 
 def load_lexicon(path: str) -> list[str]:

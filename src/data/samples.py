@@ -139,27 +139,27 @@ class ListSource:
     def __init__(
         self, samples: Sequence[WordSample], origin: str, report: FilterReport | None = None
     ) -> None:
-        self._samples = list(samples)
+        self.samples = list(samples)
         self.origin = origin
         self.report = report or FilterReport()
-        self.report.kept = len(self._samples)
+        self.report.kept = len(self.samples)
 
     def __len__(self) -> int:
-        return len(self._samples)
+        return len(self.samples)
 
     def text(self, i: int) -> str:
-        return self._samples[i].text
+        return self.samples[i].text
 
     def image_bytes(self, i: int) -> bytes:
-        return read_image_file(self._samples[i].image)
+        return read_image_file(self.samples[i].image)
 
     def name(self, i: int) -> str:
-        return self._samples[i].image
+        return self.samples[i].image
 
     def lexicon(self, i: int) -> tuple[str, ...] | None:
-        return self._samples[i].lexicon
+        return self.samples[i].lexicon
 
     def distinct_texts(self) -> tuple[Sequence[str], npt.NDArray[np.int32]]:
         positions: dict[str, int] = {}
-        ids = [positions.setdefault(sample.text, len(positions)) for sample in self._samples]
+        ids = [positions.setdefault(sample.text, len(positions)) for sample in self.samples]
         return list(positions), np.array(ids, dtype=np.int32)

@@ -2,23 +2,30 @@
 
 import os
 
+from src.data.folder_dataset import load_folder
 from src.data.image_io import IMAGE_SUFFIXES
+from src.data.lexicons import attach_lexicons
 from src.data.samples import MALFORMED, FilterReport, ListSource, SampleSource, WordSample
 from src.data.text_file import require_folder
 from src.errors import UserError
 
 
-def load_svt(root: str, split: str = "test") -> SampleSource:
+def load_svt(root: str, split: str = "test", lexicon: str | None = None) -> SampleSource:
     """The crops in `root`, in the order of their names; the label is what follows the last underscore.
+
+    Where there is a `labels.tsv`, as our converter writes it, the labels are those: a file name cannot hold
+    every character.
 
     Args:
         root: Folder of the crops.
         split: Not used, the folder is one split.
+        lexicon: Name of the lexicon to evaluate with ('50'), None for none.
 
     Raises:
         UserError: If the folder is missing or holds no image.
     """
-    del split
+    if any(os.path.isfile(os.path.join(require_folder(root), name)) for name in ("labels.tsv", "labels.csv")):
+        return load_folder(root, split, lexicon)
     names = sorted(n for n in os.listdir(require_folder(root)) if n.lower().endswith(IMAGE_SUFFIXES))
     if not names:
         raise UserError(f"no images in {root!r} (looked for {', '.join(IMAGE_SUFFIXES)})")
@@ -31,4 +38,4 @@ def load_svt(root: str, split: str = "test") -> SampleSource:
             samples.append(WordSample(path, label))
         else:
             report.drop(MALFORMED, f"{path}: no label, expected ..._LABEL{os.path.splitext(name)[1]}")
-    return ListSource(samples, root, report)
+    return attach_lexicons(ListSource(samples, root, report), root, lexicon)

@@ -24,8 +24,8 @@ def check_format(file_format: str, device_target: str) -> None:
         raise UserError(f"file_format is {file_format!r}, must be one of {', '.join(FORMATS)}")
     if file_format == "AIR" and device_target != "Ascend":
         raise UserError(
-            f"file_format AIR needs device_target Ascend, not {device_target}: MindSpore writes AIR on Ascend "
-            "hardware only; MINDIR and ONNX can be exported anywhere"
+            f"file_format AIR needs device_target Ascend, not {device_target}: MindSpore writes AIR on "
+            "Ascend hardware only; MINDIR and ONNX can be exported anywhere"
         )
 
 
@@ -35,8 +35,8 @@ def export_model(backend: MindSporeBackend, file_name: str, file_format: str, de
     Args:
         backend: From `load_checkpoint_backend`.
         file_name: With or without the format's ending.
-        file_format: MINDIR (any batch and width, description in a .json beside it), ONNX (any batch and width,
-            description in its metadata) or AIR (the artifact's sizes at batch 1).
+        file_format: MINDIR (any batch and width, description in a .json beside it), ONNX (any batch and
+            width, description in its metadata) or AIR (the artifact's sizes at batch 1).
         device_target: The device that MindSpore runs on.
 
     Returns:
@@ -62,12 +62,13 @@ def export_model(backend: MindSporeBackend, file_name: str, file_format: str, de
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(f"{target}: cannot be written: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)  # gone already unless something went wrong
     if file_format == "MINDIR" and device_target != "Ascend":
         _logger.info(
-            "%s: for GPU and CPU; the Ascend converter refuses an LSTM exported elsewhere, so for inference on "
-            "Ascend run this command on Ascend",
+            "%s: for GPU and CPU; the Ascend converter refuses an LSTM exported elsewhere, so for inference "
+            "on Ascend run this command on Ascend",
             target,
         )
     return target

@@ -10,7 +10,7 @@ from mindspore import nn
 from src.crnn import CRNN
 from src.data.preprocess import Preprocessing
 from src.errors import UserError
-from src.inference.artifact import Artifact
+from src.inference.artifact import Artifact, hash_weights
 from src.text.charset import Charset
 from src.training.checkpoint import describe_foreign, load_weights, read_checkpoint
 from src.training.runtime import initialize
@@ -76,7 +76,7 @@ def open_mindir(path: str, device_target: str, device_id: int) -> MindSporeBacke
     """Opens a MINDIR with its self-description in the .json beside it.
 
     Raises:
-        UserError: If either file is missing or damaged.
+        UserError: If either file is missing or damaged, or they do not belong together.
     """
     initialize(device_target, device_id)
     description = description_path(path)
@@ -90,6 +90,11 @@ def open_mindir(path: str, device_target: str, device_id: int) -> MindSporeBacke
         graph = nn.GraphCell(ms.load(path))
     except (RuntimeError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not a whole MINDIR: {str(error).strip().splitlines()[0]}") from None
+    weights = {p.name: p.asnumpy() for p in graph.get_parameters()}
+    if artifact.weights_sha256 != hash_weights(weights):
+        raise UserError(
+            f"{path}: its parameters do not have the hash in {description}: damaged, or of another model"
+        )
     return MindSporeBackend(graph, artifact, "MindSpore MINDIR")
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from src.data.loader import Batch, EvalLoader
 from src.data.word_dataset import WordDataset
 from src.inference.backend import Backend
 from src.metric import Accuracy, CRNNAccuracy, Protocol, create_protocol
+from src.progress_bar import progress_bar
 from src.text.greedy import Decoded, GreedyDecoder
 
 _logger = logging.getLogger(__name__)
@@ -62,7 +62,8 @@ class Evaluation:
         """The contract's two lines, then one that says how the figure came about."""
         a = self.accuracy
         notes = [
-            f"word accuracy {a.word_accuracy:.2%} (95 % interval {a.interval_low:.2%} to {a.interval_high:.2%})",
+            f"word accuracy {a.word_accuracy:.2%} "
+            f"(95 % interval {a.interval_low:.2%} to {a.interval_high:.2%})",
             f"1-NED {a.ned:.4f}",
             f"protocol {self.protocol}",
             f"{self.words_per_second:.0f} words/s",
@@ -155,7 +156,7 @@ def evaluate_dataset(
     """
     charset = backend.artifact.charset
     loader = EvalLoader(dataset, batch_size, num_workers=num_workers)
-    with tqdm(total=len(dataset), unit="word", desc="evaluating", leave=False) as bar:
+    with progress_bar(total=len(dataset), unit="word", desc="evaluating", leave=False) as bar:
         return evaluate(
             backend.forward,
             GreedyDecoder(charset),

@@ -53,6 +53,11 @@ class OnnxBackend:
         if description is None:
             raise UserError(f"{path}: carries no self-description; export it with export.py")
         self.artifact = Artifact.from_json(description, path)
+        classes = self._session.get_outputs()[0].shape[-1]
+        if classes != self.artifact.charset.num_classes:
+            raise UserError(
+                f"{path}: has {classes} classes, but its description has {self.artifact.charset.num_classes}"
+            )
         self._input = self._session.get_inputs()[0].name
 
     def forward(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

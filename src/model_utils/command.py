@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from src.errors import UserError
 
@@ -10,13 +11,13 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
-def run_command(work: Callable[[], int]) -> int:
+def run_command(work: Callable[[], int], log_to: TextIO | None = None) -> int:
     """Runs the work of a command and returns its exit status.
 
-    Log messages of level INFO and above go to standard output as they are; warnings name their level. A
-    UserError becomes one line on standard error and status 2; Ctrl-C becomes status 130.
+    Log messages of level INFO and above go to `log_to`, standard output by default, as they are; warnings
+    name their level. A UserError becomes one line on standard error and status 2; Ctrl-C becomes status 130.
     """
-    set_up_logging()
+    set_up_logging(log_to)
     try:
         return work()
     except UserError as error:
@@ -27,11 +28,11 @@ def run_command(work: Callable[[], int]) -> int:
         return EXIT_INTERRUPTED
 
 
-def set_up_logging() -> None:
-    """Sends the messages of `src` to standard output, each line written at once."""
+def set_up_logging(log_to: TextIO | None = None) -> None:
+    """Sends the messages of `src` to a stream, standard output by default, each line written at once."""
     logger = logging.getLogger("src")
     logger.handlers.clear()
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(log_to or sys.stdout)
     handler.setFormatter(_Formatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

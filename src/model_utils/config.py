@@ -18,6 +18,22 @@ DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "default_config.yaml"
 _OPTION_LINE = re.compile(r"^(?P<key>\w+):[^#]*#\s*(?P<help>.*?)(?:\s*\{(?P<choices>[^}]*)\})?\s*$")
 
 
+# The smallest allowed value of an option; MindSpore's own complaint would come late and without its name.
+_LEAST: dict[str, int] = {
+    "batch_size": 1,
+    "epoch_size": 1,
+    "max_steps": 0,
+    "max_text_length": 1,
+    "hidden_size": 1,
+    "seed": 0,
+    "device_id": 0,
+    "num_parallel_workers": 0,
+    "ordered_epochs": 0,
+    "clip_norm": 0,
+    "ema_decay": 0,
+}
+
+
 class Config(Mapping[str, Any]):
     """The options, read-only, as attributes or by name.
 
@@ -123,8 +139,8 @@ def load_config(argv: Sequence[str], description: str = "") -> Config:
         description: For --help.
 
     Raises:
-        UserError: For an unknown option or yaml key (the nearest known one is named), a value of the wrong type
-            or not among the allowed, or a file that cannot be read.
+        UserError: For an unknown option or yaml key (the nearest known one is named), a value of the wrong
+            type or not among the allowed, or a file that cannot be read.
     """
     defaults = read_yaml(DEFAULT_CONFIG)
     notes = _read_comments(DEFAULT_CONFIG.read_text(encoding="utf-8"))
@@ -156,6 +172,11 @@ def load_config(argv: Sequence[str], description: str = "") -> Config:
         choices = notes[key][1]
         if choices and value not in choices:
             raise UserError(f"{key} is {value!r}, must be one of {', '.join(choices)}")
+    for key, least in _LEAST.items():
+        if not values[key] >= least:
+            raise UserError(f"{key} is {values[key]}, must be at least {least}")
+    if values["ema_decay"] >= 1:
+        raise UserError(f"ema_decay is {values['ema_decay']}, must be below 1")
     return Config(values, frozenset(given))
 
 

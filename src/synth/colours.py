@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from src.synth.dice import Dice
@@ -45,8 +44,12 @@ def hue_colour(hue: float, luma: float, saturation: float) -> Colour:
     pure = 0.114 * blue + 0.587 * green + 0.299 * red
     gain = min(luma / pure, 255.0)
     grey = luma * (1 - saturation)
-    values = [min(max(grey + saturation * gain * part, 0.0), 255.0) for part in (blue, green, red)]
-    return values[0], values[1], values[2]
+    b, g, r = (min(grey + saturation * gain * part, 255.0) for part in (blue, green, red))
+    missing = luma - brightness((b, g, r))
+    if missing > 0.01:  # no colour of this hue is so bright: make it paler
+        pale = missing / max(255.0 - luma + missing, 1e-6)
+        b, g, r = b + (255 - b) * pale, g + (255 - g) * pale, r + (255 - r) * pale
+    return b, g, r
 
 
 def _near_grey(dice: Dice, luma: float) -> Colour:
@@ -108,13 +111,3 @@ def _accent(dice: Dice, ground: Colour, text: Colour) -> Colour:
     if u < 0.6:
         return _sign_colour(dice)
     return _near_grey(dice, dice.uniform(0, 255))
-
-
-def to_bgr(colour: Colour) -> tuple[int, int, int]:
-    """Whole numbers for OpenCV's drawing functions."""
-    return round(colour[0]), round(colour[1]), round(colour[2])
-
-
-def chroma_of(image: np.ndarray) -> float:
-    """Mean saturation of an image (H, W, 3) uint8 BGR, 0..1; used to compare sheets."""
-    return float(cv2.cvtColor(image, cv2.COLOR_BGR2HSV)[..., 1].mean() / 255)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.errors import UserError
-from src.synth.tokens import Tokens, cased
+from src.synth.tokens import Tokens, cased, numeric
 from src.text.charset import Charset, required_time_steps
 
 SPLITS = ("train", "test", "all")
@@ -23,17 +23,45 @@ TEST_PER_MILLE = 50
 
 _MAX_WORDS = 120_000
 _TRIES = 200
+_DIGITS = "0123456789"
 
 
 def label_of(text: str, charset: Charset) -> str:
-    """What a reader should answer for the text: the characters the charset has, in the drawn case."""
-    return "".join(c for c in unicodedata.normalize("NFC", text) if charset.covers(c))
+    """What a reader should answer for the text, in the drawn case.
+
+    Punctuation that the charset lacks may be drawn and is left out. A letter or digit that it lacks cannot be
+    drawn: then there is no label, and the answer is empty.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    if any(c.isalnum() and not charset.covers(c) for c in composed):
+        return ""
+    return "".join(c for c in composed if charset.covers(c))
 
 
 def is_held_out(label: str) -> bool:
     """Whether the label belongs to the test words; depends on nothing but its case-folded letters."""
     digest = hashlib.blake2b(label.casefold().encode("utf-8"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % 1000 < TEST_PER_MILLE
+
+
+class Labeller:
+    """`label_of` for one charset, quick for ASCII.
+
+    Args:
+        charset: What labels may hold.
+    """
+
+    def __init__(self, charset: Charset) -> None:
+        printable = [chr(code) for code in range(33, 127)]
+        self._charset = charset
+        self._known = frozenset(c for c in printable if charset.covers(c))
+        self._drawable = frozenset(c for c in printable if c in self._known or not c.isalnum())
+
+    def label(self, text: str) -> str:
+        """What a reader should answer for the text, in the drawn case; may be empty."""
+        if self._drawable.issuperset(text):
+            return "".join([c for c in text if c in self._known])
+        return label_of(text, self._charset)
 
 
 class Corpus:
@@ -66,21 +94,18 @@ class Corpus:
         self.split = split
         self.max_time_steps = max_time_steps
         self.words_file = None if words_file is None else str(words_file)
-        self._known = {c: charset.covers(c) for c in map(chr, range(32, 127))}
+        self.label = Labeller(charset).label
+        """Text -> what a reader should answer for it, in the drawn case; may be empty."""
         if words_file is None:
-            words, weights = _english_words()
+            self._words, self._cumulative = _english_usable(charset, split, max_time_steps)
         else:
             words, weights = read_words(Path(words_file))
-        self._words, self._cumulative = self._usable(words, weights)
-        self._tokens = Tokens(self._words) if words_file is None and charset.covers("a1") else None
-
-    def label(self, text: str) -> str:
-        """What a reader should answer for the text, in the drawn case; may be empty."""
-        known = self._known
-        try:
-            return "".join([c for c in text if known[c]])
-        except KeyError:
-            return label_of(text, self.charset)
+            self._words, self._cumulative = _usable(
+                words, weights, charset, split, max_time_steps, str(words_file)
+            )
+        self._tokens = (
+            Tokens(self._words) if words_file is None and self._words and charset.covers("a1") else None
+        )
 
     def sample(self, rng: np.random.Generator, max_length: int | None = None) -> tuple[str, str]:
         """The next text and its label.
@@ -101,8 +126,20 @@ class Corpus:
                 label
             ):
                 return text, label
-        text = str(self._words[int(rng.integers(len(self._words)))])
-        return text, self.label(text)
+        return self._last_resort(rng)
+
+    def _last_resort(self, rng: np.random.Generator) -> tuple[str, str]:
+        """A plain word of the list, or a short number of this split, when chance found nothing."""
+        if self._words:
+            text = self._words[int(rng.integers(len(self._words)))]
+            return text, self.label(text)
+        length = min(6, max(1, self.max_time_steps // 2))
+        numbers = (f"{n:0{length}d}" for n in rng.integers(0, 10**length, size=4 * _TRIES))
+        fitting = (n for n in numbers if self._is_ours(n) and required_time_steps(n) <= self.max_time_steps)
+        text = next(fitting, "")
+        if not text:
+            raise UserError(f"no number of the split {self.split!r} fits {self.max_time_steps} time steps")
+        return text, text
 
     def neighbour(self, rng: np.random.Generator) -> str:
         """Any text for the margins, where labels do not matter."""
@@ -111,12 +148,14 @@ class Corpus:
     @property
     def characters(self) -> set[str]:
         """Every character of the words, as written."""
-        return set().union(*self._words)
+        return set("".join(self._words))
 
     def __len__(self) -> int:
         return len(self._words)
 
     def _draw(self, rng: np.random.Generator) -> str:
+        if not self._words:
+            return numeric(rng)
         word = self._words[int(np.searchsorted(self._cumulative, rng.random(), side="right"))]
         if self._tokens is not None:
             return self._tokens.dress(word, rng)
@@ -129,40 +168,57 @@ class Corpus:
             return True  # the list was divided beforehand
         return is_held_out(label) == (self.split == "test")
 
-    def _usable(
-        self, words: Sequence[str], weights: npt.NDArray[np.float64]
-    ) -> tuple[list[str], npt.NDArray[np.float64]]:
-        kept, kept_weights, keys = [], [], []
-        for word, weight in zip(words, weights, strict=True):
-            label = self.label(word)
-            if label and required_time_steps(self.charset.normalize(label)) <= self.max_time_steps:
-                kept.append(word)
-                kept_weights.append(weight)
-                keys.append(label)
-        where = self.words_file or "the English word list"
-        if not kept:
-            raise UserError(
-                f"{where}: none of {len(words)} words can be written with the charset "
-                f"{self.charset.characters!r} in {self.max_time_steps} time steps"
-            )
-        chosen = self._divide(keys, where)
-        cumulative = np.cumsum(np.array([kept_weights[i] for i in chosen], dtype=np.float64))
-        return [kept[i] for i in chosen], np.minimum(cumulative / cumulative[-1], 1.0 - 1e-15)
 
-    def _divide(self, labels: list[str], where: str) -> list[int]:
-        if self.split == "all":
-            return list(range(len(labels)))
-        folded = [label.casefold() for label in labels]
-        test = {key for key in folded if is_held_out(key)}
-        if not test or len(test) == len(set(folded)):  # a short list: one word must stand on the other side
-            ranked = sorted(set(folded), key=lambda key: hashlib.blake2b(key.encode()).digest())
-            test = {ranked[0]} if not test else set(ranked[1:])
-        chosen = [i for i, key in enumerate(folded) if (key in test) == (self.split == "test")]
-        if not chosen:
-            raise UserError(
-                f"{where}: {len(set(folded))} different words are too few for the split {self.split!r}"
-            )
-        return chosen
+_Words = tuple[list[str], npt.NDArray[np.float64]]
+
+
+def _usable(
+    words: Sequence[str],
+    weights: npt.NDArray[np.float64],
+    charset: Charset,
+    split: str,
+    max_time_steps: int,
+    words_file: str | None = None,
+) -> _Words:
+    """The words of the split that the charset can write in the time steps, and their cumulative shares."""
+    label_for = Labeller(charset).label
+    kept: list[str] = []
+    kept_weights: list[float] = []
+    keys: list[str] = []
+    for written, weight in zip(words, weights, strict=True):
+        word = written if label_for(written) else written.upper()
+        label = label_for(word)
+        if label and required_time_steps(charset.normalize(label)) <= max_time_steps:
+            kept.append(word)
+            kept_weights.append(float(weight))
+            keys.append(label.casefold())
+    where = words_file or "the English word list"
+    if not kept and words_file is None and charset.covers(_DIGITS):
+        return [], np.zeros(0)  # numbers will stand in
+    if not kept:
+        hint = "" if words_file else "; give words that can with --words"
+        raise UserError(
+            f"{where}: none of {len(words)} words can be written with the charset "
+            f"{charset.characters!r} in {max_time_steps} time steps{hint}"
+        )
+    chosen = _divide(keys, split, where)
+    cumulative = np.cumsum(np.array([kept_weights[i] for i in chosen], dtype=np.float64))
+    return [kept[i] for i in chosen], np.minimum(cumulative / cumulative[-1], 1.0 - 1e-15)
+
+
+def _divide(keys: list[str], split: str, where: str) -> list[int]:
+    """Places of the folded labels that belong to the split."""
+    if split == "all":
+        return list(range(len(keys)))
+    different = set(keys)
+    test = {key for key in different if is_held_out(key)}
+    if not test or len(test) == len(different):  # a short list: one word must stand on the other side
+        ranked = sorted(different, key=lambda key: hashlib.blake2b(key.encode()).digest())
+        test = set(ranked[1:]) if test else set(ranked[:-1][:1])
+    chosen = [i for i, key in enumerate(keys) if (key in test) == (split == "test")]
+    if not chosen:
+        raise UserError(f"{where}: {len(different)} different words are too few for the split {split!r}")
+    return chosen
 
 
 def read_words(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -220,3 +276,8 @@ def _english_words() -> tuple[list[str], npt.NDArray[np.float64]]:
     common = np.sqrt(np.array(weights, dtype=np.float64))
     flat = np.full(len(words), 1.0 / len(words))
     return words, 0.7 * common / common.sum() + 0.3 * flat
+
+
+@lru_cache(maxsize=6)
+def _english_usable(charset: Charset, split: str, max_time_steps: int) -> _Words:
+    return _usable(*_english_words(), charset, split, max_time_steps)

@@ -11,7 +11,7 @@ import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import numpy as np
 from PIL import ImageFont
 
 from src.errors import UserError
+from src.progress_bar import progress_bar
 from src.synth.font_files import find_font_files
 from src.synth.glyphs import Glyphs, descriptors, draw_glyphs
 
@@ -27,12 +28,13 @@ logger = logging.getLogger(__name__)
 CAP_RATIO_DEFAULT = 0.7
 PLAIN_LEGIBILITY = 0.97
 _MIN_LEGIBILITY = 0.55
-_WEIGHTS = (300.0, 400.0, 600.0, 800.0)
+_WEIGHTS = (400.0, 600.0, 800.0)
 _REFERENCES = (
     "roboto", "lato", "source sans", "source serif", "caladea", "hanken grotesk", "dejavu sans",
     "dejavu serif", "liberation sans", "open sans", "arial", "helvetica", "times", "verdana", "georgia",
+    "noto serif", "work sans", "merriweather", "libre baskerville", "montserrat",
 )  # fmt: skip
-_CACHE_VERSION = 3
+_CACHE_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,10 @@ def scan_fonts(
     cache = _Cache(Path(cache_file) if cache_file else None, wanted)
     skipped: Counter[str] = Counter()
     drawn: list[dict[str, object]] = []
-    for path, collection in find_font_files(font_dir):
+    files = find_font_files(font_dir)
+    for path, collection in progress_bar(
+        files, desc="examining typefaces", unit="file", delay=2, leave=False
+    ):
         for record in cache.faces(path):
             drawn.append({**record, "collection": collection})
         skipped.update(cache.skipped(path))
@@ -294,13 +299,3 @@ def _instances(font: ImageFont.FreeTypeFont) -> Sequence[tuple[float, ...]]:
         if tuple(place) not in places:
             places.append(tuple(place))
     return places
-
-
-def describe(library: FontLibrary) -> dict[str, object]:
-    """The library in a form for reports."""
-    return {
-        "faces": len(library.faces),
-        "families": library.families,
-        "skipped": dict(library.skipped),
-        "first": asdict(library.faces[0])["family"],
-    }

@@ -64,9 +64,8 @@ def descriptors(glyphs: Mapping[str, Glyph]) -> str:
     parts = []
     for character in _ALPHABET:
         if character in glyphs:
-            small = (
-                cv2.resize(glyphs[character], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).reshape(-1) >> 4
-            )
+            image = cv2.resize(glyphs[character], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+            small = np.asarray(image, dtype=np.uint8).reshape(-1) >> 4
             parts.append(character + ((small[0::2] << 4) | small[1::2]).tobytes().hex())
     return " ".join(parts)
 

@@ -19,7 +19,7 @@ def _bank() -> tuple[list[Plane], Plane, Plane, Plane]:
     rng = np.random.default_rng(20240229)
     textures: list[Plane] = []
     for scale in SCALES:
-        plane = rng.standard_normal((_HEIGHT, _WIDTH), dtype=np.float32)
+        plane: Plane = rng.standard_normal((_HEIGHT, _WIDTH), dtype=np.float32)
         if scale:
             plane = cv2.GaussianBlur(plane, (0, 0), scale)
         textures.append((plane - plane.mean()) / plane.std())

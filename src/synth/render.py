@@ -92,6 +92,11 @@ class Renderer:
         others = [self.corpus.neighbour(rng) for _ in range(2)] if strength else []
         return draw_scene(text, face, [other for other in others if face.covers(other)], dice), label
 
+    def of_split(self, split: str) -> "Renderer":
+        """The same renderer for the words of another split."""
+        corpus = Corpus(self.charset, self.corpus.words_file, split, self.corpus.max_time_steps)
+        return Renderer(corpus, self.fonts, self.effects, self.charset, self.seed, split)
+
 
 def create_renderer(
     *,

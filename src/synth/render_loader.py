@@ -1,11 +1,15 @@
 """Training batches straight from the renderer: nothing is written, and there is no end."""
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -69,6 +73,7 @@ class RenderLoader:
         self.num_workers = num_workers
         self.rank = rank
         self.world_size = world_size
+        self._pool: ProcessPoolExecutor | None = None  # started when first needed, kept between epochs
 
     @property
     def steps_per_epoch(self) -> int:
@@ -92,32 +97,32 @@ class RenderLoader:
         yield from self._from_workers(steps)
 
     def _from_workers(self, steps: range) -> Generator[Batch, None, None]:
-        # Fresh processes: a fork would copy MindSpore's threads in an undefined state.
-        context = multiprocessing.get_context("spawn")
-        start = (self.renderer, self.preprocessing, self.ramp)
-        pool = ProcessPoolExecutor(self.num_workers, context, initializer=_start_worker, initargs=start)
+        pool = self._pool = self._pool or self._start_pool()
         pending: deque[tuple[int, Future[tuple[Pixels, list[str]]]]] = deque()
         upcoming = iter(steps)
         try:
             while True:
-                while len(pending) < self.num_workers * _BATCHES_AHEAD:
-                    step = next(upcoming, None)
-                    if step is None:
-                        break
+                for step in islice(upcoming, self.num_workers * _BATCHES_AHEAD - len(pending)):
                     pending.append((step, pool.submit(_render_in_worker, *self._images(step))))
                 if not pending:
                     return
                 step, future = pending.popleft()
-                try:
-                    yield self._batch(step, *future.result())
-                except BrokenProcessPool:
-                    numbers = self._images(step)
-                    raise UserError(
-                        f"a rendering process died at images {numbers[0]} to {numbers[0] + numbers[1] - 1}; "
-                        "too little memory? --num_parallel_workers sets their number"
-                    ) from None
+                yield self._batch(step, *future.result())
+        except BrokenProcessPool:
+            first, count = self._images(step)
+            raise UserError(
+                f"a rendering process died at images {first} to {first + count - 1}; too little memory? "
+                "--num_parallel_workers sets the number of processes"
+            ) from None
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            for _, future in pending:
+                future.cancel()
+
+    def _start_pool(self) -> ProcessPoolExecutor:
+        # Fresh processes: a fork would copy MindSpore's threads in an undefined state.
+        context = multiprocessing.get_context("spawn")
+        arguments = (self.renderer, self.preprocessing, self.ramp)
+        return ProcessPoolExecutor(self.num_workers, context, initializer=_start_worker, initargs=arguments)
 
     def _images(self, step: int) -> tuple[int, int]:
         """Number of the first image of this rank's batch, and how many."""
@@ -161,7 +166,17 @@ _worker: tuple[Renderer, Preprocessing, Ramp] | None = None
 def _start_worker(renderer: Renderer, preprocessing: Preprocessing, ramp: Ramp) -> None:
     global _worker  # noqa: PLW0603 - set once in a process of its own
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the training decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = (renderer, preprocessing, ramp)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the training is killed, so that none stays behind."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _render_in_worker(first: int, count: int) -> tuple[Pixels, list[str]]:

@@ -61,11 +61,12 @@ def draw_scene(text: str, face: Typeface, others: list[str], dice: Dice) -> Imag
     target = float(np.exp(dice.uniform(np.log(low), np.log(high))))
     target = max(low, min(target, 520 / (0.8 * len(text) + 1)))
     cap = next((size for size in _DRAWING_SIZES if size >= target), _DRAWING_SIZES[-1])
-    word = draw_word(face, text, cap, choose_style(text, dice))
+    style = choose_style(text, dice)
+    word = draw_word(face, text, cap, style)
     if dice.happens("bold"):
         word = thickened(word, dice.between("bold") * cap)
     margins = _margins(dice)
-    drawing, margins = _compose(word, cap, margins, face, others, dice)
+    drawing, margins = _compose(word, style.spacing, cap, margins, face, others, dice)
     _add_layers(drawing, dice)
     view = choose_view(drawing.ink, cap, target, margins, dice)
     return _paint(drawing, view, dice)
@@ -86,7 +87,7 @@ def _margins(dice: Dice) -> Margins:
 
 
 def _compose(
-    word: Mask, cap: int, margins: Margins, face: Typeface, others: list[str], dice: Dice
+    word: Mask, spacing: float, cap: int, margins: Margins, face: Typeface, others: list[str], dice: Dice
 ) -> tuple[_Drawing, Margins]:
     """The word on its canvas, and with some chance pieces of others around it."""
     pad = round(0.5 * cap) + 2
@@ -94,14 +95,19 @@ def _compose(
     if not sides:
         canvas = padded(word, pad)
         return _Drawing(canvas, (pad, pad, word.shape[1], word.shape[0]), cap), margins
-    pad = round(0.95 * cap) + 2
+    pad = round((0.95 + 1.2 * max(spacing, 0.0)) * cap) + 2
     canvas = padded(word, pad)
     height, width = word.shape
     spread = list(margins)
     for side, other in zip(sides, others, strict=False):
         piece = draw_word(face, other, cap, choose_style("", dice))
-        gap = dice.uniform(0.08, 0.3) if side in (1, 3) else dice.uniform(0.28, 0.5)
-        spread[side] = gap + dice.amount("neighbour_depth")
+        depth = dice.amount("neighbour_depth")
+        if side in (1, 3):
+            gap = dice.uniform(0.08, 0.3)
+        else:  # clearly further away than the word's own letters are from each other, and never a whole one
+            gap = dice.uniform(0.32, 0.5) + 1.2 * max(spacing, 0.0)
+            depth *= 0.5
+        spread[side] = gap + depth
         along = round(dice.uniform(-0.5, 0.5) * max(width, piece.shape[1])) + (width - piece.shape[1]) // 2
         level = height - piece.shape[0]
         place = {
@@ -111,7 +117,6 @@ def _compose(
             3: (along, height + round(gap * cap)),
         }[side]
         paste(canvas, piece, pad + place[0], pad + place[1])
-    spread = [min(value, 0.9) for value in spread]
     return _Drawing(canvas, (pad, pad, width, height), cap), (spread[0], spread[1], spread[2], spread[3])
 
 

@@ -1,6 +1,6 @@
 """Scene text around plain words: case, digits, prices, codes, web addresses, punctuation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -43,16 +43,12 @@ class Tokens:
     def dress(self, word: str, rng: np.random.Generator) -> str:
         """The word in some case, or now and then a number, code, brand or address in its place."""
         u = rng.random()
-        if u < 0.115:
-            return numeric(rng)
         if u < 0.135:
-            return code(rng)
+            return numeric(rng) if u < 0.115 else code(rng)
         if u < 0.155:
             return "".join(_LETTERS[i] for i in rng.integers(0, 26, size=int(rng.integers(1, 5))))
-        if u < 0.195:
-            return self._brand(word, rng)
         if u < 0.21:
-            return self._joined(word, rng)
+            return self._brand(word, rng) if u < 0.195 else self._joined(word, rng)
         if u < 0.218:
             return ("www." if rng.random() < 0.5 else "") + word + _pick(_ENDINGS, rng)
         return self._punctuated(cased(word, rng), rng)
@@ -83,27 +79,11 @@ class Tokens:
 
 
 def numeric(rng: np.random.Generator) -> str:
-    """House numbers, years, prices, telephone numbers, times, distances, percentages, ordinals."""
-    u = rng.random()
-    if u < 0.30:
-        return str(int(rng.integers(0, 100)))
-    if u < 0.45:
-        return str(int(rng.integers(100, 1000)))
-    if u < 0.57:
-        return str(int(rng.integers(1850, 2035)))
-    if u < 0.70:
-        return _digits(rng, int(rng.integers(4, 9)))
-    if u < 0.76:
-        return _digits(rng, 3) + "-" + _digits(rng, 4)
-    if u < 0.84:
-        return _pick(_SIGNS, rng) + str(int(rng.integers(1, 1000))) + ("" if rng.random() < 0.5 else ".99")
-    if u < 0.88:
-        return f"{int(rng.integers(0, 24))}:{int(rng.integers(0, 60)):02d}"
-    if u < 0.95:
-        return str(int(rng.integers(1, 400))) + _pick(_UNITS, rng)
-    if u < 0.98:
-        return str(int(rng.integers(1, 101))) + "%"
-    return f"{int(rng.integers(1, 1000))},{int(rng.integers(0, 1000)):03d}"
+    """House numbers, years, prices, telephone numbers, times, distances, percentages, thousands."""
+    kind = _NUMERIC_KINDS[
+        int(np.searchsorted(_NUMERIC_SHARES, rng.random() * _NUMERIC_SHARES[-1], side="right"))
+    ]
+    return kind(rng)
 
 
 def code(rng: np.random.Generator) -> str:
@@ -124,3 +104,23 @@ def _digits(rng: np.random.Generator, count: int) -> str:
 
 def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
     return options[int(rng.integers(len(options)))]
+
+
+def _price(rng: np.random.Generator) -> str:
+    return _pick(_SIGNS, rng) + str(int(rng.integers(1, 1000))) + ("" if rng.random() < 0.5 else ".99")
+
+
+_NUMERIC: tuple[tuple[float, Callable[[np.random.Generator], str]], ...] = (
+    (0.30, lambda rng: str(int(rng.integers(0, 100)))),
+    (0.15, lambda rng: str(int(rng.integers(100, 1000)))),
+    (0.12, lambda rng: str(int(rng.integers(1850, 2035)))),
+    (0.13, lambda rng: _digits(rng, int(rng.integers(4, 9)))),
+    (0.06, lambda rng: _digits(rng, 3) + "-" + _digits(rng, 4)),
+    (0.08, _price),
+    (0.04, lambda rng: f"{int(rng.integers(0, 24))}:{int(rng.integers(0, 60)):02d}"),
+    (0.07, lambda rng: str(int(rng.integers(1, 400))) + _pick(_UNITS, rng)),
+    (0.03, lambda rng: str(int(rng.integers(1, 101))) + "%"),
+    (0.02, lambda rng: f"{int(rng.integers(1, 1000))},{int(rng.integers(0, 1000)):03d}"),
+)
+_NUMERIC_KINDS = tuple(kind for _, kind in _NUMERIC)
+_NUMERIC_SHARES = np.cumsum([share for share, _ in _NUMERIC])

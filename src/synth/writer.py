@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
-from tqdm import tqdm
 
 from src.errors import UserError
+from src.progress_bar import progress_bar
 from src.synth.render import Renderer, create_renderer, difficulty_at
 from src.text.charset import DEFAULT_CHARACTERS, Charset
 
@@ -116,33 +116,49 @@ def write_word_set(
     folder = Path(output_dir)
     check_folder(folder, overwrite)
     splits = [(s, n) for s, n in (("train", spec.num_train), ("test", spec.num_test)) if n]
-    renderers = {split: spec.create_renderer(split) for split, _ in splits}
+    renderers = [spec.create_renderer(splits[0][0])]
+    renderers += [renderers[0].of_split(split) for split, _ in splits[1:]]
     clear_folder(folder)
     start = time.perf_counter()
     lexicon: dict[str, int] = {}
+    total = spec.num_train + spec.num_test
     size = 0
-    with tqdm(total=sum(n for _, n in splits), unit="image", desc="render") as progress:
-        for split, count in splits:
-            lines = []
-            for index, (data, label) in enumerate(_images(renderers[split], spec, split, count, num_workers)):
-                word = lexicon.setdefault(label, len(lexicon))
-                offset = 0 if split == "train" else spec.num_train
-                name = file_name(index + offset, label, word)
-                path = folder / name
-                if index % _PER_FOLDER == 0 or not path.parent.is_dir():
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-                size += len(data)
-                lines.append(f"./{name} {word}\n")
-                progress.update()
-            (folder / f"annotation_{split}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
-    (folder / "lexicon.txt").write_text("".join(f"{w}\n" for w in lexicon), encoding="utf-8", newline="\n")
-    fonts = next(iter(renderers.values())).fonts
+    try:
+        with progress_bar(total=total, unit="image", desc="render") as progress:
+            for renderer, (_, count) in zip(renderers, splits, strict=True):
+                for written in _write_split(folder, renderer, spec, count, num_workers, lexicon):
+                    size += written
+                    progress.update()
+        (folder / "lexicon.txt").write_text(
+            "".join(f"{w}\n" for w in lexicon), encoding="utf-8", newline="\n"
+        )
+        content = {"format": "mjsynth", "images": total, **asdict(spec)}
+        text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        (folder / MARKER).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"cannot write into --output_dir {folder}: {error.strerror or error}") from None
+    fonts = renderers[0].fonts
     seconds = time.perf_counter() - start
-    total = sum(n for _, n in splits)
-    content = {"format": "mjsynth", "images": total, **asdict(spec)}
-    (folder / MARKER).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return Summary(str(folder), total, len(lexicon), len(fonts.faces), fonts.families, seconds, size / 1e6)
+
+
+def _write_split(
+    folder: Path, renderer: Renderer, spec: WordSetSpec, count: int, num_workers: int, lexicon: dict[str, int]
+) -> Iterator[int]:
+    """Writes the images of one split and its annotation file; yields the bytes of each image."""
+    split = renderer.split
+    offset = 0 if split == "train" else spec.num_train
+    lines = []
+    for index, (data, label) in enumerate(_images(renderer, spec, split, count, num_workers)):
+        word = lexicon.setdefault(label, len(lexicon))
+        name = file_name(index + offset, label, word)
+        path = folder / name
+        if (index + offset) % _PER_FOLDER == 0 or index == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        lines.append(f"./{name} {word}\n")
+        yield len(data)
+    (folder / f"annotation_{split}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:

@@ -3,6 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -105,4 +106,4 @@ def required_time_steps(text: str) -> int:
 
     Source: Graves et al. 2006, section 3.1: a blank must part two equal neighbours.
     """
-    return len(text) + sum(a == b for a, b in zip(text, text[1:]))
+    return len(text) + sum(a == b for a, b in pairwise(text))

@@ -32,7 +32,7 @@ def text_log_probabilities(log_probs: Floats, targets: Sequence[Sequence[int]], 
     lengths = np.array([len(t) for t in targets], dtype=np.int64)
     width = 2 * int(lengths.max(initial=0)) + 1
     labels = np.full((count, width), blank, dtype=np.int64)  # blank, l1, blank, l2, ..., blank
-    for row, target in zip(labels, targets):
+    for row, target in zip(labels, targets, strict=True):
         row[1 : 2 * len(target) : 2] = target
     can_skip = np.zeros((count, width), dtype=bool)  # alpha may come from two to the left
     can_skip[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])

@@ -52,5 +52,5 @@ class GreedyDecoder:
                 confidence=float(min(confidence, 1.0)),
                 raw="".join(symbols[i] for i in path),
             )
-            for text_ids, confidence, path in zip(ids, confidences, paths)
+            for text_ids, confidence, path in zip(ids, confidences, paths, strict=True)
         ]

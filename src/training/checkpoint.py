@@ -35,6 +35,7 @@ _ZOO_OTHER = (
     "learning_rate",
     "global_step",
     "epoch_num",
+    "step_num",
     "momentum",
 )
 
@@ -62,7 +63,7 @@ class TrainState:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as read: the network's parameters, everything else that was saved, and what describes it."""
+    """A checkpoint as read: the network's parameters, everything else saved, and what describes it."""
 
     weights: Weights
     others: Weights
@@ -115,8 +116,9 @@ def save_checkpoint(
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     except (OSError, RuntimeError, ValueError) as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(f"{path}: the checkpoint cannot be written: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)  # gone already unless something went wrong
     return stored
 
 
@@ -164,7 +166,8 @@ def load_weights(network: nn.Cell, weights: Mapping[str, npt.NDArray[np.generic]
     """Copies arrays into the network; all must be there, of the right shape, and none left over.
 
     Raises:
-        UserError: Naming the first parameter that is missing, has another shape (both are named) or is unknown.
+        UserError: Naming the first parameter that is missing, has another shape (both are named) or is
+            unknown.
     """
     parameters = {p.name: p for p in network.get_parameters()}
     missing = [name for name in parameters if name not in weights]
@@ -193,7 +196,8 @@ def describe_foreign(
     """The description of a checkpoint without one: sizes from the shapes, the rest from the options.
 
     Raises:
-        UserError: If the shapes are no V2 network, or the charset has another number of classes (both are named).
+        UserError: If the shapes are no V2 network, or the charset has another number of classes (both are
+            named).
     """
     try:
         classes, hidden_twice = weights["rnn.1.embedding.weight"].shape

@@ -41,7 +41,9 @@ class CheckpointFolder:
         path = self.path_of(state)
         if self.is_active:
             self.write(str(path), state)
-            for old in self.saved()[: -max(1, self.keep)]:
+            # By age, not by number: an earlier training may have left higher numbers in the folder.
+            others = sorted((p for p in self.saved() if p != path), key=lambda p: p.stat().st_mtime_ns)
+            for old in others[: max(0, len(others) + 1 - max(1, self.keep))]:
                 old.unlink()
         return path
 
@@ -59,6 +61,6 @@ class CheckpointFolder:
             )
 
     def saved(self) -> list[Path]:
-        """The numbered checkpoints, oldest first."""
+        """The numbered checkpoints, in the order of their numbers."""
         numbered = [(m, p) for p in self.folder.glob("crnn-*.ckpt") if (m := _NAME.match(p.name))]
         return [p for m, p in sorted(numbered, key=lambda pair: (int(pair[0][1]), int(pair[0][2])))]

@@ -41,7 +41,8 @@ def create_schedule(
         return lambda step: _half_cosine(peak, step // steps_per_epoch, epochs)
     if warmup_steps < 0 or decay_steps < 0 or warmup_steps + decay_steps >= total_steps:
         raise UserError(
-            f"warmup_steps {warmup_steps} and decay_steps {decay_steps} must leave some of the {total_steps} steps"
+            f"warmup_steps {warmup_steps} and decay_steps {decay_steps} must leave some of the "
+            f"{total_steps} steps"
         )
     if name == "cosine_step":
         return lambda step: min(

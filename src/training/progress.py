@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
+
+from src.progress_bar import progress_bar
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Progress:
         self._interval = max(1, interval)
         self._csv_path = csv_path if is_shown else None
         self._is_shown = is_shown
-        self._bar = tqdm(
+        self._bar = progress_bar(
             total=total_steps, initial=first_step, unit="step", desc="training", disable=not is_shown
         )
         self._redirect = logging_redirect_tqdm([logging.getLogger("src")])

@@ -72,8 +72,8 @@ class TrainingTensors:
         missing = [p.name for p in parameters if p.name not in stored]
         if missing:
             raise UserError(
-                f"{origin}: its optimiser is another one: {missing[0]} is missing; to start anew from its weights, "
-                "use --pretrained"
+                f"{origin}: its optimiser is another one: {missing[0]} is missing; to start anew from its "
+                "weights, use --pretrained"
             )
         for parameter in parameters:
             parameter.set_data(ms.Tensor(stored[parameter.name], parameter.dtype))
@@ -83,8 +83,8 @@ def resumed_state(checkpoint: Checkpoint, fresh: TrainState, origin: str) -> Tra
     """Where to go on.
 
     The step, the seed and the best result are the checkpoint's. With another number of steps an epoch (other
-    data, batch size or number of devices) the position within the epoch means nothing: training goes on at the
-    start of the epoch it was in.
+    data, batch size or number of devices) the position within the epoch means nothing: training goes on at
+    the start of the epoch it was in.
 
     Raises:
         UserError: If the checkpoint holds no training state.

@@ -4,6 +4,7 @@ import importlib.metadata
 import logging
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from src.errors import UserError
 
 _logger = logging.getLogger(__name__)
 
-# oneDNN 3.10 in these versions runs plain-layout convolutions in its reference kernel on AVX-512: 100 times slower.
+# oneDNN 3.10 in these versions runs plain-layout convolutions in its reference kernel on AVX-512, 100 times
+# slower.
 _FIRST_SLOW_ON_AVX512 = (2, 9)
 
 
@@ -100,8 +102,10 @@ def _join(ms: "object") -> tuple[int, int]:
 
 def version_tuple(version: str) -> tuple[int, int]:
     """(major, minor) as numbers: "2.10.0rc1" -> (2, 10), so that 2.10 is above 2.3."""
-    major, minor = version.split(".")[:2]
-    return int(major), int("".join(c for c in minor if c.isdigit()) or 0)
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None:
+        raise ValueError(f"not a version: {version!r}")
+    return int(numbers[1]), int(numbers[2])
 
 
 def _has_avx512() -> bool:

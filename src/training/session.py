@@ -115,7 +115,8 @@ class TrainingSession:
         self.start = self._starting_state()
         if self.start.step >= self.total_steps:
             raise UserError(
-                f"{options.resume_ckpt}: is at step {self.start.step} of {self.total_steps}: nothing left to train"
+                f"{options.resume_ckpt or 'a new training'}: is at step {self.start.step} of "
+                f"{self.total_steps}: nothing left to train"
             )
         self.eval_backend = evaluation_backend(artifact) if evaluation else None
 

@@ -83,6 +83,7 @@ class Trainer:
         Raises:
             UserError: If loss or gradients are not finite, naming the step and the learning rate.
         """
+        saved_step = state.step
         with self.progress, _stop_signal() as stop:
             while state.step < total_steps and not stop:
                 epoch, first = divmod(state.step, state.steps_per_epoch)
@@ -91,12 +92,14 @@ class Trainer:
                         state = self._update(state, batch)
                         if state.step % state.steps_per_epoch == 0:
                             state = self._evaluate(state)
-                        is_last = state.step == total_steps or bool(stop)
-                        if is_last or self.checkpoints.is_due(state.step):
+                        if self.checkpoints.is_due(state.step):
                             with self.progress.paused():
                                 self.checkpoints.save(state)
-                        if is_last:
+                            saved_step = state.step
+                        if state.step == total_steps or stop:
                             break
+            if state.step != saved_step:
+                self.checkpoints.save(state)
         return state, stop[0] if stop else 0
 
     def _update(self, state: TrainState, batch: Batch) -> TrainState:
@@ -110,8 +113,9 @@ class Trainer:
         loss, norm = float(loss_tensor.asnumpy()), float(norm_tensor.asnumpy())
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise UserError(
-                f"step {state.step + 1}: loss {loss}, gradient norm {norm} at learning rate {learning_rate:g}; "
-                f"not finite, training stops. Images of the batch: {', '.join(batch.names[:3])}, ..."
+                f"step {state.step + 1}: loss {loss}, gradient norm {norm} at learning rate "
+                f"{learning_rate:g}; not finite, training stops. Images of the batch: "
+                f"{', '.join(batch.names[:3])}, ..."
             )
         if self.average is not None:
             self.average.update(state.step)

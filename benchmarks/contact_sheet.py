@@ -1,0 +1,91 @@
+"""Many words on one picture, to look at: rendered ones, those of folders, or both side by side.
+
+    python benchmarks/contact_sheet.py SHEET.png SOURCE [SOURCE...] [--count 200] [--difficulty 1] [--as_seen]
+
+A source is `render` (words straight from the renderer), a folder of images (searched to any depth), or
+`mixed:FOLDER,FOLDER` (images of several folders in turn). Two sources stand beside each other.
+`--as_seen` shows the images as the network gets them, 100 x 32.
+"""
+
+import argparse
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from src.errors import UserError
+from src.synth.render import create_renderer
+from src.text.charset import Charset
+
+_CELL_WIDTH, _CELL_HEIGHT, _COLUMNS = 132, 52, 8
+_IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
+
+
+def _folder_images(folder: Path, count: int) -> list[np.ndarray]:
+    if not folder.is_dir():
+        raise UserError(f"the folder {folder} does not exist")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _IMAGES)
+    random.Random(0).shuffle(paths)
+    images = [cv2.imread(str(path)) for path in paths[: count * 2]]
+    return [image for image in images if image is not None][:count]
+
+
+def _images(source: str, count: int, difficulty: float, seed: int) -> list[np.ndarray]:
+    if source == "render":
+        renderer = create_renderer(charset=Charset(), split="all", seed=seed)
+        return [renderer.render(index, difficulty)[0] for index in range(count)]
+    if source.startswith("mixed:"):
+        folders = source.removeprefix("mixed:").split(",")
+        parts = [_folder_images(Path(folder), -(-count // len(folders))) for folder in folders]
+        return [image for group in zip(*parts, strict=False) for image in group][:count]
+    return _folder_images(Path(source), count)
+
+
+def _panel(images: Sequence[np.ndarray], as_seen: bool) -> np.ndarray:
+    """The images in rows, each scaled into its cell."""
+    rows = -(-max(len(images), 1) // _COLUMNS)
+    panel = np.full((rows * _CELL_HEIGHT, _COLUMNS * _CELL_WIDTH, 3), 255, dtype=np.uint8)
+    for place, word in enumerate(images):
+        image = cv2.resize(word, (100, 32), interpolation=cv2.INTER_LINEAR) if as_seen else word
+        scale = min((_CELL_WIDTH - 4) / image.shape[1], (_CELL_HEIGHT - 4) / image.shape[0])
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        shown = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)
+        top, left = place // _COLUMNS * _CELL_HEIGHT + 2, place % _COLUMNS * _CELL_WIDTH + 2
+        panel[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+    return panel
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Writes the sheet; 0 on success, 2 when the user must mend something."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sheet")
+    parser.add_argument("sources", nargs="+", metavar="SOURCE")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--difficulty", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--as_seen", action="store_true")
+    args = parser.parse_args(argv)
+    try:
+        sources = [_images(source, args.count, args.difficulty, args.seed) for source in args.sources]
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    panels = [_panel(images, args.as_seen) for images in sources]
+    height = max(panel.shape[0] for panel in panels)
+    gap = np.zeros((height, 12, 3), dtype=np.uint8)
+    parts: list[np.ndarray] = []
+    for panel in panels:
+        below = np.full((height - panel.shape[0], panel.shape[1], 3), 255, dtype=np.uint8)
+        parts += [np.vstack([panel, below]), gap]
+    cv2.imwrite(args.sheet, np.hstack(parts[:-1]))
+    print(f"{sum(map(len, sources))} images on {args.sheet}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

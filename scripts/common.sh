@@ -1,0 +1,53 @@
+# Shared by the launchers; sourced, not run.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# The interpreter: PYTHON if set, else the project's virtual environment, else python3.
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        echo "$PYTHON"
+    elif [ -x "$ROOT/.venv/bin/python" ]; then
+        echo "$ROOT/.venv/bin/python"
+    else
+        echo python3
+    fi
+}
+
+# usage_error TEXT: prints the usage and ends with status 2.
+usage_error() {
+    echo "usage: $1" >&2
+    exit 2
+}
+
+# need_path KIND PATH: ends with status 2 if there is no such file or folder.
+need_path() {
+    if [ ! -e "$2" ]; then
+        echo "error: no such $1: $2" >&2
+        exit 2
+    fi
+}
+
+# need_number NAME VALUE: ends with status 2 unless the value is a whole number.
+need_number() {
+    case "$2" in
+        ''|*[!0-9]*) echo "error: $1 is '$2', must be a whole number" >&2; exit 2 ;;
+    esac
+}
+
+# need_platform VALUE: ends with status 2 unless it is Ascend, GPU or CPU.
+need_platform() {
+    case "$1" in
+        Ascend|GPU|CPU) ;;
+        *) echo "error: PLATFORM is '$1', must be Ascend, GPU or CPU" >&2; exit 2 ;;
+    esac
+}
+
+# run_logged LOG COMMAND...: shows the output, keeps it in LOG, and returns the command's exit status.
+run_logged() {
+    local log=$1
+    shift
+    mkdir -p "$(dirname "$log")"
+    local status=0
+    "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+    return "$status"
+}

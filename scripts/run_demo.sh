@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# From nothing to a working recogniser: renders words, trains, evaluates, exports, evaluates again, reads images.
+# Makes .venv when there is none. Everything it writes lies in WORK_DIR (default ./demo).
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+if [ $# -gt 1 ] || [[ "${1:-}" == -* ]]; then
+    echo "usage: bash $0 [WORK_DIR=./demo]" >&2
+    exit 2
+fi
+WORK_DIR=${1:-./demo}
+mkdir -p "$WORK_DIR"
+WORK_DIR=$(cd "$WORK_DIR" && pwd)
+MODEL=$WORK_DIR/crnn
+
+make_environment
+cd "$ROOT"
+export GLOG_v=3
+started=$(date +%s)
+
+step() { printf '\n== %s\n' "$*"; }
+python() { "$VENV_PYTHON" -u "$@"; }
+
+step "1/6 rendering words"
+python render_words.py --output_dir "$WORK_DIR/words" --num_train 40000 --num_test 2000 \
+    --difficulty 0:0.25 --seed 1 --num_workers "$(nproc)" --overwrite
+
+step "2/6 training"
+python train.py --config_path configs/demo.yaml --train_dataset_path "$WORK_DIR/words" \
+    --save_checkpoint_path "$WORK_DIR/checkpoints" --output_dir "$WORK_DIR/training"
+CHECKPOINT=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
+    "$WORK_DIR/training/train_result.json")
+
+step "3/6 evaluating the checkpoint on words that were not trained on"
+EVALUATION=(--eval_dataset synth --eval_dataset_path "$WORK_DIR/words" --device_target CPU)
+python eval.py "${EVALUATION[@]}" --checkpoint_path "$CHECKPOINT" --result_json "$WORK_DIR/eval_checkpoint.json" \
+    --save_predictions "$WORK_DIR/predictions.tsv"
+
+step "4/6 exporting to MINDIR and ONNX, evaluating both"
+for format in MINDIR ONNX; do
+    python export.py --ckpt_file "$CHECKPOINT" --file_name "$MODEL" --file_format $format --device_target CPU
+done
+python eval.py "${EVALUATION[@]}" --checkpoint_path "$MODEL.mindir" --result_json "$WORK_DIR/eval_mindir.json"
+python eval_onnx.py "${EVALUATION[@]}" --file_name "$MODEL.onnx" --result_json "$WORK_DIR/eval_onnx.json"
+python check_parity.py "$CHECKPOINT" "$MODEL.mindir" "$MODEL.onnx" \
+    --dataset synth --dataset_path "$WORK_DIR/words" --result_json "$WORK_DIR/parity.json"
+
+step "5/6 reading images it has never seen"
+mapfile -t images < <(head -n 8 "$WORK_DIR/words/annotation_test.txt" | cut -d' ' -f1)
+(cd "$WORK_DIR/words" && PYTHONPATH=$ROOT "$VENV_PYTHON" "$ROOT/predict.py" "${images[@]}" --model "$MODEL.onnx")
+
+step "6/6 summary"
+python scripts/demo_summary.py "$WORK_DIR" --seconds $(($(date +%s) - started))

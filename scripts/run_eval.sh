@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Evaluates a checkpoint. Log and results go to ./eval. More options in EXTRA_OPTIONS.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+USAGE="bash $0 DATASET_NAME DATASET_PATH CHECKPOINT_PATH DEVICE_ID [PLATFORM=Ascend]"
+if [ $# -lt 4 ] || [ $# -gt 5 ]; then
+    usage_error "$USAGE"
+fi
+PLATFORM=${5:-Ascend}
+need_number DEVICE_ID "$4"
+need_platform "$PLATFORM"
+need_path "data set" "$2"
+need_path checkpoint "$3"
+
+# shellcheck disable=SC2086 # EXTRA_OPTIONS is a list of words
+run_logged ./eval/log.txt "$(find_python)" -u "$ROOT/eval.py" \
+    --eval_dataset="$1" \
+    --eval_dataset_path="$2" \
+    --checkpoint_path="$3" \
+    --device_id="$4" \
+    --device_target="$PLATFORM" \
+    --result_json=./eval/result.json \
+    ${EXTRA_OPTIONS:-}

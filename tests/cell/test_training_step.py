@@ -1,0 +1,230 @@
+"""The loss, its gradients and the updates of one training step against NumPy."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Parameter, Tensor, nn, ops
+from reference import crnn_logits, global_norm, log_probabilities, random_weights, text_probabilities
+
+from src.crnn import CRNN, scaled_channels
+from src.crnn_for_train import CRNNForTrain, NetworkWithLoss, WeightAverage
+from src.errors import UserError
+from src.loss import CTCLoss
+from src.training.checkpoint import load_weights, network_weights
+from src.training.optimizers import create_optimizer, is_spared_from_decay, set_learning_rate
+from src.training.runtime import initialize
+
+CLASSES, BLANK, SCALE, HIDDEN = 4, 3, 1 / 32, 4  # convolutions of 2 to 16 channels
+TARGETS = np.array([[0, 1, 0], [2, 2, 0], [1, 0, 0]], dtype=np.int32)  # rows padded with 0
+LENGTHS = np.array([3, 2, 1], dtype=np.int32)
+WIDTH = 24  # 5 time steps
+
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graph_mode() -> None:
+    initialize("CPU")
+
+
+def batch_images(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, (3, 3, 32, WIDTH)).astype(np.float32)
+
+
+def brute_force_loss(logits: np.ndarray) -> float:
+    log_probs = log_probabilities(logits)
+    total = 0.0
+    for n, length in enumerate(LENGTHS):
+        text = tuple(TARGETS[n, :length].tolist())
+        total -= np.log(text_probabilities(log_probs[:, n], BLANK)[text])
+    return total / len(LENGTHS)
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 5.0])
+def test_ctc_loss_equals_the_sum_over_all_paths(spread: float) -> None:
+    logits = np.random.default_rng(1).normal(0, spread, (5, 3, CLASSES)).astype(np.float32)
+    found = CTCLoss(BLANK)(Tensor(logits), Tensor(TARGETS), Tensor(LENGTHS)).asnumpy()
+    assert found == pytest.approx(brute_force_loss(logits), abs=1e-4)
+
+
+def test_ctc_loss_reads_the_true_lengths_and_not_the_padding() -> None:
+    logits = np.random.default_rng(2).normal(0, 1, (5, 3, CLASSES)).astype(np.float32)
+    repadded = TARGETS.copy()
+    repadded[1, 2], repadded[2, 1:] = 1, 2
+    loss = CTCLoss(BLANK)
+    found = [loss(Tensor(logits), Tensor(t), Tensor(LENGTHS)).asnumpy() for t in (TARGETS, repadded)]
+    assert found[0] == found[1]
+
+
+def test_ctc_loss_of_a_target_that_does_not_fit_is_zero_for_it() -> None:
+    logits = np.random.default_rng(3).normal(0, 1, (3, 2, CLASSES)).astype(np.float32)
+    targets = np.array([[0, 0, 1], [0, 1, 2]], dtype=np.int32)  # the first needs 4 steps of 3
+    found = CTCLoss(BLANK)(Tensor(logits), Tensor(targets), Tensor(np.array([3, 3], np.int32))).asnumpy()
+    only_path = log_probabilities(logits)[range(3), 1, [0, 1, 2]].sum()
+    assert found == pytest.approx(-only_path / 2, abs=1e-5)
+
+
+def training_network(version: str) -> CRNN:
+    network = CRNN(CLASSES, HIDDEN, version, SCALE, use_dropout=False)
+    load_weights(network, random_weights(CLASSES, HIDDEN, scaled_channels(SCALE), version, seed=4), "test")
+    return network.set_train(True)
+
+
+def gradients_of(network: CRNN, names: list[str]) -> tuple[float, Arrays]:
+    parameters = {p.name: p for p in network.trainable_params()}
+    ordered = ms.ParameterTuple([parameters[n] for n in names])
+    run = ops.value_and_grad(NetworkWithLoss(network, CTCLoss(BLANK)), None, ordered)
+    loss, gradients = run(Tensor(batch_images()), Tensor(TARGETS), Tensor(LENGTHS))
+    return float(loss.asnumpy()), {n: g.asnumpy() for n, g in zip(names, gradients, strict=True)}
+
+
+@pytest.mark.parametrize("version", ["V1", "V2"])
+def test_loss_and_gradients_equal_finite_differences_of_the_numpy_network(version: str) -> None:
+    network = training_network(version)
+    weights = {n: a.astype(np.float64) for n, a in network_weights(network).items()}
+    names = [p.name for p in network.trainable_params()]
+
+    def numpy_loss() -> float:
+        return brute_force_loss(crnn_logits(batch_images(), weights, version, is_training=True))
+
+    loss, gradients = gradients_of(network, names)
+    assert loss == pytest.approx(numpy_loss(), abs=1e-4)
+    rng, step = np.random.default_rng(5), 1e-6
+    for name in names:
+        # The largest entry and a random one, so that no parameter passes on zeros alone.
+        largest = int(np.abs(gradients[name]).argmax())
+        for place in {largest, int(rng.integers(gradients[name].size))}:
+            index = np.unravel_index(place, weights[name].shape)
+            value = weights[name][index]
+            weights[name][index] = value + step
+            above = numpy_loss()
+            weights[name][index] = value - step
+            slope = (above - numpy_loss()) / (2 * step)
+            weights[name][index] = value
+            assert gradients[name][index] == pytest.approx(slope, abs=1e-4, rel=2e-3), (name, index)
+
+
+def is_decayed(name: str) -> bool:
+    return name.endswith("weight") or ".weight_" in name
+
+
+class Sgd:
+    """Nesterov's momentum as in Sutskever et al. 2013 in the form of PyTorch: the first velocity is the gradient."""
+
+    def __init__(self, momentum: float, nesterov: bool) -> None:
+        self.momentum, self.nesterov = momentum, nesterov
+        self.velocity: Arrays = {}
+
+    def update(self, name: str, weight: np.ndarray, gradient: np.ndarray, rate: float) -> np.ndarray:
+        velocity = self.momentum * self.velocity.get(name, 0.0) + gradient
+        self.velocity[name] = velocity
+        return weight - rate * (gradient + self.momentum * velocity if self.nesterov else velocity)
+
+
+class Adam:
+    """Kingma and Ba 2015, algorithm 1, with its default constants."""
+
+    def __init__(self) -> None:
+        self.moments: dict[str, tuple[np.ndarray, np.ndarray, int]] = {}
+
+    def update(self, name: str, weight: np.ndarray, gradient: np.ndarray, rate: float) -> np.ndarray:
+        m, v, t = self.moments.get(name, (0.0, 0.0, 0))
+        m, v, t = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2, t + 1
+        self.moments[name] = (m, v, t)
+        return weight - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rule", "weight_decay", "clip_norm"),
+    [
+        ({"name": "sgd", "momentum": 0.95, "nesterov": True}, Sgd(0.95, True), 0.0, 0.5),
+        ({"name": "sgd", "momentum": 0.9, "nesterov": False}, Sgd(0.9, False), 0.01, 0.0),
+        ({"name": "sgd", "momentum": 0.0, "nesterov": True}, Sgd(0.0, False), 0.0, 1000.0),
+        ({"name": "adam"}, Adam(), 0.1, 0.5),
+    ],
+    ids=["nesterov-clipped", "momentum-decayed", "plain", "adam-clipped-decayed"],
+)
+def test_three_steps_equal_a_numpy_computation_from_the_same_gradients(
+    optimizer: dict, rule: Sgd | Adam, weight_decay: float, clip_norm: float
+) -> None:
+    network = training_network("V2")
+    names = [p.name for p in network.trainable_params()]
+    built = create_optimizer(parameters=network.trainable_params(), weight_decay=weight_decay, **optimizer)
+    step = CRNNForTrain(network, CTCLoss(BLANK), built, clip_norm)
+    expected = {n: a.astype(np.float64) for n, a in network_weights(network).items() if n in names}
+    rates = [0.05, 0.01, 0.02]
+    for rate in rates:
+        loss_before, gradients = gradients_of(network, names)
+        norm_before = global_norm(list(gradients.values()))
+        scale = min(1.0, clip_norm / norm_before) if clip_norm else 1.0
+        for name in names:
+            # The penalty's gradient is added after clipping.
+            gradient = scale * gradients[name] + (weight_decay * expected[name] if is_decayed(name) else 0.0)
+            expected[name] = rule.update(name, expected[name], gradient, rate)
+        set_learning_rate(built, rate)
+        loss, norm = step(Tensor(batch_images()), Tensor(TARGETS), Tensor(LENGTHS))
+        assert float(loss.asnumpy()) == pytest.approx(loss_before, abs=1e-5)
+        assert float(norm.asnumpy()) == pytest.approx(norm_before, rel=1e-4)
+        assert (scale < 1) == (clip_norm == 0.5)  # the clipped cases clip, the others do not
+        found = network_weights(network)
+        for name in names:
+            np.testing.assert_allclose(found[name], expected[name], atol=2e-5, err_msg=name)
+
+
+def test_only_biases_and_batch_norm_are_spared_from_weight_decay() -> None:
+    names = [p.name for v in ("V1", "V2") for p in CRNN(CLASSES, HIDDEN, v, SCALE).trainable_params()]
+    assert {n for n in names if not is_spared_from_decay(n)} == {n for n in names if is_decayed(n)}
+    assert is_spared_from_decay("rnn.0.rnn.bias_ih_l0_reverse")
+    assert is_spared_from_decay("vgg.conv1.bn.gamma")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "rmsprop"}, "'rmsprop', must be one of sgd, adam"),
+        ({"name": "sgd", "momentum": 1.0}, "momentum is 1.0"),
+        ({"name": "sgd", "weight_decay": -0.1}, "weight_decay is -0.1"),
+    ],
+)
+def test_an_impossible_optimizer_is_refused_with_the_value(options: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        create_optimizer(parameters=CRNN(CLASSES, HIDDEN, "V2", SCALE).trainable_params(), **options)
+
+
+def test_training_moves_the_batch_norm_statistics_by_a_tenth() -> None:
+    network = training_network("V2")
+    before = network_weights(network)
+    network(Tensor(batch_images()))
+    x = batch_images().astype(np.float64)
+    from reference import convolution
+
+    features = convolution(x, before["vgg.conv1.conv.weight"].astype(np.float64), 1)
+    expected = 0.9 * before["vgg.conv1.bn.moving_mean"] + 0.1 * features.mean(axis=(0, 2, 3))
+    found = network_weights(network)
+    np.testing.assert_allclose(found["vgg.conv1.bn.moving_mean"], expected, atol=1e-5)
+
+
+def test_weight_average_follows_the_recurrence_and_forgets_its_start() -> None:
+    parameter = Parameter(Tensor(np.array([1.0, 2.0], np.float32)), name="w")
+    average = WeightAverage([parameter], decay=0.5)
+    expected, value = np.array([1.0, 2.0]), np.array([1.0, 2.0])
+    for step in range(12):
+        value = value * 1.5 - 1
+        parameter.set_data(Tensor(value.astype(np.float32)))
+        average.update(step)
+        decay = min(0.5, (1 + step) / (10 + step))  # 0.1, 0.18, 0.25, ... and 0.5 from step 8 on
+        expected = decay * expected + (1 - decay) * value
+        np.testing.assert_allclose(average.averages[0].asnumpy(), expected, rtol=1e-5)
+    assert average.averages[0].name == "ema.w"
+    average.restart()
+    np.testing.assert_array_equal(average.averages[0].asnumpy(), parameter.asnumpy())
+
+
+def test_the_learning_rate_is_the_one_set_last() -> None:
+    dense = nn.Dense(1, 1, has_bias=False)
+    dense.weight.set_data(Tensor(np.ones((1, 1), np.float32)))
+    optimizer = create_optimizer("sgd", list(dense.trainable_params()), momentum=0.0)
+    for rate, expected in ((0.5, 0.5), (0.25, 0.25)):
+        set_learning_rate(optimizer, rate)
+        optimizer((Tensor(np.ones((1, 1), np.float32)),))
+        assert dense.weight.asnumpy()[0, 0] == pytest.approx(expected)

@@ -1,0 +1,138 @@
+"""What tests of all kinds share: running a program, word images on disk, tiny models in every format."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("GLOG_v", "3")  # read when MindSpore is imported: errors only
+
+import cv2
+import numpy as np
+import pytest
+
+VERSIONS = ("V1", "V2")
+TINY_HIDDEN, TINY_SCALE = 8, 1 / 16  # 4, 8, 16, 16, 32, 32, 32 channels
+WORDS = ("cat", "dog7", "moon", "river", "apple", "zinc", "book9", "x")
+
+Main = Callable[[Sequence[str]], int]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a program gave back: exit status, standard output, standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """One network with random parameters: as arrays and as a file in every format."""
+
+    version: str
+    weights: dict[str, np.ndarray]
+    checkpoint: Path
+    mindir: Path
+    onnx: Path
+
+    def file(self, ending: str) -> Path:
+        return {"ckpt": self.checkpoint, "mindir": self.mindir, "onnx": self.onnx}[ending]
+
+
+@pytest.fixture
+def run_program(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Calls a program's `main` with options; says how it ended and what it printed."""
+
+    def run(main: Main, *arguments: object) -> Outcome:
+        capsys.readouterr()
+        try:
+            status = main([str(a) for a in arguments])
+        except SystemExit as exit_:  # argparse
+            status = exit_.code
+        printed = capsys.readouterr()
+        return Outcome(status, printed.out, printed.err)
+
+    return run
+
+
+def word_image(word: str, height: int = 40) -> np.ndarray:
+    """Black letters on white, (height, as needed, 3) uint8."""
+    font, thickness = cv2.FONT_HERSHEY_SIMPLEX, 2
+    (width, _), _ = cv2.getTextSize(word, font, 1.0, thickness)
+    image = np.full((height, width + 16, 3), 255, dtype=np.uint8)
+    cv2.putText(image, word, (8, height - 12), font, 1.0, (0, 0, 0), thickness, cv2.LINE_AA)
+    return image
+
+
+def write_folder(root: Path, words: Sequence[str]) -> Path:
+    """The `folder` layout: images and labels.tsv."""
+    root.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for i, word in enumerate(words):
+        cv2.imwrite(str(root / f"{i}.png"), word_image(word))
+        lines.append(f"{i}.png\t{word}\n")
+    (root / "labels.tsv").write_text("".join(lines), encoding="utf-8")
+    return root
+
+
+def write_synth(root: Path, words: Sequence[str]) -> Path:
+    """The MJSynth layout, the same words to train and to test on."""
+    (root / "1").mkdir(parents=True, exist_ok=True)
+    lines = []
+    for i, word in enumerate(words):
+        cv2.imwrite(str(root / "1" / f"{i}_{word}_{i}.jpg"), word_image(word))
+        lines.append(f"./1/{i}_{word}_{i}.jpg {i}\n")
+    for split in ("train", "test"):
+        (root / f"annotation_{split}.txt").write_text("".join(lines), encoding="utf-8")
+    (root / "lexicon.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def words_folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "words", WORDS)
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyModel]:
+    """V1 and V2 with random parameters, written as checkpoint, then exported by export.py."""
+    from reference import random_weights
+
+    import export
+    from src.data.preprocess import Preprocessing
+    from src.inference.artifact import Artifact, NetworkSpec
+    from src.text.charset import Charset
+    from src.training.checkpoint import save_checkpoint
+
+    models = {}
+    for version in VERSIONS:
+        folder = tmp_path_factory.mktemp(f"tiny_{version}")
+        channels = [int(c * TINY_SCALE) for c in (64, 128, 256, 256, 512, 512, 512)]
+        weights = random_weights(37, TINY_HIDDEN, channels, version)
+        artifact = Artifact(Charset(), Preprocessing(), NetworkSpec(version, TINY_HIDDEN, TINY_SCALE))
+        checkpoint = folder / "tiny.ckpt"
+        save_checkpoint(str(checkpoint), weights, artifact)
+        for form in ("MINDIR", "ONNX"):
+            options = [f"--ckpt_file={checkpoint}", f"--file_name={folder / 'tiny'}", f"--file_format={form}"]
+            assert export.main([*options, "--device_target=CPU"]) == 0
+        models[version] = TinyModel(
+            version, weights, checkpoint, folder / "tiny.mindir", folder / "tiny.onnx"
+        )
+    return models
+
+
+@pytest.fixture
+def copied(tiny_models: dict[str, TinyModel], tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of the tiny V2 model in a format ("ckpt", "mindir", "onnx"), free to be damaged."""
+
+    def copy(ending: str) -> Path:
+        source = tiny_models["V2"].file(ending)
+        target = tmp_path / f"copy.{ending}"
+        target.write_bytes(source.read_bytes())
+        if ending == "mindir":
+            target.with_suffix(".json").write_bytes(source.with_suffix(".json").read_bytes())
+        return target
+
+    return copy
