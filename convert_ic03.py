@@ -11,10 +11,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from src.data.conversion_options import add_output_options, annotated_output
-from src.data.converting import Summary, convert, run_command
+from src.data.conversion_options import add_output_options, annotated_output, print_summary
+from src.data.converting import convert
 from src.data.samples import FilterReport
 from src.data.scenes import Scene, is_word_list, read_tagged_scenes, read_word_list
+from src.model_utils.command import run_command
 
 
 def with_full_lexicon(scenes: Sequence[Scene]) -> list[Scene]:
@@ -39,12 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_output_options(parser, annotation=True)
     args = parser.parse_args(argv)
 
-    def command() -> Summary:
+    def command() -> int:
         report = FilterReport()
         read = read_word_list if is_word_list(args.xml_file) else read_tagged_scenes
         scenes = with_full_lexicon(read(args.xml_file, report))
         with annotated_output(args) as output:
-            return convert(scenes, args.dataset_dir, output, report)
+            return print_summary(convert(scenes, args.dataset_dir, output, report))
 
     return run_command(command)
 

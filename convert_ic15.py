@@ -9,12 +9,13 @@ The first form is the word recognition task (task 3), the second the scenes with
 import sys
 from collections.abc import Sequence
 
-from src.data.conversion_options import convert_icdar
+from src.data.conversion_options import convert_icdar, print_summary
+from src.model_utils.command import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts; returns 0, or 2 for a mistake in the arguments or the data."""
-    return convert_icdar("ICDAR 2015", argv)
+    return run_command(lambda: print_summary(convert_icdar("ICDAR 2015", argv)))
 
 
 if __name__ == "__main__":

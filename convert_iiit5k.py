@@ -11,10 +11,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from src.data.conversion_options import add_output_options, annotated_output
-from src.data.converting import Summary, convert, run_command
+from src.data.conversion_options import add_output_options, annotated_output, print_summary
+from src.data.converting import convert
 from src.data.mat_scenes import read_iiit5k
 from src.data.samples import FilterReport
+from src.model_utils.command import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,12 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_output_options(parser, annotation=True)
     args = parser.parse_args(argv)
 
-    def command() -> Summary:
+    def command() -> int:
         report = FilterReport()
         scenes = read_iiit5k(args.mat_file, report)
         images = args.dataset_dir or os.path.dirname(args.mat_file) or "."
         with annotated_output(args) as output:
-            return convert(scenes, images, output, report)
+            return print_summary(convert(scenes, images, output, report))
 
     return run_command(command)
 

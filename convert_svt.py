@@ -10,10 +10,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from src.data.conversion_options import add_output_options, labelled_output
-from src.data.converting import Summary, convert, run_command
+from src.data.conversion_options import add_output_options, labelled_output, print_summary
+from src.data.converting import convert
 from src.data.samples import FilterReport
 from src.data.scenes import read_tagged_scenes
+from src.model_utils.command import run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,11 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_output_options(parser, annotation=False)
     args = parser.parse_args(argv)
 
-    def command() -> Summary:
+    def command() -> int:
         report = FilterReport()
         scenes = read_tagged_scenes(args.xml_file, report)
         with labelled_output(args) as output:
-            return convert(scenes, args.dataset_dir, output, report)
+            return print_summary(convert(scenes, args.dataset_dir, output, report))
 
     return run_command(command)
 

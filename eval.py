@@ -3,7 +3,9 @@
 import sys
 from collections.abc import Sequence
 
+from src.errors import UserError
 from src.inference.backend import open_backend
+from src.inference.evaluate_all import ALL, evaluate_all
 from src.inference.evaluation_report import evaluate_and_report
 from src.model_utils.command import run_command
 from src.model_utils.config import Config, load_config
@@ -28,6 +30,21 @@ def evaluate_model(config: Config, model_option: str) -> int:
         preprocessing=config.preprocessing,
     )
     config.check_artifact(backend.artifact, path)
+    if config.eval_dataset == ALL:
+        evaluate_all(
+            backend,
+            path,
+            config.eval_dataset_path,
+            batch_size=config.batch_size,
+            protocol=config.protocol,
+            num_workers=config.num_parallel_workers,
+            predictions_path=config.save_predictions,
+            json_path=config.result_json,
+            table_paths=[path for path in config.result_table.split(",") if path],
+        )
+        return 0
+    if config.result_table:
+        raise UserError(f"result_table {config.result_table!r} needs --eval_dataset=all")
     evaluate_and_report(
         backend,
         path,

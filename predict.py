@@ -10,13 +10,13 @@ from pathlib import Path
 from src.data.image_io import IMAGE_SUFFIXES
 from src.errors import UserError
 from src.inference.recognizer import Recognition, Recognizer
-from src.model_utils.command import run_command
+from src.model_utils.command import OptionParser, run_command
 from src.progress_bar import progress_bar
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Reads the images named; the exit status is 1 if some could not be read."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = OptionParser(description=__doc__)
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE_OR_FOLDER", help="folders are searched for images"
     )

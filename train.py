@@ -77,6 +77,7 @@ def create_render_loader(config: Config) -> RenderLoader:
         font_dir=config.render_fonts or None,
         effects_file=config.render_effects or None,
         seed=config.seed,
+        split=config.render_split,
         max_time_steps=min(config.preprocessing.time_steps, config.max_text_length),
     )
     _logger.info("training data: rendered words, %d typefaces", len(renderer.fonts.faces))

@@ -1,7 +1,8 @@
 """What tests of all kinds share: running a program, word images on disk, tiny models in every format."""
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,21 @@ def run_program(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
         return Outcome(status, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """The messages that `src` logs."""
+    messages: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = logging.getLogger("src")
+    before = logger.handlers[:], logger.level, logger.propagate
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    yield messages
+    logger.handlers, logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 def word_image(word: str, height: int = 40) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The network, CTC and the optimisers written out in NumPy, by other routes than `src`: what tests compare with."""
+"""The network and CTC written out in NumPy, by other routes than `src`: what tests compare with."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _LAYERS = (
 
 
 def crnn_logits(images: Array, weights: Weights, version: str, is_training: bool = False) -> Array:
-    """(N, 3, 32, W) -> (T, N, C), in double precision, in the paper's order: convolution, batch norm, ReLU, pool."""
+    """(N, 3, 32, W) -> (T, N, C), float64, in the paper's order: convolution, batch norm, ReLU, pool."""
     w = {name: np.asarray(array, dtype=np.float64) for name, array in weights.items()}
     x = images.astype(np.float64)
     for number, (kernel, padding, pool) in enumerate(_LAYERS, start=1):
@@ -144,7 +144,7 @@ def collapse(path: Sequence[int], blank: int) -> tuple[int, ...]:
 
 
 def text_probabilities(log_probs: Array, blank: int) -> dict[tuple[int, ...], float]:
-    """Every text that (T, C) log-probabilities can emit, with its probability: a sum over all C ** T paths."""
+    """Every text that (T, C) log-probabilities can emit, with its probability, from all C ** T paths."""
     time_steps, classes = log_probs.shape
     probabilities: dict[tuple[int, ...], float] = {}
     for path in itertools.product(range(classes), repeat=time_steps):

@@ -18,23 +18,38 @@ _MOST_THUMBNAIL_WIDTH = 400
 _QUANTILES = ("min", "5 %", "median", "95 %", "max")
 
 _STYLE = """
-body{font:14px/1.45 system-ui,sans-serif;margin:0 auto;max-width:1100px;padding:24px;color:#1c2430;background:#fff}
-h1{font-size:24px;margin:0 0 4px}h2{font-size:19px;margin:36px 0 8px;border-bottom:2px solid #d8dee8;padding-bottom:4px}
-h3{font-size:15px;margin:22px 0 6px}p{margin:6px 0}code{font-family:ui-monospace,monospace;font-size:13px}
+body{font:14px/1.45 system-ui,sans-serif;margin:0 auto;max-width:1100px;padding:24px;color:#1c2430;
+  background:#fff}
+h1{font-size:24px;margin:0 0 4px}
+h2{font-size:19px;margin:36px 0 8px;border-bottom:2px solid #d8dee8;padding-bottom:4px}
+h3{font-size:15px;margin:22px 0 6px}
+p{margin:6px 0}
+code{font-family:ui-monospace,monospace;font-size:13px}
 .verdict{padding:10px 14px;border-radius:6px;font-weight:600;margin:12px 0}
-.yes{background:#e2f4e6;color:#14532d}.no{background:#fde5e4;color:#7f1d1d}
-table{border-collapse:collapse;width:100%}td,th{padding:5px 8px;text-align:left;vertical-align:top;
-border-bottom:1px solid #e5e9f0}th{font-weight:600;color:#55606f}td.n,th.n{text-align:right;white-space:nowrap}
+.yes{background:#e2f4e6;color:#14532d}
+.no{background:#fde5e4;color:#7f1d1d}
+table{border-collapse:collapse;width:100%}
+td,th{padding:5px 8px;text-align:left;vertical-align:top;border-bottom:1px solid #e5e9f0}
+th{font-weight:600;color:#55606f}
+td.n,th.n{text-align:right;white-space:nowrap}
+.findings td:first-child{width:70px}.findings td.n{width:60px}
 .tag{display:inline-block;border-radius:4px;padding:0 7px;font-size:12px;font-weight:600}
-.error{background:#fde5e4;color:#7f1d1d}.warning{background:#fdf1d3;color:#713f12}.note{background:#e6eefb;color:#1e3a6e}
+.error{background:#fde5e4;color:#7f1d1d}
+.warning{background:#fdf1d3;color:#713f12}
+.note{background:#e6eefb;color:#1e3a6e}
 .examples{color:#55606f;font-size:12.5px;overflow-wrap:anywhere}
 .bars{display:flex;align-items:flex-end;gap:2px;height:110px;margin:8px 0 2px}
-.bars div{flex:1 1 0;max-width:26px;display:flex;flex-direction:column;justify-content:flex-end;align-items:center;height:100%}
-.bars i{display:block;width:100%;background:#5b86c4;border-radius:2px 2px 0 0;min-height:1px}.bars i.over{background:#d9534f}
+.bars div{flex:1 1 0;max-width:26px;display:flex;flex-direction:column;justify-content:flex-end;
+  align-items:center;height:100%}
+.bars i{display:block;width:100%;background:#5b86c4;border-radius:2px 2px 0 0;min-height:1px}
+.bars i.over{background:#d9534f}
 .bars span{font-size:10px;color:#55606f;line-height:14px}
-.chars{display:flex;flex-wrap:wrap;gap:4px}.chars span{border:1px solid #d8dee8;border-radius:4px;padding:0 6px;font-size:13px}
-.chars .out{background:#fde5e4;border-color:#f3b4b1}.chars small{color:#7a8494}
-.samples{display:flex;flex-wrap:wrap;gap:10px}.samples figure{margin:0;border:1px solid #e5e9f0;border-radius:6px;padding:6px}
+.chars{display:flex;flex-wrap:wrap;gap:4px}
+.chars span{border:1px solid #d8dee8;border-radius:4px;padding:0 6px;font-size:13px}
+.chars .out{background:#fde5e4;border-color:#f3b4b1}
+.chars small{color:#7a8494}
+.samples{display:flex;flex-wrap:wrap;gap:10px}
+.samples figure{margin:0;border:1px solid #e5e9f0;border-radius:6px;padding:6px}
 .samples img{display:block;height:40px;max-width:320px;object-fit:contain}
 .samples figcaption{font-size:12.5px;margin-top:4px;max-width:320px;overflow-wrap:anywhere}
 """
@@ -48,9 +63,8 @@ def text_lines(checks: Sequence[SetCheck], settings: Mapping[str, str]) -> list[
         lines += ["", f"{check.title}: {check.source.origin}"]
         lines += [f"  {line}" for line in check.report.lines()]
         lines.append(f"  labels: {labels.distinct:,} different, {_range(labels.lengths)} characters long")
-        lines.append(
-            f"  images: {images.readable:,} readable of {images.looked_at:,} looked at ({labels.samples:,} in all)"
-        )
+        looked_at = f"{images.looked_at:,} looked at ({labels.samples:,} in all)"
+        lines.append(f"  images: {images.readable:,} readable of {looked_at}")
         for name, values in (
             ("width", images.widths),
             ("height", images.heights),
@@ -62,7 +76,8 @@ def text_lines(checks: Sequence[SetCheck], settings: Mapping[str, str]) -> list[
         for finding in check.findings:
             lines.append(f"  {finding.severity}: {finding.count:,} {finding.title}")
             lines += [f"      {example}" for example in finding.examples[:3]]
-        lines += [f"  {line}" for line in _suggestions(check)]
+        if check.title == "training set":
+            lines += [f"  {line}" for line in _suggestions(check)]
         lines.append(f"  {_verdict(check)}")
     return lines
 
@@ -97,6 +112,12 @@ def _suggestions(check: SetCheck) -> list[str]:
     return lines
 
 
+def _suggestion_box(check: SetCheck) -> str:
+    if check.title != "training set":
+        return ""
+    return "<h3>Suggestions</h3><p>" + "<br>".join(html.escape(line) for line in _suggestions(check)) + "</p>"
+
+
 def _section(check: SetCheck) -> str:
     labels, images = check.labels, check.images
     parts = [
@@ -104,7 +125,7 @@ def _section(check: SetCheck) -> str:
         f'<div class="verdict {"yes" if check.starts else "no"}">{html.escape(_verdict(check))}</div>',
         "<p>" + "<br>".join(html.escape(line) for line in check.report.lines()[:1]) + "</p>",
         _findings_table(check),
-        "<h3>Suggestions</h3><p>" + "<br>".join(html.escape(line) for line in _suggestions(check)) + "</p>",
+        _suggestion_box(check),
         f"<h3>Images</h3><p>{images.readable:,} readable of {images.looked_at:,} looked at "
         f"({labels.samples:,} in all)</p>",
         _sizes_table(check),
@@ -129,7 +150,8 @@ def _findings_table(check: SetCheck) -> str:
             f'<td class="n">{finding.count:,}</td>'
             f'<td>{html.escape(finding.title)}<div class="examples">{examples}</div></td></tr>'
         )
-    return f'<table><tr><th></th><th class="n">samples</th><th>finding</th></tr>{"".join(rows)}</table>'
+    head = '<tr><th></th><th class="n">samples</th><th>finding</th></tr>'
+    return f'<table class="findings">{head}{"".join(rows)}</table>'
 
 
 def _sizes_table(check: SetCheck) -> str:
@@ -150,7 +172,8 @@ def _sizes_table(check: SetCheck) -> str:
 def _bars(histogram: Mapping[int, int]) -> str:
     highest = max(histogram.values(), default=1)
     bars = [
-        f'<div title="{length}: {count:,}"><i style="height:{90 * count / highest:.1f}%"></i><span>{length}</span></div>'
+        f'<div title="{length}: {count:,}"><i style="height:{90 * count / highest:.1f}%"></i>'
+        f"<span>{length}</span></div>"
         for length, count in list(histogram.items())[:60]
     ]
     return f'<div class="bars">{"".join(bars)}</div>'

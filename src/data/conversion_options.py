@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from src.data.converting import Summary, convert, run_command
+from src.data.converting import Summary, convert
 from src.data.samples import FilterReport
 from src.data.scene_text import read_icdar
 from src.data.word_output import FolderOutput, LmdbOutput, WordOutput, write_comma_annotation, write_labels
@@ -46,8 +46,13 @@ def labelled_output(args: argparse.Namespace) -> WordOutput:
     return LmdbOutput(args.output_dir) if args.lmdb else FolderOutput(args.output_dir, write_labels)
 
 
-def convert_icdar(title: str, argv: Sequence[str] | None) -> int:
-    """The converter of ICDAR 2013 and 2015, which were published in the same forms; the exit status."""
+def convert_icdar(title: str, argv: Sequence[str] | None) -> Summary:
+    """The converter of ICDAR 2013 and 2015, which were published in the same forms.
+
+    Args:
+        title: Name of the data set, for --help.
+        argv: The command line without the program's name; the program's own by default.
+    """
     parser = argparse.ArgumentParser(description=f"{title} to word images or LMDB")
     parser.add_argument("-d", "--dataset_dir", default="./", help="folder of the images")
     parser.add_argument(
@@ -55,12 +60,14 @@ def convert_icdar(title: str, argv: Sequence[str] | None) -> int:
     )
     add_output_options(parser, annotation=True)
     args = parser.parse_args(argv)
+    report = FilterReport()
+    ground_truth = args.ground_truth or os.path.join(args.dataset_dir, "gt.txt")
+    scenes = read_icdar(args.dataset_dir, ground_truth, report)
+    with annotated_output(args) as output:
+        return convert(scenes, args.dataset_dir, output, report)
 
-    def command() -> Summary:
-        report = FilterReport()
-        ground_truth = args.ground_truth or os.path.join(args.dataset_dir, "gt.txt")
-        scenes = read_icdar(args.dataset_dir, ground_truth, report)
-        with annotated_output(args) as output:
-            return convert(scenes, args.dataset_dir, output, report)
 
-    return run_command(command)
+def print_summary(summary: Summary) -> int:
+    """Prints what a conversion did; returns the exit status 0, or 1 if no word was written."""
+    print("\n".join(summary.lines()))
+    return 0 if summary.report.kept else 1

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -176,13 +176,3 @@ def crop_name(image: str, number: int, label: str) -> str:
     safe = "".join(c for c in stem if c.isascii() and (c.isalnum() or c in "._-"))
     word = "".join(c for c in label if c.isascii() and c.isalnum())
     return f"{safe}_{number}_{word[:40]}.jpg"
-
-
-def run_command(command: Callable[[], Summary]) -> int:
-    """Runs a converter and prints its summary, or `error: ...`; returns the exit status."""
-    try:
-        print("\n".join(command().lines()))
-    except UserError as error:
-        print(f"error: {error}")
-        return 2
-    return 0

@@ -85,7 +85,7 @@ class LmdbSource:
             self._opened = opened = open_environment(self.origin)
         try:
             with opened.environment.begin() as transaction:
-                data = transaction.get(b"image-%09d" % self._number(i))
+                data = transaction.get(b"image-%09d" % self._index.locators[i])
         except lmdb.Error as error:
             raise UnreadableImageError(f"{self.name(i)}: {error}") from None
         if data is None:

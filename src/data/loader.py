@@ -57,13 +57,16 @@ def load_batch(
     pixels = np.empty((len(indices), p.height, p.width, 3), dtype=np.uint8)
     readable = np.ones(len(indices), dtype=bool)
     used = np.empty(len(indices), dtype=np.int32)
-    encoded = []
+    encoded, texts, names = [], [], []
     for n, index in enumerate(indices):
         try:
             loaded = dataset.load(int(index))
             pixels[n] = augment(loaded.pixels, seeds[n]) if augment else loaded.pixels
             readable[n], used[n] = loaded.readable, loaded.index
-            encoded.append(dataset.targets(loaded.index))
+            text = dataset.text(loaded.index)
+            encoded.append(dataset.encode(text))
+            texts.append(text)
+            names.append(loaded.name)
         except UserError:
             raise
         except Exception as error:
@@ -76,8 +79,8 @@ def load_batch(
         images=normalize(pixels, p),
         targets=targets,
         target_lengths=lengths,
-        texts=[dataset.text(int(i)) for i in used],
-        names=[dataset.name(int(i)) for i in used],
+        texts=texts,
+        names=names,
         readable=readable,
         indices=used,
     )

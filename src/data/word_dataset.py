@@ -31,11 +31,13 @@ class LoadedImage:
     Attributes:
         pixels: (H, W, 3) uint8 BGR at the network's size; zeros if unreadable.
         index: The sample it is of: another one than asked for where an unreadable image was replaced.
+        name: What is printed for that sample.
         readable: False if the image could not be read.
     """
 
     pixels: npt.NDArray[np.uint8]
     index: int
+    name: str
     readable: bool
 
 
@@ -73,17 +75,18 @@ class WordDataset:
         self.for_training = for_training
         kept, filtered = self._filter() if for_training else (None, FilterReport(kept=len(source)))
         self._kept = kept
+        self._length = len(source) if kept is None else len(kept)
         self.report = source.report.followed_by(filtered)
         self._unreadable: set[str] = set()
         self._lock = threading.Lock()
-        if len(self) == 0:
+        if self._length == 0:
             purpose = "train on" if for_training else "evaluate"
             raise UserError(
                 "\n".join([f"nothing left to {purpose} in {source.origin}", *self.report.lines()])
             )
 
     def __len__(self) -> int:
-        return len(self.source) if self._kept is None else len(self._kept)
+        return self._length
 
     def __getitem__(self, i: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], str]:
         """(image (3, H, W) float32, targets (L,) int32, text) of sample i; see `load` if unreadable."""
@@ -111,7 +114,10 @@ class WordDataset:
 
     def targets(self, i: int) -> npt.NDArray[np.int32]:
         """Class ids of sample i, (L,) int32; for evaluation without the characters the charset lacks."""
-        text = self.text(i)
+        return self.encode(self.text(i))
+
+    def encode(self, text: str) -> npt.NDArray[np.int32]:
+        """Class ids of a text of this data set, (L,) int32; see `targets`."""
         return self.charset.encode(text if self.for_training else self.charset.restrict(text))
 
     def load(self, i: int) -> LoadedImage:
@@ -123,26 +129,26 @@ class WordDataset:
         Raises:
             UserError: If a thousand images in a row are unreadable; the message names the first.
         """
-        attempts = min(_MOST_REPLACEMENTS, len(self)) if self.for_training else 1
+        attempts = min(_MOST_REPLACEMENTS, self._length) if self.for_training else 1
         first_error: UnreadableImageError | None = None
         for offset in range(attempts):
-            index = (i + offset) % len(self)
+            index = i + offset if i + offset < self._length else i + offset - self._length
             position = self._position(index)
             name = self.source.name(position)
             try:
                 image = decode_image(self.source.image_bytes(position), name)
-                return LoadedImage(to_uint8(image, self.preprocessing), index, True)
+                return LoadedImage(to_uint8(image, self.preprocessing), index, name, True)
             except UnreadableImageError as error:
                 first_error = first_error or error
                 self._remember(name, error)
         if self.for_training:
             raise UserError(f"{attempts} images in a row are unreadable, the first: {first_error}")
         blank = np.zeros((self.preprocessing.height, self.preprocessing.width, 3), dtype=np.uint8)
-        return LoadedImage(blank, i, False)
+        return LoadedImage(blank, i, self.name(i), False)
 
     def _position(self, i: int) -> int:
-        if not 0 <= i < len(self):
-            raise IndexError(f"sample {i} of {len(self)}")
+        if not 0 <= i < self._length:
+            raise IndexError(f"sample {i} of {self._length}")
         return i if self._kept is None else int(self._kept[i])
 
     def _remember(self, name: str, error: UnreadableImageError) -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import mindspore as ms
@@ -64,7 +65,8 @@ def export_model(backend: MindSporeBackend, file_name: str, file_format: str, de
     except (OSError, RuntimeError) as error:
         raise UserError(f"{target}: cannot be written: {error}") from None
     finally:
-        temporary.unlink(missing_ok=True)  # gone already unless something went wrong
+        with suppress(OSError):  # gone already unless something went wrong
+            temporary.unlink()
     if file_format == "MINDIR" and device_target != "Ascend":
         _logger.info(
             "%s: for GPU and CPU; the Ascend converter refuses an LSTM exported elsewhere, so for inference "

@@ -1,9 +1,11 @@
 """What every command does around its work: logging, and user mistakes as messages instead of tracebacks."""
 
+import argparse
+import difflib
 import logging
 import sys
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TextIO
 
 from src.errors import UserError
 
@@ -26,6 +28,28 @@ def run_command(work: Callable[[], int], log_to: TextIO | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+class OptionParser(argparse.ArgumentParser):
+    """argparse that takes no abbreviated options and names the nearest known one for an unknown."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [name.lstrip("-") for action in self._actions for name in action.option_strings]
+            self.error(unknown_message("option", unknown[0].lstrip("-").split("=")[0], known))
+        return parsed
+
+
+def unknown_message(kind: str, name: str, known: Iterable[str]) -> str:
+    """`unknown KIND 'NAME', did you mean 'NEAREST'?`, the question only where something is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"unknown {kind} '{name}'" + (f", did you mean '{near[0]}'?" if near else "")
 
 
 def set_up_logging(log_to: TextIO | None = None) -> None:

@@ -1,7 +1,6 @@
 """The configuration: default_config.yaml, another yaml on top, the command line on top of both."""
 
 import argparse
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from src.data.preprocess import Preprocessing
 from src.errors import UserError
 from src.inference.artifact import Artifact, NetworkSpec
+from src.model_utils.command import unknown_message
 from src.text.charset import Charset
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "default_config.yaml"
@@ -154,14 +154,14 @@ def load_config(argv: Sequence[str], description: str = "") -> Config:
         )
     known, unknown = parser.parse_known_args(argv)
     if unknown:
-        raise UserError(_unknown_message("option", unknown[0].lstrip("-").split("=")[0], defaults))
+        raise UserError(unknown_message("option", unknown[0].lstrip("-").split("=")[0], defaults))
 
     values, given = dict(defaults), set()
     if known.config_path:
         overlay = read_yaml(Path(known.config_path))
         for key in overlay:
             if key not in defaults:
-                raise UserError(f"{known.config_path}: {_unknown_message('key', str(key), defaults)}")
+                raise UserError(f"{known.config_path}: {unknown_message('key', str(key), defaults)}")
         values.update({key: _typed(key, v, defaults[key], known.config_path) for key, v in overlay.items()})
         given |= set(overlay)
     for key, text in vars(known).items():
@@ -209,11 +209,6 @@ def _read_comments(text: str) -> dict[str, tuple[str, list[str]]]:
             choices = match["choices"]
             notes[match["key"]] = (match["help"], [c.strip() for c in choices.split(",")] if choices else [])
     return notes
-
-
-def _unknown_message(kind: str, name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"unknown {kind} '{name}'" + (f", did you mean '{near[0]}'?" if near else "")
 
 
 def _typed(key: str, value: Any, default: Any, origin: str) -> Any:

@@ -75,9 +75,9 @@ def _ground(dice: Dice) -> Colour:
     if dice.happens("saturated_ground"):
         return _sign_colour(dice)
     if dice.rng.random() < max(dice.settings.number("extreme_ground_probability"), 1 - dice.strength):
-        luma = dice.uniform(222, 255) if dice.rng.random() < 0.54 else dice.uniform(2, 45)
+        luma = dice.uniform(222, 255) if dice.rng.random() < 0.5 else dice.uniform(2, 45)
     else:
-        luma = dice.uniform(35, 225)
+        luma = dice.uniform(25, 205)
     return _near_grey(dice, luma)
 
 

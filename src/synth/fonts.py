@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 CAP_RATIO_DEFAULT = 0.7
 PLAIN_LEGIBILITY = 0.97
-_MIN_LEGIBILITY = 0.55
+_MIN_LEGIBILITY = 0.5
 _WEIGHTS = (400.0, 600.0, 800.0)
 _REFERENCES = (
     "roboto", "lato", "source sans", "source serif", "caladea", "hanken grotesk", "dejavu sans",

@@ -1,6 +1,7 @@
 """The renderer: (seed, index) -> a picture of a word and what it says."""
 
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def create_renderer(
         seed: Series of images.
         split: 'train', 'test' or 'all'.
         max_time_steps: Time steps of the reader; longer words are not made. 24 for images 100 wide.
-        cache_file: Where the examination of typefaces is kept; default `default_cache_file()`.
+        cache_file: Where the examination of typefaces is kept; a file in the user's cache folder by default.
 
     Raises:
         UserError: If a file is missing or malformed, or no typeface or word is usable.
@@ -128,14 +129,15 @@ def create_renderer(
     corpus = Corpus(charset, words_file, split, max_time_steps)
     needed = set(charset.characters) | {c.upper() for c in charset.characters if len(c.upper()) == 1}
     needed |= set(PUNCTUATION) | corpus.characters
-    fonts = scan_fonts("".join(needed), font_dir, cache_file or default_cache_file())
+    drawn = "".join(sorted(needed))
+    fonts = scan_fonts(drawn, font_dir, cache_file or default_cache_file(drawn))
     return Renderer(corpus, fonts, effects, charset, seed, split)
 
 
-def default_cache_file() -> Path:
-    """Where the examination of typefaces is kept between runs."""
+def default_cache_file(characters: str) -> Path:
+    """Where the examination of typefaces for these characters is kept between runs."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "crnn_mindspore" / "typefaces.json"
+    return Path(base) / "crnn_mindspore" / f"typefaces-{zlib.crc32(characters.encode()):08x}.json"
 
 
 def difficulty_at(index: int, ramp_start: int, ramp_end: int) -> float:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def save_checkpoint(
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{path}: the checkpoint cannot be written: {error}") from None
     finally:
-        temporary.unlink(missing_ok=True)  # gone already unless something went wrong
+        with suppress(OSError):  # gone already unless something went wrong
+            temporary.unlink()
     return stored
 
 

@@ -1,10 +1,19 @@
 """The loss, its gradients and the updates of one training step against NumPy."""
 
+from collections.abc import Callable
+
 import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn, ops
-from reference import crnn_logits, global_norm, log_probabilities, random_weights, text_probabilities
+from reference import (
+    convolution,
+    crnn_logits,
+    global_norm,
+    log_probabilities,
+    random_weights,
+    text_probabilities,
+)
 
 from src.crnn import CRNN, scaled_channels
 from src.crnn_for_train import CRNNForTrain, NetworkWithLoss, WeightAverage
@@ -59,9 +68,12 @@ def test_ctc_loss_reads_the_true_lengths_and_not_the_padding() -> None:
 def test_ctc_loss_of_a_target_that_does_not_fit_is_zero_for_it() -> None:
     logits = np.random.default_rng(3).normal(0, 1, (3, 2, CLASSES)).astype(np.float32)
     targets = np.array([[0, 0, 1], [0, 1, 2]], dtype=np.int32)  # the first needs 4 steps of 3
-    found = CTCLoss(BLANK)(Tensor(logits), Tensor(targets), Tensor(np.array([3, 3], np.int32))).asnumpy()
+    arguments = Tensor(logits), Tensor(targets), Tensor(np.array([3, 3], np.int32))
+    loss, gradient = ops.value_and_grad(CTCLoss(BLANK))(*arguments)
     only_path = log_probabilities(logits)[range(3), 1, [0, 1, 2]].sum()
-    assert found == pytest.approx(-only_path / 2, abs=1e-5)
+    assert loss.asnumpy() == pytest.approx(-only_path / 2, abs=1e-5)
+    assert not gradient.asnumpy()[:, 0].any()
+    assert np.isfinite(gradient.asnumpy()).all()
 
 
 def training_network(version: str) -> CRNN:
@@ -70,12 +82,32 @@ def training_network(version: str) -> CRNN:
     return network.set_train(True)
 
 
-def gradients_of(network: CRNN, names: list[str]) -> tuple[float, Arrays]:
-    parameters = {p.name: p for p in network.trainable_params()}
-    ordered = ms.ParameterTuple([parameters[n] for n in names])
-    run = ops.value_and_grad(NetworkWithLoss(network, CTCLoss(BLANK)), None, ordered)
-    loss, gradients = run(Tensor(batch_images()), Tensor(TARGETS), Tensor(LENGTHS))
-    return float(loss.asnumpy()), {n: g.asnumpy() for n, g in zip(names, gradients, strict=True)}
+class LinearNetwork(nn.Cell):
+    """One dense layer on each of the first five columns: compiled in no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        rng = np.random.default_rng(6)
+        self.fc = nn.Dense(3, CLASSES)
+        self.fc.weight.set_data(Tensor(rng.normal(0, 3, (CLASSES, 3)).astype(np.float32)))
+        self.fc.bias.set_data(Tensor(rng.normal(0, 1, CLASSES).astype(np.float32)))
+
+    def construct(self, images: Tensor) -> Tensor:
+        return self.fc(ops.transpose(images[:, :, 0, :5], (2, 0, 1)))  # (N,3,5) -> (5,N,3)
+
+
+def gradient_function(network: nn.Cell) -> Callable[[], tuple[float, Arrays]]:
+    """What computes the loss and the gradient of every trained parameter, from its value at the time."""
+    parameters = ms.ParameterTuple(network.trainable_params())
+    run = ops.value_and_grad(NetworkWithLoss(network, CTCLoss(BLANK)), None, parameters)
+
+    def compute() -> tuple[float, Arrays]:
+        loss, gradients = run(Tensor(batch_images()), Tensor(TARGETS), Tensor(LENGTHS))
+        return float(loss.asnumpy()), {
+            p.name: g.asnumpy() for p, g in zip(parameters, gradients, strict=True)
+        }
+
+    return compute
 
 
 @pytest.mark.parametrize("version", ["V1", "V2"])
@@ -87,9 +119,9 @@ def test_loss_and_gradients_equal_finite_differences_of_the_numpy_network(versio
     def numpy_loss() -> float:
         return brute_force_loss(crnn_logits(batch_images(), weights, version, is_training=True))
 
-    loss, gradients = gradients_of(network, names)
+    loss, gradients = gradient_function(network)()
     assert loss == pytest.approx(numpy_loss(), abs=1e-4)
-    rng, step = np.random.default_rng(5), 1e-6
+    rng, step = np.random.default_rng(5), 1e-7  # small, so that no ReLU or maximum changes sides
     for name in names:
         # The largest entry and a random one, so that no parameter passes on zeros alone.
         largest = int(np.abs(gradients[name]).argmax())
@@ -104,12 +136,15 @@ def test_loss_and_gradients_equal_finite_differences_of_the_numpy_network(versio
             assert gradients[name][index] == pytest.approx(slope, abs=1e-4, rel=2e-3), (name, index)
 
 
+NESTEROV = {"name": "sgd", "momentum": 0.95, "nesterov": True}
+
+
 def is_decayed(name: str) -> bool:
     return name.endswith("weight") or ".weight_" in name
 
 
 class Sgd:
-    """Nesterov's momentum as in Sutskever et al. 2013 in the form of PyTorch: the first velocity is the gradient."""
+    """Nesterov's momentum (Sutskever et al. 2013, in PyTorch's form): the first velocity is the gradient."""
 
     def __init__(self, momentum: float, nesterov: bool) -> None:
         self.momentum, self.nesterov = momentum, nesterov
@@ -135,40 +170,50 @@ class Adam:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "rule", "weight_decay", "clip_norm"),
+    ("create", "optimizer", "rule", "weight_decay", "clip_norm"),
     [
-        ({"name": "sgd", "momentum": 0.95, "nesterov": True}, Sgd(0.95, True), 0.0, 0.5),
-        ({"name": "sgd", "momentum": 0.9, "nesterov": False}, Sgd(0.9, False), 0.01, 0.0),
-        ({"name": "sgd", "momentum": 0.0, "nesterov": True}, Sgd(0.0, False), 0.0, 1000.0),
-        ({"name": "adam"}, Adam(), 0.1, 0.5),
+        (lambda: training_network("V2"), NESTEROV, Sgd(0.95, True), 0.0, 0.5),
+        (LinearNetwork, NESTEROV, Sgd(0.95, True), 0.01, 0.05),
+        (LinearNetwork, NESTEROV | {"nesterov": False}, Sgd(0.95, False), 0.01, 0.0),
+        (LinearNetwork, NESTEROV | {"momentum": 0.0}, Sgd(0.0, False), 0.0, 1000.0),
+        (LinearNetwork, {"name": "adam"}, Adam(), 0.1, 0.05),
     ],
-    ids=["nesterov-clipped", "momentum-decayed", "plain", "adam-clipped-decayed"],
+    ids=["crnn-clipped", "clipped-decayed", "momentum-decayed", "plain-sgd", "adam-clipped-decayed"],
 )
 def test_three_steps_equal_a_numpy_computation_from_the_same_gradients(
-    optimizer: dict, rule: Sgd | Adam, weight_decay: float, clip_norm: float
+    create: Callable[[], nn.Cell],
+    optimizer: dict,
+    rule: Sgd | Adam,
+    weight_decay: float,
+    clip_norm: float,
 ) -> None:
-    network = training_network("V2")
+    network = create()
     names = [p.name for p in network.trainable_params()]
+    gradients_now = gradient_function(network)
     built = create_optimizer(parameters=network.trainable_params(), weight_decay=weight_decay, **optimizer)
     step = CRNNForTrain(network, CTCLoss(BLANK), built, clip_norm)
     expected = {n: a.astype(np.float64) for n, a in network_weights(network).items() if n in names}
-    rates = [0.05, 0.01, 0.02]
-    for rate in rates:
-        loss_before, gradients = gradients_of(network, names)
+    steady = {n: np.ones(expected[n].shape, dtype=bool) for n in names}
+    for rate in (0.05, 0.01, 0.02):
+        loss_before, gradients = gradients_now()
         norm_before = global_norm(list(gradients.values()))
         scale = min(1.0, clip_norm / norm_before) if clip_norm else 1.0
         for name in names:
             # The penalty's gradient is added after clipping.
             gradient = scale * gradients[name] + (weight_decay * expected[name] if is_decayed(name) else 0.0)
             expected[name] = rule.update(name, expected[name], gradient, rate)
+            if isinstance(rule, Adam):  # divides by the gradient's size: rounding decides where that is 0
+                steady[name] &= np.abs(gradient) > 1e-3
         set_learning_rate(built, rate)
         loss, norm = step(Tensor(batch_images()), Tensor(TARGETS), Tensor(LENGTHS))
         assert float(loss.asnumpy()) == pytest.approx(loss_before, abs=1e-5)
         assert float(norm.asnumpy()) == pytest.approx(norm_before, rel=1e-4)
-        assert (scale < 1) == (clip_norm == 0.5)  # the clipped cases clip, the others do not
+        assert (scale < 1) == (0 < clip_norm < 1)  # the clipped cases clip, the others do not
         found = network_weights(network)
         for name in names:
-            np.testing.assert_allclose(found[name], expected[name], atol=2e-5, err_msg=name)
+            where = steady[name]
+            np.testing.assert_allclose(found[name][where], expected[name][where], atol=2e-5, err_msg=name)
+    assert np.mean(np.concatenate([where.ravel() for where in steady.values()])) > 0.6
 
 
 def test_only_biases_and_batch_norm_are_spared_from_weight_decay() -> None:
@@ -196,7 +241,6 @@ def test_training_moves_the_batch_norm_statistics_by_a_tenth() -> None:
     before = network_weights(network)
     network(Tensor(batch_images()))
     x = batch_images().astype(np.float64)
-    from reference import convolution
 
     features = convolution(x, before["vgg.conv1.conv.weight"].astype(np.float64), 1)
     expected = 0.9 * before["vgg.conv1.bn.moving_mean"] + 0.1 * features.mean(axis=(0, 2, 3))

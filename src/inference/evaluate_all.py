@@ -1,0 +1,153 @@
+"""Every test set under a folder in one table: as text, Markdown, CSV and JSON."""
+
+import csv
+import io
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.data.benchmark_sets import BenchmarkSet, find_benchmarks
+from src.data.word_dataset import WordDataset
+from src.errors import UserError
+from src.inference.backend import Backend
+from src.inference.evaluator import Evaluation, evaluate_dataset, save_predictions
+
+ALL = "all"
+TABLE_SUFFIXES = (".txt", ".md", ".csv", ".json")
+
+_logger = logging.getLogger(__name__)
+_HEAD = ("set", "protocol", "words", "right", "word accuracy", "95 % interval", "1-NED", "words/s")
+_TEXT_COLUMNS = 2
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One set under one protocol, evaluated."""
+
+    benchmark: BenchmarkSet
+    evaluation: Evaluation
+
+    def cells(self) -> tuple[str, ...]:
+        """The row for people, in the order of the head."""
+        a = self.evaluation.accuracy
+        return (
+            self.benchmark.name,
+            f"{self.benchmark.protocol}, {self.evaluation.protocol}",
+            f"{a.total:,}",
+            f"{a.correct:,}",
+            f"{a.word_accuracy:.2%}",
+            f"{a.interval_low:.2%} to {a.interval_high:.2%}",
+            f"{a.ned:.4f}",
+            f"{self.evaluation.words_per_second:.0f}",
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row for JSON and CSV."""
+        record = {"set": self.benchmark.name, "filter": self.benchmark.protocol}
+        record |= {"official_words": self.benchmark.official, "path": self.benchmark.source.origin}
+        return record | self.evaluation.as_dict()
+
+
+def evaluate_all(
+    backend: Backend,
+    model_path: str,
+    root: str,
+    *,
+    batch_size: int = 64,
+    protocol: str = "auto",
+    num_workers: int = 2,
+    predictions_path: str = "",
+    json_path: str = "",
+    table_paths: Sequence[str] = (),
+) -> list[TableRow]:
+    """Evaluates on every set under a folder, logs the table and writes the files asked for.
+
+    Args:
+        backend: The model; its own charset and preprocessing are used.
+        model_path: For the records.
+        root: The folder; see `find_benchmarks`.
+        batch_size: Images a batch.
+        protocol: See `create_protocol`.
+        num_workers: Background threads that prepare images.
+        predictions_path: File for every prediction, or ""; the set's name is put before its ending.
+        json_path: File for the figures as JSON, or "".
+        table_paths: Files for the table; .txt, .md, .csv or .json.
+
+    Raises:
+        UserError: If the folder holds no set, one cannot be read, or a table's ending is unknown.
+    """
+    for path in table_paths:
+        if Path(path).suffix not in TABLE_SUFFIXES:
+            raise UserError(f"result_table {path!r} must end in one of {', '.join(TABLE_SUFFIXES)}")
+    rows = []
+    for number, benchmark in enumerate(find_benchmarks(root)):
+        artifact = backend.artifact
+        dataset = WordDataset(benchmark.source, artifact.charset, artifact.preprocessing, for_training=False)
+        _logger.info("%s (%s): %s", benchmark.name, benchmark.protocol, benchmark.source.origin)
+        evaluation = evaluate_dataset(backend, dataset, batch_size, protocol, num_workers)
+        rows.append(TableRow(benchmark, evaluation))
+        if predictions_path:
+            file = Path(predictions_path)
+            name = benchmark.name.replace("/", "_")
+            save_predictions(evaluation, str(file.with_name(f"{file.stem}_{number:02d}_{name}{file.suffix}")))
+    for line in [*text_table(rows), *notes(rows)]:
+        _logger.info("%s", line)
+    files = [(path, Path(path).suffix) for path in table_paths]
+    for path, suffix in [*files, *([(json_path, ".json")] if json_path else [])]:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(formatted(rows, suffix, model_path), encoding="utf-8")
+    return rows
+
+
+def text_table(rows: Sequence[TableRow]) -> list[str]:
+    """The table with aligned columns, one line a row."""
+    cells = [_HEAD, *(row.cells() for row in rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(_HEAD))]
+    return [
+        "  ".join(
+            cell.ljust(width) if k < _TEXT_COLUMNS else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def notes(rows: Sequence[TableRow]) -> list[str]:
+    """What the figures alone do not say: incomplete sets, words and images that could not be counted."""
+    lines = []
+    for row in rows:
+        official, counted = row.benchmark.official, len(row.benchmark.source)
+        if official and counted != official:
+            lines.append(f"note: {row.benchmark.name} holds {counted:,} words of the official {official:,}")
+        if row.evaluation.unreadable:
+            lines.append(
+                f"note: {row.benchmark.name}: {row.evaluation.unreadable:,} unreadable images counted as wrong"
+            )
+        if row.evaluation.empty_truths:
+            lines.append(
+                f"note: {row.benchmark.name}: {row.evaluation.empty_truths:,} words left out, "
+                "nothing to compare under this protocol"
+            )
+    return lines
+
+
+def formatted(rows: Sequence[TableRow], suffix: str, model_path: str) -> str:
+    """The table in the format of a file's ending: .txt, .md, .csv or .json."""
+    if suffix == ".json":
+        record = {"model": model_path, "sets": [row.as_dict() for row in rows], "notes": notes(rows)}
+        return json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    if suffix == ".csv":
+        out = io.StringIO()
+        records = [row.as_dict() for row in rows]
+        writer = csv.DictWriter(out, fieldnames=list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        return out.getvalue()
+    if suffix == ".md":
+        aligned = ["---" if k < _TEXT_COLUMNS else "---:" for k in range(len(_HEAD))]
+        lines = [f"| {' | '.join(cells)} |" for cells in (_HEAD, aligned, *(row.cells() for row in rows))]
+        return "\n".join([*lines, *([""] if notes(rows) else []), *notes(rows)]) + "\n"
+    return "\n".join([*text_table(rows), *notes(rows)]) + "\n"

@@ -1,0 +1,250 @@
+"""Checkpoints: written whole or not at all, read back exactly, refused when damaged or of another network."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+from conftest import TINY_HIDDEN, TINY_SCALE, TinyModel
+from reference import random_weights
+
+from src.crnn import scaled_channels
+from src.data.preprocess import Preprocessing
+from src.errors import UserError
+from src.inference.artifact import Artifact, NetworkSpec, hash_weights
+from src.inference.backend import open_backend
+from src.text.charset import Charset
+from src.training import checkpoint as checkpoint_module
+from src.training.checkpoint import TrainState, describe_foreign, read_checkpoint, save_checkpoint
+from src.training.checkpoint_folder import BEST_NAME, CheckpointFolder
+
+ARTIFACT = Artifact(
+    Charset("abcÄ中", case_sensitive=True),
+    Preprocessing(width=60),
+    NetworkSpec("V2", TINY_HIDDEN, TINY_SCALE),
+    versions={"numpy": "1"},
+    training={"dataset": "folder"},
+)
+STATE = TrainState(step=12, images_seen=700, steps_per_epoch=5, seed=9, best_accuracy=0.25, best_step=10)
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, np.ndarray]:
+    return random_weights(6, TINY_HIDDEN, scaled_channels(TINY_SCALE), "V2")
+
+
+def test_a_checkpoint_is_read_back_exactly(tmp_path: Path, weights: dict[str, np.ndarray]) -> None:
+    others = {"optimizer.accum.x": ms.Tensor(np.arange(3, dtype=np.float32))}
+    path = tmp_path / "new" / "a.ckpt"
+    stored = save_checkpoint(str(path), weights, ARTIFACT, STATE, others)
+    assert stored == replace(ARTIFACT, step=12, weights_sha256=hash_weights(weights))
+    found = read_checkpoint(str(path))
+    assert found.artifact == stored
+    assert found.state == STATE
+    assert found.weights.keys() == weights.keys()
+    assert all(np.array_equal(found.weights[n], a) for n, a in weights.items())
+    assert found.others["optimizer.accum.x"].tolist() == [0, 1, 2]
+    assert os.listdir(path.parent) == ["a.ckpt"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("disk full"), RuntimeError("broken"), KeyboardInterrupt(), TypeError()]
+)
+@pytest.mark.parametrize("moment", ["while writing", "before renaming"])
+def test_a_failing_save_leaves_the_old_file_and_no_other(
+    tmp_path: Path,
+    weights: dict[str, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    moment: str,
+) -> None:
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(str(path), weights, ARTIFACT, STATE)
+    before = path.read_bytes()
+
+    def write_half_then_fail(entries: object, name: str, **options: object) -> None:
+        Path(name).write_bytes(before[: len(before) // 2])
+        raise error
+
+    def fail(*names: object) -> None:
+        raise error
+
+    if moment == "while writing":
+        monkeypatch.setattr(checkpoint_module.ms, "save_checkpoint", write_half_then_fail)
+    else:
+        monkeypatch.setattr(checkpoint_module.os, "replace", fail)
+    expected = UserError if isinstance(error, OSError | RuntimeError) else type(error)
+    with pytest.raises(expected):
+        save_checkpoint(str(path), weights, ARTIFACT, replace(STATE, step=13))
+    assert os.listdir(tmp_path) == ["a.ckpt"]
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, weights: dict[str, np.ndarray]) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "a.ckpt"
+    with pytest.raises(UserError, match=r"file/a\.ckpt: the checkpoint cannot be written"):
+        save_checkpoint(str(path), weights, ARTIFACT)
+
+
+@pytest.mark.parametrize("ending", ["ckpt", "mindir", "onnx"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.9999])
+def test_a_truncated_model_is_refused_and_named(copied: Callable, ending: str, share: float) -> None:
+    path = copied(ending)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(UserError, match=rf"copy\.{ending}: "):
+        open_backend(str(path))
+
+
+@pytest.mark.parametrize("ending", ["ckpt", "mindir", "onnx"])
+def test_a_file_of_something_else_is_refused_and_named(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"other.{ending}"
+    path.write_text("not a model\n" * 100)
+    path.with_suffix(".json").write_text(ARTIFACT.to_json())
+    with pytest.raises(UserError, match=rf"other\.{ending}: "):
+        open_backend(str(path))
+
+
+@pytest.mark.parametrize("ending", ["ckpt", "mindir"])
+def test_one_changed_weight_is_noticed_by_the_hash(
+    copied: Callable, tiny_models: dict[str, TinyModel], ending: str
+) -> None:
+    path = copied(ending)
+    data = bytearray(path.read_bytes())
+    place = data.find(tiny_models["V2"].weights["rnn.1.embedding.weight"].tobytes())
+    assert place > 0
+    data[place + 5] ^= 1  # the lowest bit but eight of a mantissa
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=rf"copy\.{ending}: its parameters do not have the hash"):
+        open_backend(str(path))
+
+
+def test_a_mindir_with_another_models_description_is_refused(
+    copied: Callable, tiny_models: dict[str, TinyModel]
+) -> None:
+    path = copied("mindir")
+    path.with_suffix(".json").write_bytes(tiny_models["V1"].mindir.with_suffix(".json").read_bytes())
+    with pytest.raises(UserError, match=r"copy\.mindir: .*hash in .*copy\.json"):
+        open_backend(str(path))
+
+
+def test_a_mindir_without_its_description_is_refused(copied: Callable) -> None:
+    path = copied("mindir")
+    path.with_suffix(".json").unlink()
+    with pytest.raises(UserError, match=r"copy\.json: No such file .* needs its description beside it"):
+        open_backend(str(path))
+
+
+def test_an_onnx_file_that_is_not_ours_or_lies_about_its_classes_is_refused(copied: Callable) -> None:
+    import onnx
+
+    path = copied("onnx")
+    model = onnx.load(str(path))
+    description = json.loads(model.metadata_props[0].value)
+    longer = description | {"charset": description["charset"] + "-", "blank": 37, "num_classes": 38}
+    model.metadata_props[0].value = json.dumps(longer)
+    onnx.save(model, str(path))
+    with pytest.raises(UserError, match=r"copy\.onnx: has 37 classes, but its description has 38"):
+        open_backend(str(path))
+    del model.metadata_props[:]
+    onnx.save(model, str(path))
+    with pytest.raises(UserError, match=r"copy\.onnx: carries no self-description"):
+        open_backend(str(path))
+
+
+def test_a_checkpoint_without_a_crnn_is_refused(tmp_path: Path) -> None:
+    path = str(tmp_path / "dense.ckpt")
+    ms.save_checkpoint([{"name": "fc.weight", "data": ms.Tensor(np.ones(3, np.float32))}], path)
+    with pytest.raises(UserError, match=r"dense\.ckpt: holds no parameter of a CRNN"):
+        read_checkpoint(path)
+
+
+def test_a_damaged_training_state_is_named(tmp_path: Path, weights: dict[str, np.ndarray]) -> None:
+    path = str(tmp_path / "a.ckpt")
+    entries = [{"name": n, "data": ms.Tensor(a)} for n, a in weights.items()]
+    ms.save_checkpoint(entries, path, append_dict={checkpoint_module.STATE_KEY: '{"steps": 3}'})
+    with pytest.raises(UserError, match=r"a\.ckpt: its training state is damaged .*steps"):
+        read_checkpoint(path)
+
+
+def test_missing_unknown_and_misshapen_parameters_are_named(
+    tmp_path: Path, weights: dict[str, np.ndarray]
+) -> None:
+    path = tmp_path / "a.ckpt"
+    changed = dict(weights)
+    changed["rnn.1.embedding.bogus"] = changed.pop("rnn.1.embedding.bias")
+    save_checkpoint(str(path), changed, ARTIFACT)
+    with pytest.raises(UserError, match=r"1 missing \['rnn\.1\.embedding\.bias'\], 1 unknown \[.*bogus"):
+        open_backend(str(path))
+    save_checkpoint(str(path), weights | {"rnn.1.embedding.bias": np.ones(7, np.float32)}, ARTIFACT)
+    with pytest.raises(UserError, match=r"rnn\.1\.embedding\.bias has shape \(7,\), the network has \(6,\)"):
+        open_backend(str(path))
+
+
+def test_a_checkpoint_without_description_is_measured_and_its_classes_must_fit(
+    weights: dict[str, np.ndarray],
+) -> None:
+    found = describe_foreign(weights, {}, Charset("abcde"), Preprocessing(), "zoo.ckpt")
+    assert found.network == NetworkSpec("V2", TINY_HIDDEN, TINY_SCALE)
+    with pytest.raises(UserError, match=r"zoo\.ckpt: has 6 classes, but label_dict has 36 .*: 37"):
+        describe_foreign(weights, {}, Charset(), Preprocessing(), "zoo.ckpt")
+    with pytest.raises(UserError, match=r"is not a V2 network of the model zoo"):
+        describe_foreign({"vgg.conv1.conv.weight": np.ones(3)}, {}, Charset(), Preprocessing(), "zoo.ckpt")
+
+
+def folder_of(tmp_path: Path, **options: object) -> CheckpointFolder:
+    def write(path: str, state: TrainState) -> None:
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text(str(state.step))
+
+    return CheckpointFolder(tmp_path, write, **options)
+
+
+def at_step(step: int) -> TrainState:
+    return TrainState(step=step, steps_per_epoch=10, best_accuracy=0.5)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_checkpoints_are_named_by_epoch_and_step_in_it_and_the_oldest_go(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, interval=5, keep=2)
+    assert [s for s in range(1, 21) if folder.is_due(s)] == [5, 10, 15, 20]
+    folder.save_best(at_step(10))
+    for step in (5, 10, 95, 100):
+        folder.save(at_step(step))
+    assert names_in(tmp_path) == ["crnn-10_10.ckpt", "crnn-10_5.ckpt", BEST_NAME]
+    assert [p.name for p in folder.saved()] == ["crnn-10_5.ckpt", "crnn-10_10.ckpt"]
+
+
+def test_numbers_sort_as_numbers(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    for step in (15, 100, 95, 9, 10):
+        folder.save(at_step(step))
+    expected = ["1_9", "1_10", "2_5", "10_5", "10_10"]
+    assert [p.name for p in folder.saved()] == [f"crnn-{n}.ckpt" for n in expected]
+
+
+def test_a_new_training_does_not_lose_its_checkpoints_to_an_older_ones_numbers(tmp_path: Path) -> None:
+    for i, step in enumerate((900, 950, 1000)):
+        path = folder_of(tmp_path).save(at_step(step))
+        os.utime(path, (1000 + i, 1000 + i))
+    folder = folder_of(tmp_path, keep=3)
+    for step in (5, 10):
+        assert folder.save(at_step(step)).exists()
+    assert names_in(tmp_path) == ["crnn-100_10.ckpt", "crnn-1_10.ckpt", "crnn-1_5.ckpt"]
+
+
+def test_other_processes_write_nothing_and_interval_0_is_never_due(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, is_active=False, interval=0)
+    folder.save(at_step(5))
+    folder.save_best(at_step(5))
+    assert names_in(tmp_path) == []
+    assert not folder.is_due(5)

@@ -1,0 +1,233 @@
+"""The options: defaults, yaml, command line, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from src.data.preprocess import Preprocessing
+from src.errors import UserError
+from src.inference.artifact import Artifact, NetworkSpec
+from src.model_utils.config import DEFAULT_CONFIG, load_config
+from src.text.charset import Charset
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The model zoo's options and defaults; None where it has no fixed default.
+CONTRACT = {
+    "enable_modelarts": False,
+    "data_url": "",
+    "train_url": "",
+    "checkpoint_url": "",
+    "data_path": "/cache/data",
+    "output_path": "/cache/train",
+    "load_path": "/cache/checkpoint_path",
+    "device_target": "Ascend",
+    "enable_profiling": False,
+    "output_dir": None,
+    "run_distribute": False,
+    "model": "lowercase",
+    "model_version": "V1",
+    "label_dict": "abcdefghijklmnopqrstuvwxyz0123456789",
+    "train_dataset": "synth",
+    "max_text_length": 23,
+    "image_width": 100,
+    "image_height": 32,
+    "batch_size": 64,
+    "epoch_size": 10,
+    "hidden_size": 256,
+    "learning_rate": 0.02,
+    "momentum": 0.95,
+    "nesterov": True,
+    "save_checkpoint": True,
+    "save_checkpoint_steps": 1000,
+    "keep_checkpoint_max": 30,
+    "save_checkpoint_path": "./",
+    "per_print_time": 100,
+    "class_num": 37,
+    "input_size": 512,
+    "num_step": 24,
+    "use_dropout": True,
+    "blank": 36,
+    "train_dataset_path": "",
+    "train_eval_dataset": "svt",
+    "train_eval_dataset_path": "",
+    "run_eval": False,
+    "eval_all_saved_ckpts": False,
+    "save_best_ckpt": True,
+    "eval_start_epoch": 5,
+    "eval_interval": 1,
+    "resume_ckpt": "",
+    "eval_dataset": "svt",
+    "eval_dataset_path": "",
+    "checkpoint_path": "",
+    "device_id": 0,
+    "ckpt_file": "",
+    "file_name": "crnn",
+    "file_format": "MINDIR",
+    "ann_file": "",
+    "result_path": "",
+    "dataset": "",
+}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_every_option_of_the_model_zoo_keeps_its_default(name: str) -> None:
+    found = load_config([])[name]
+    if CONTRACT[name] is not None:
+        assert found == CONTRACT[name]
+        assert type(found) is type(CONTRACT[name])
+
+
+def test_the_derived_defaults_follow_from_the_others() -> None:
+    config = load_config([])
+    given = [f"--{name}={config[name]}" for name in ("class_num", "blank", "num_step", "input_size")]
+    load_config(given).check_model()
+
+
+def test_every_option_is_explained_in_the_yaml() -> None:
+    lines = DEFAULT_CONFIG.read_text(encoding="utf-8").splitlines()
+    options = [line for line in lines if line and not line.startswith("#")]
+    assert len(options) == len(yaml.safe_load(DEFAULT_CONFIG.read_text(encoding="utf-8")))
+    for line in options:
+        assert len(line.partition("#")[2].strip()) > 5 or "{" in line, line
+
+
+def recipes() -> list[Path]:
+    return sorted(p for p in (ROOT / "configs").rglob("*.yaml") if p.name != "effects.yaml")
+
+
+def test_there_are_recipes() -> None:
+    assert ROOT / "configs" / "demo.yaml" in recipes()
+
+
+@pytest.mark.parametrize("path", recipes(), ids=lambda p: p.name)
+def test_every_shipped_recipe_is_read_and_does_not_contradict_itself(path: Path) -> None:
+    config = load_config(["--config_path", str(path)])
+    config.check_model()
+    assert config.given == set(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def write(path: Path, text: str) -> list[str]:
+    path.write_text(text, encoding="utf-8")
+    return ["--config_path", str(path)]
+
+
+def test_the_command_line_wins_over_the_yaml_and_that_over_the_defaults(tmp_path: Path) -> None:
+    argv = write(tmp_path / "a.yaml", "batch_size: 16\nmomentum: 0.5\nrun_eval: yes\n")
+    config = load_config([*argv, "--batch_size=8"])
+    assert (config.batch_size, config.momentum, config.run_eval, config.epoch_size) == (8, 0.5, True, 10)
+    assert config.given == {"batch_size", "momentum", "run_eval"}
+
+
+@pytest.mark.parametrize(("text", "expected"), [("True", True), ("false", False), ("1", True), ("0", False)])
+def test_booleans_are_read_from_words(text: str, expected: bool) -> None:
+    assert load_config([f"--nesterov={text}"]).nesterov is expected
+
+
+def test_options_may_have_their_value_behind_a_space() -> None:
+    assert load_config(["--device_target", "CPU", "--label_dict", "ab"]).label_dict == "ab"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--bach_size=3", "unknown option 'bach_size', did you mean 'batch_size'?"),
+        ("--batch=3", "unknown option 'batch'"),  # no abbreviations
+        ("stray", "unknown option 'stray'"),
+        ("--batch_size=many", "command line: batch_size is 'many', must be a whole number"),
+        ("--batch_size=2.5", "command line: batch_size is '2.5', must be a whole number"),
+        ("--batch_size=0", "batch_size is 0, must be at least 1"),
+        ("--epoch_size=0", "epoch_size is 0, must be at least 1"),
+        ("--ema_decay=1", "ema_decay is 1.0, must be below 1"),
+        ("--clip_norm=nan", "clip_norm is nan, must be at least 0"),
+        ("--learning_rate=fast", "command line: learning_rate is 'fast', must be a number"),
+        ("--nesterov=perhaps", "command line: nesterov is 'perhaps', must be True or False"),
+        ("--device_target=TPU", "device_target is 'TPU', must be one of Ascend, GPU, CPU"),
+        ("--model_version=V3", "model_version is 'V3', must be one of V1, V2"),
+        ("--file_format=PB", "file_format is 'PB', must be one of MINDIR, AIR, ONNX"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_was_given(option: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config([option])
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bach_size: 3\n", "a.yaml: unknown key 'bach_size', did you mean 'batch_size'?"),
+        ("zzzzqqq: 3\n", "a.yaml: unknown key 'zzzzqqq'"),
+        ("batch_size: [1]\n", "a.yaml: batch_size is"),
+        ("label_dict: 0123456789\n", "a.yaml: label_dict is"),  # a number for yaml: quotes are missing
+        ("- batch_size\n", "a.yaml: expected lines of 'key: value'"),
+        ("batch_size: {\n", "a.yaml: not a yaml file"),
+    ],
+)
+def test_a_wrong_yaml_is_refused_and_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config(write(tmp_path / "a.yaml", text))
+    assert message in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_yaml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone\.yaml: No such file"):
+        load_config(["--config_path", str(tmp_path / "gone.yaml")])
+
+
+def test_an_empty_yaml_changes_nothing(tmp_path: Path) -> None:
+    assert dict(load_config(write(tmp_path / "a.yaml", "# nothing\n"))) == dict(load_config([]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--class_num=36"], "class_num is given as 36, but 37 follows"),
+        (["--label_dict=abc", "--class_num=37"], "class_num is given as 37, but 4 follows"),
+        (["--blank=0"], "blank is given as 0, but 36 follows"),
+        (["--image_width=160", "--num_step=24"], "num_step is given as 24, but 39 follows"),
+        (["--channel_scale=0.5", "--input_size=512"], "input_size is given as 512, but 256 follows"),
+    ],
+)
+def test_derived_values_that_contradict_are_refused_with_both(options: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_config(options).check_model()
+
+
+ARTIFACT = Artifact(Charset("abc"), Preprocessing(width=60), NetworkSpec("V2", 32, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--label_dict=abd", "label_dict 'abc', but label_dict 'abd' was given"),
+        ("--image_width=100", "image_width 60, but image_width 100 was given"),
+        ("--model_version=V1", "model_version 'V2', but model_version 'V1' was given"),
+        ("--hidden_size=256", "hidden_size 32, but hidden_size 256 was given"),
+        ("--channel_scale=1", "channel_scale 0.5, but channel_scale 1.0 was given"),
+        ("--num_step=24", "num_step 14, but num_step 24 was given"),
+    ],
+)
+def test_options_that_contradict_a_model_are_refused_with_both(option: str, message: str) -> None:
+    with pytest.raises(UserError, match=rf"^m\.ckpt: was made with {message}"):
+        load_config([option]).check_artifact(ARTIFACT, "m.ckpt")
+
+
+def test_defaults_never_contradict_a_model() -> None:
+    load_config(["--label_dict=abc", "--blank=3"]).check_artifact(ARTIFACT, "m.ckpt")
+
+
+def test_the_configuration_is_read_only_and_complete() -> None:
+    config = load_config([])
+    with pytest.raises(AttributeError, match="read-only: batch_size"):
+        config.batch_size = 3
+    with pytest.raises(AttributeError):
+        _ = config.bach_size
+    assert len(config) == len(list(config)) == len(dict(config))
+
+
+def test_a_required_option_is_named() -> None:
+    with pytest.raises(UserError, match="--eval_dataset_path is required"):
+        load_config([]).require("device_target", "eval_dataset_path")
