@@ -55,8 +55,8 @@ def _check(arguments: argparse.Namespace) -> int:
         Path(arguments.result_json).write_text(json.dumps(rows, indent=2), encoding="utf-8")
     for row in rows:
         print(
-            f"{row['model']}: largest logit difference {row['max_difference']:.2e}, {row['differing_texts']} of "
-            f"{row['images']} texts differ, word accuracy {row['word_accuracy']:.2%}"
+            f"{row['model']}: largest logit difference {row['max_difference']:.2e}, "
+            f"{row['differing_texts']} of {row['images']} texts differ, word accuracy {row['word_accuracy']:.2%}"
         )
     if all(result.is_within(arguments.tolerance) for result in results):
         print(f"parity: within {arguments.tolerance:g}")

@@ -1,4 +1,4 @@
-"""Writing a network as MINDIR, ONNX or AIR."""
+"""Writing a network as MINDIR, ONNX, AIR, or a small checkpoint."""
 
 import logging
 import os
@@ -7,16 +7,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import mindspore as ms
+import numpy as np
 import onnx
 
 from src.errors import UserError
 from src.exporting.ms_backend import MindSporeBackend, description_path
 from src.exporting.onnx_graph import build_onnx
-from src.training.checkpoint import network_weights
+from src.training.checkpoint import Weights, network_weights, save_checkpoint
 
 _logger = logging.getLogger(__name__)
 
-FORMATS = ("MINDIR", "AIR", "ONNX")
+FORMATS = ("MINDIR", "AIR", "ONNX", "CKPT")
 
 
 def check_format(file_format: str, device_target: str) -> None:
@@ -53,12 +54,13 @@ def export_model(backend: MindSporeBackend, file_name: str, file_format: str, de
         "MINDIR": _write_mindir,
         "ONNX": _write_onnx,
         "AIR": _write_air,
+        "CKPT": _write_small_checkpoint,
     }
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{ending}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         writers[file_format](backend, temporary)
-        if file_format != "ONNX":
+        if file_format in ("MINDIR", "AIR"):
             description_path(str(target)).write_text(backend.artifact.to_json(indent=2), encoding="utf-8")
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
@@ -98,3 +100,10 @@ def _write_air(backend: MindSporeBackend, path: Path) -> None:
 
 def _write_onnx(backend: MindSporeBackend, path: Path) -> None:
     onnx.save(build_onnx(network_weights(backend.network), backend.artifact), str(path))
+
+
+def _write_small_checkpoint(backend: MindSporeBackend, path: Path) -> None:
+    weights: Weights = {
+        name: array.astype(np.float16) for name, array in network_weights(backend.network).items()
+    }
+    save_checkpoint(str(path), weights, backend.artifact)

@@ -105,8 +105,7 @@ class Artifact:
             version = values["format_version"]
             if version > FORMAT_VERSION:
                 raise UserError(
-                    f"{origin}: its description has format {version}; "
-                    f"this program reads up to {FORMAT_VERSION}"
+                    f"its description has format {version}; this program reads up to {FORMAT_VERSION}"
                 )
             artifact = cls(
                 charset=Charset(values["charset"], values["case_sensitive"]),
@@ -118,13 +117,16 @@ class Artifact:
                 training=values["training"],
                 task=values["task"],
             )
+            blank, classes = values["blank"], values["num_classes"]
+            if (blank, classes) != (artifact.charset.blank, artifact.charset.num_classes):
+                raise UserError(
+                    f"blank {blank} of {classes} classes contradicts its charset of "
+                    f"{len(artifact.charset)} characters"
+                )
+        except UserError as error:
+            raise UserError(f"{origin}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{origin}: its description is damaged ({error!r})") from None
-        if (values["blank"], values["num_classes"]) != (artifact.charset.blank, artifact.charset.num_classes):
-            raise UserError(
-                f"{origin}: blank {values['blank']} of {values['num_classes']} classes contradicts "
-                f"its charset of {len(artifact.charset)} characters"
-            )
         return artifact
 
 

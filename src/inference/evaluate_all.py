@@ -122,15 +122,12 @@ def notes(rows: Sequence[TableRow]) -> list[str]:
         official, counted = row.benchmark.official, len(row.benchmark.source)
         if official and counted != official:
             lines.append(f"note: {row.benchmark.name} holds {counted:,} words of the official {official:,}")
-        if row.evaluation.unreadable:
-            lines.append(
-                f"note: {row.benchmark.name}: {row.evaluation.unreadable:,} unreadable images counted as wrong"
-            )
-        if row.evaluation.empty_truths:
-            lines.append(
-                f"note: {row.benchmark.name}: {row.evaluation.empty_truths:,} words left out, "
-                "nothing to compare under this protocol"
-            )
+        unreadable, empty = row.evaluation.unreadable, row.evaluation.empty_truths
+        if unreadable:
+            lines.append(f"note: {row.benchmark.name}: {unreadable:,} unreadable images counted as wrong")
+        if empty:
+            reason = "nothing to compare under this protocol"
+            lines.append(f"note: {row.benchmark.name}: {empty:,} words left out, {reason}")
     return lines
 
 

@@ -41,8 +41,8 @@ def compare(
     """Runs all models on the same images; the reference itself is the first of the results.
 
     Raises:
-        UserError: If a model has another charset, preprocessing or network than the reference, or if there is no
-            word to compare.
+        UserError: If a model has another charset, preprocessing or network than the reference, or if there
+            is no word to compare.
     """
     backends = [reference, *others]
     for other in others:

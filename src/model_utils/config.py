@@ -234,7 +234,7 @@ def _typed(key: str, value: Any, default: Any, origin: str) -> Any:
             if number != int(number):
                 raise ValueError
             return int(number)
-        except (ValueError, OverflowError):
+        except (ValueError, TypeError, OverflowError):
             wanted = "a whole number" if kind is int else "a number"
             raise UserError(f"{origin}: {key} is {value!r}, must be {wanted}") from None
     if not isinstance(value, str):

@@ -15,6 +15,7 @@ from src.crnn_for_train import CRNNForTrain, WeightAverage
 from src.errors import UserError
 from src.exporting.ms_backend import MindSporeBackend, create_network, evaluation_backend
 from src.inference.artifact import Artifact
+from src.inference.backend import resolve_model
 from src.inference.evaluator import Evaluation
 from src.loss import CTCLoss
 from src.training.checkpoint import TrainState, load_weights, read_checkpoint, save_checkpoint
@@ -193,7 +194,7 @@ class TrainingSession:
             _logger.info(
                 "resume_ckpt auto: %s", path or f"no checkpoint in {self.checkpoints.folder}, a new training"
             )
-        origin = path or options.pretrained
+        origin = path or resolve_model(options.pretrained)
         if not origin:
             return fresh
         checkpoint = read_checkpoint(origin)
