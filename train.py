@@ -15,6 +15,7 @@ from src.inference.evaluator import Evaluation, evaluate
 from src.metric import create_protocol
 from src.model_utils.command import run_command
 from src.model_utils.config import Config, load_config
+from src.synth.augment import create_augmentation
 from src.synth.render import create_renderer
 from src.synth.render_loader import Ramp, RenderLoader
 from src.text.greedy import GreedyDecoder
@@ -66,6 +67,7 @@ def create_train_loader(config: Config) -> TrainLoader | RenderLoader:
         config.seed,
         num_workers=config.num_parallel_workers,
         ordered_epochs=config.ordered_epochs,
+        augment=create_augmentation(config.augment),
     )
 
 
@@ -80,7 +82,7 @@ def create_render_loader(config: Config) -> RenderLoader:
         split=config.render_split,
         max_time_steps=min(config.preprocessing.time_steps, config.max_text_length),
     )
-    _logger.info("training data: rendered words, %d typefaces", len(renderer.fonts.faces))
+    _logger.info("training data: words rendered on the fly, %d images an epoch", config.render_epoch_images)
     return RenderLoader(
         renderer,
         config.preprocessing,

@@ -1,9 +1,10 @@
 """How long an annotation of MJSynth's size takes to open, and in how much memory.
 
-    python benchmarks/open_mjsynth.py [--num_lines 8919273] [--folder DIR]
+    python benchmarks/open_mjsynth.py [--layout synth|lmdb] [--num_lines 8919273] [--folder DIR]
 
-Writes an annotation of that many lines in the official form (no images), opens it for the first time and
-again, each in a fresh process, and then in two processes at once. Memory is what the process holds at the
+Writes an annotation of that many lines in the official form (no images), or a folder of two LMDBs with as
+many labels (and images of 20 bytes, 1 GB in all), opens it for the first time and again, each in a fresh
+process, and then in two processes at once. Memory is what the process holds at the
 end: RSS counts the pages of the mapped index in every process, PSS shares them out.
 """
 
@@ -36,6 +37,16 @@ def write_annotation(folder: str, num_lines: int, num_words: int = 88_172) -> st
     return path
 
 
+def write_lmdbs(folder: str, num_samples: int, num_words: int = 88_172) -> None:
+    """Writes two environments with half of the samples each."""
+    from src.data.lmdb_io import LmdbWriter
+
+    for part in range(2):
+        with LmdbWriter(os.path.join(folder, f"part{part}")) as writer:
+            for i in range(part, num_samples, 2):
+                writer.add(b"x" * 20, f"word{i * 7919 % num_words:06d}")
+
+
 def memory_mb(field: str) -> float:
     """A field of /proc/self/smaps_rollup (Rss, Pss, ...) in megabytes."""
     with open("/proc/self/smaps_rollup", encoding="ascii") as file:
@@ -45,7 +56,7 @@ def memory_mb(field: str) -> float:
     raise RuntimeError(f"no {field} in smaps_rollup")
 
 
-def open_once(folder: str, report: Connection, wait: bool) -> None:
+def open_once(layout: str, folder: str, report: Connection, wait: bool) -> None:
     """Opens the data set as training does, makes an epoch's order, and sends seconds and memory."""
     from src.data.preprocess import Preprocessing
     from src.data.sampler import epoch_order
@@ -55,7 +66,7 @@ def open_once(folder: str, report: Connection, wait: bool) -> None:
     imported = memory_mb("Rss")
     start = time.perf_counter()
     dataset = create_dataset(
-        "synth", folder, split="train", charset=Charset(), preprocessing=Preprocessing(), max_text_length=23
+        layout, folder, split="train", charset=Charset(), preprocessing=Preprocessing(), max_text_length=23
     )
     opened = time.perf_counter() - start
     order = epoch_order(len(dataset), seed=0, epoch=0)
@@ -66,13 +77,13 @@ def open_once(folder: str, report: Connection, wait: bool) -> None:
     report.send((opened, len(dataset), imported, memory_mb("Rss"), memory_mb("Pss"), len(sampled)))
 
 
-def run(title: str, folder: str, processes: int) -> None:
+def run(title: str, layout: str, folder: str, processes: int) -> None:
     """Opens in so many fresh processes at once and prints a line for each."""
     context = multiprocessing.get_context("spawn")
     pipes, children = [], []
     for _ in range(processes):
         here, there = context.Pipe()
-        child = context.Process(target=open_once, args=(folder, there, processes > 1))
+        child = context.Process(target=open_once, args=(layout, folder, there, processes > 1))
         child.start()
         pipes.append(here)
         children.append(child)
@@ -94,15 +105,20 @@ def run(title: str, folder: str, processes: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--layout", choices=("synth", "lmdb"), default="synth")
     parser.add_argument("--num_lines", type=int, default=OFFICIAL_LINES)
     parser.add_argument("--folder", help="where to write; a temporary folder by default")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        path = write_annotation(folder, args.num_lines)
-        print(f"{args.num_lines:,} lines, {os.path.getsize(path) / 2**20:.0f} MB", flush=True)
-        run("first opening", folder, 1)
-        run("second opening", folder, 1)
-        run("two at once", folder, 2)
+        if args.layout == "synth":
+            path = write_annotation(folder, args.num_lines)
+            print(f"{args.num_lines:,} lines, {os.path.getsize(path) / 2**20:.0f} MB", flush=True)
+        else:
+            write_lmdbs(folder, args.num_lines)
+            print(f"{args.num_lines:,} samples in two LMDBs", flush=True)
+        run("first opening", args.layout, folder, 1)
+        run("second opening", args.layout, folder, 1)
+        run("two at once", args.layout, folder, 2)
     return 0
 
 

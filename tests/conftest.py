@@ -14,7 +14,7 @@ import pytest
 
 VERSIONS = ("V1", "V2")
 TINY_HIDDEN, TINY_SCALE = 8, 1 / 16  # 4, 8, 16, 16, 32, 32, 32 channels
-WORDS = ("cat", "dog7", "moon", "river", "apple", "zinc", "book9", "x")
+WORDS = ("cat", "dog7", "moon", "river", "apple", "zinc", "book9", "sky")
 
 Main = Callable[[Sequence[str]], int]
 

@@ -61,9 +61,11 @@ def build_index(path: str, words: Sequence[str]) -> CompactIndex:
     """
     wide = os.path.getsize(path) > np.iinfo(np.uint32).max
     report = FilterReport()
-    offsets: list[npt.NDArray[np.unsignedinteger]] = []
-    ids: list[npt.NDArray[np.int32]] = []
-    offset, line_number, rest = 0, 1, b""
+    # Two arrays of the right size from the start: many small ones would leave the heap in shreds.
+    most = _count_lines(path)
+    locators: npt.NDArray[np.unsignedinteger] = np.empty(most, dtype=np.uint64 if wide else np.uint32)
+    text_ids = np.empty(most, dtype=np.int32)
+    kept, offset, line_number, rest = 0, 0, 1, b""
     with open(path, "rb") as file:
         while True:
             piece = file.read(_CHUNK_BYTES)
@@ -75,15 +77,21 @@ def build_index(path: str, words: Sequence[str]) -> CompactIndex:
             complete = data.rfind(b"\n") + 1
             if complete:
                 chunk = _Chunk(data[:complete], words, path, line_number, report, skip_bom=offset == 0)
-                offsets.append((chunk.starts + offset).astype(np.uint64 if wide else np.uint32))
-                ids.append(chunk.ids)
-                line_number += chunk.num_lines
+                end = kept + len(chunk.starts)
+                locators[kept:end] = chunk.starts + offset
+                text_ids[kept:end] = chunk.ids
+                kept, line_number = end, line_number + chunk.num_lines
             offset += complete
             rest = data[complete:]
-    locators = np.concatenate(offsets) if offsets else np.empty(0, dtype=np.uint32)
-    text_ids = np.concatenate(ids) if ids else np.empty(0, dtype=np.int32)
-    report.kept = len(locators)
-    return CompactIndex(locators, text_ids, PackedStrings.pack(w.encode() for w in words), report)
+    report.kept = kept
+    packed = PackedStrings.pack(word.encode() for word in words)
+    return CompactIndex(locators[:kept], text_ids[:kept], packed, report)
+
+
+def _count_lines(path: str) -> int:
+    """Line feeds in a file, and one more for a last line without."""
+    with open(path, "rb") as file:
+        return 1 + sum(piece.count(b"\n") for piece in iter(lambda: file.read(_CHUNK_BYTES), b""))
 
 
 class _Chunk:

@@ -171,9 +171,8 @@ def scan_fonts(
         skipped.update(cache.skipped(path))
     cache.save()
     library = FontLibrary(_rank(drawn, skipped), skipped)
-    logger.info(
-        "%d typefaces of %d families; left out: %s", len(library.faces), library.families, dict(skipped)
-    )
+    reasons = ", ".join(f"{count} ({reason})" for reason, count in skipped.items()) or "none"
+    logger.info("%d typefaces of %d families; left out: %s", len(library.faces), library.families, reasons)
     return library
 
 
