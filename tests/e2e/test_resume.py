@@ -1,0 +1,179 @@
+"""A training that was interrupted ends where an uninterrupted one ends, to the last bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY_HIDDEN, TINY_SCALE, WORDS, Outcome, write_folder
+
+import train
+from src.training.checkpoint import read_checkpoint
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS_PER_EPOCH = 6
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """24 images: 6 batches of 4."""
+    return write_folder(tmp_path / "words", WORDS * 3)
+
+
+def options(data: Path, out: Path, *further: str) -> list[str]:
+    return [
+        "--device_target=CPU",
+        "--train_dataset=folder",
+        f"--train_dataset_path={data}",
+        "--model_version=V2",
+        f"--hidden_size={TINY_HIDDEN}",
+        f"--channel_scale={TINY_SCALE}",
+        "--batch_size=4",
+        f"--save_checkpoint_path={out}",
+        f"--output_dir={out}",
+        *further,
+    ]
+
+
+def assert_same_training(first: Path, second: Path) -> None:
+    a, b = read_checkpoint(str(first)), read_checkpoint(str(second))
+    assert a.state == b.state
+    assert a.artifact == b.artifact
+    assert a.others.keys() == b.others.keys()
+    assert len(a.others) > 10  # the optimiser's state is among them
+    for found, expected in ((a.weights, b.weights), (a.others, b.others)):
+        for name, array in expected.items():
+            assert np.array_equal(found[name], array), name
+
+
+RECIPES = {
+    "sgd": ["--learning_rate=0.05"],
+    "sgd-average-decay": ["--ema_decay=0.9", "--weight_decay=0.001", "--lr_schedule=constant"],
+    "adam": ["--optimizer=adam", "--learning_rate=0.01", "--lr_schedule=cosine_step", "--warmup_steps=3"],
+    "adam-average": ["--optimizer=adam", "--ema_decay=0.8", "--weight_decay=0.01"],
+    "V1": ["--model_version=V1", "--use_dropout=False"],
+    "V1-dropout": ["--model_version=V1"],
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("steps", [4, STEPS_PER_EPOCH], ids=["in an epoch", "between epochs"])
+def test_a_resumed_training_ends_as_the_uninterrupted_one(
+    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path, recipe: str, steps: int
+) -> None:
+    if recipe not in ("sgd", "adam-average") and steps == STEPS_PER_EPOCH:
+        pytest.skip("one optimiser and one average are enough between epochs")
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    common = [*RECIPES[recipe], f"--max_steps={2 * steps}", f"--save_checkpoint_steps={steps}"]
+    assert run_program(train.main, *options(folder, whole, *common)).status == 0
+    epoch, step = divmod(steps - 1, STEPS_PER_EPOCH)
+    halfway = whole / f"crnn-{epoch + 1}_{step + 1}.ckpt"
+    outcome = run_program(train.main, *options(folder, resumed, *common, f"--resume_ckpt={halfway}"))
+    assert outcome.status == 0, outcome
+    assert f"resumed from {halfway} at step {steps}" in outcome.out
+    epoch, step = divmod(2 * steps - 1, STEPS_PER_EPOCH)
+    last = f"crnn-{epoch + 1}_{step + 1}.ckpt"
+    assert_same_training(resumed / last, whole / last)
+    before, after = read_checkpoint(str(halfway)).weights, read_checkpoint(str(whole / last)).weights
+    assert not np.array_equal(before["vgg.conv1.conv.weight"], after["vgg.conv1.conv.weight"])
+
+
+def test_an_interrupted_training_saves_ends_with_143_and_goes_on(
+    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path
+) -> None:
+    interrupted, whole = tmp_path / "interrupted", tmp_path / "whole"
+    common = ["--lr_schedule=constant", "--save_checkpoint_steps=100000", "--per_print_time=1"]
+    command = [sys.executable, "-u", str(ROOT / "train.py"), *options(folder, interrupted, *common)]
+    with subprocess.Popen(
+        [*command, "--epoch_size=100000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "epoch: [2/" in line:
+                process.send_signal(signal.SIGTERM)
+                break
+        lines += process.stdout.readlines()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM, lines
+    assert any("SIGTERM: finishing the step and saving" in line for line in lines)
+    (saved,) = interrupted.glob("crnn-*.ckpt")
+    steps = read_checkpoint(str(saved)).state.step
+    result = json.loads((interrupted / "train_result.json").read_text())
+    assert (result["step"], result["checkpoint"]) == (steps, str(saved))
+
+    total = steps + 3
+    common += [f"--max_steps={total}", "--epoch_size=100000"]
+    outcome = run_program(train.main, *options(folder, interrupted, *common, "--resume_ckpt=auto"))
+    assert outcome.status == 0, outcome
+    assert f"resume_ckpt auto: {saved}" in outcome.out
+    assert run_program(train.main, *options(folder, whole, *common)).status == 0
+    (last,) = [p for p in interrupted.glob("crnn-*.ckpt") if p != saved]
+    assert_same_training(last, whole / last.name)
+
+
+def test_ctrl_c_ends_with_130_and_a_second_one_ends_at_once(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-u", str(ROOT / "train.py"), *options(folder, tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, "--epoch_size=100000", "--per_print_time=1"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        next(line for line in process.stdout if "epoch: [1/" in line)
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.01)
+        process.stdout.read()
+        assert process.wait(timeout=60) == 130
+    assert len(list((tmp_path / "out").glob("crnn-*.ckpt"))) == 1
+
+
+def test_auto_in_an_empty_folder_starts_a_new_training_and_a_finished_one_is_refused(
+    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = options(folder, out, "--max_steps=2", "--resume_ckpt=auto")
+    outcome = run_program(train.main, *arguments)
+    assert outcome.status == 0
+    assert f"resume_ckpt auto: no checkpoint in {out}, a new training" in outcome.out
+    outcome = run_program(train.main, *arguments)
+    assert outcome.status == 2
+    assert "crnn-1_2.ckpt: is at step 2 of 2: nothing left to train" in outcome.err
+
+
+def test_pretrained_weights_start_a_new_training(
+    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path, tiny_models
+) -> None:
+    start = tiny_models["V2"].checkpoint
+    arguments = ["--max_steps=1", "--learning_rate=1e-30", f"--pretrained={start}", "--ema_decay=0.5"]
+    outcome = run_program(train.main, *options(folder, tmp_path / "out", *arguments))
+    assert outcome.status == 0, outcome
+    found = read_checkpoint(str(tmp_path / "out" / "crnn-1_1.ckpt"))
+    assert found.state.step == 1
+    for name, array in tiny_models["V2"].weights.items():
+        if "moving" not in name:  # a rate of almost 0 leaves the weights, not the statistics
+            assert np.array_equal(found.weights[name], array), name
+
+
+def test_an_optimiser_that_was_another_is_refused(
+    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run_program(train.main, *options(folder, out, "--max_steps=1")).status == 0
+    arguments = ["--max_steps=2", "--optimizer=adam", f"--resume_ckpt={out / 'crnn-1_1.ckpt'}"]
+    outcome = run_program(train.main, *options(folder, out, *arguments))
+    assert outcome.status == 2
+    assert "crnn-1_1.ckpt: its optimiser is another one: " in outcome.err
+    assert "--pretrained" in outcome.err
