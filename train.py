@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from src.data.charset_file import AUTO, resolve_characters, save_charset_file
 from src.data.loader import EvalLoader, TrainLoader
-from src.dataset import create_dataset
+from src.dataset import create_dataset, load_samples
 from src.inference.artifact import Artifact
 from src.inference.evaluator import Evaluation, evaluate
 from src.metric import create_protocol
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(config: Config) -> int:
+    config = settle_charset(config)
     config.check_model()
     loader = create_train_loader(config)
     evaluation = create_evaluation(config) if config.run_eval else None
@@ -44,6 +46,19 @@ def _train(config: Config) -> int:
     if runtime.is_main:
         report(config, {**result, "unreadable": list(loader.unreadable)})
     return 128 + signal_number if signal_number else 0
+
+
+def settle_charset(config: Config) -> Config:
+    """With `label_dict auto`, the alphabet of the training labels, written to `output_dir`/charset.txt."""
+    if config.label_dict != AUTO:
+        return config
+    config.require("train_dataset_path")
+    source = load_samples(config.train_dataset, config.train_dataset_path, split="train")
+    characters = resolve_characters(AUTO, source)
+    path = Path(config.output_dir) / "charset.txt"
+    save_charset_file(str(path), characters)
+    _logger.info("label_dict auto: %d characters, written to %s: %s", len(characters), path, characters)
+    return config.replaced(label_dict=characters)
 
 
 def create_train_loader(config: Config) -> TrainLoader | RenderLoader:

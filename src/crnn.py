@@ -9,6 +9,7 @@ from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Uniform, initializer
 
 from src.errors import UserError
+from src.winograd import WinogradConv, is_faster
 
 CHANNELS = (64, 128, 256, 256, 512, 512, 512)
 BATCH_NORM_EPSILON = 1e-4
@@ -19,7 +20,11 @@ MIN_WIDTH = 8  # narrower images leave no time step
 
 
 class ConvBatchNorm(nn.Cell):
-    """3x3 (or 2x2, unpadded) convolution without bias, then batch normalisation."""
+    """3x3 (or 2x2, unpadded) convolution without bias, then batch normalisation.
+
+    Training on a CPU uses Winograd's algorithm where it is faster; `is_size_fixed` False forbids it, because it
+    needs to know the image size when the graph is compiled.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
         super().__init__()
@@ -34,8 +39,15 @@ class ConvBatchNorm(nn.Cell):
             weight_init=HeNormal(mode="fan_out", nonlinearity="relu"),
         )
         self.bn = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
+        self.is_size_fixed = True
+        self.has_winograd = kernel_size == 3 and is_cpu()
+        self.winograd = WinogradConv()
 
     def construct(self, x: Tensor) -> Tensor:
+        weight = self.conv.weight
+        if self.training and self.has_winograd and self.is_size_fixed:
+            if is_faster(x.shape[3], weight.shape[1], weight.shape[0]):
+                return self.bn(self.winograd(x, weight))
         return self.bn(self.conv(x))
 
 
@@ -154,8 +166,16 @@ class CRNN(nn.Cell):
 
     def accept_any_shape(self) -> "CRNN":
         """Compile once for every batch size and width (graph mode); used by evaluation and export."""
+        for _, cell in self.cells_and_names():
+            if isinstance(cell, ConvBatchNorm):
+                cell.is_size_fixed = False
         self.set_inputs(Tensor(shape=[None, 3, 32, None], dtype=ms.float32))
         return self
+
+
+def is_cpu() -> bool:
+    """Whether MindSpore computes on the CPU."""
+    return bool(ms.get_context("device_target") == "CPU")
 
 
 def scaled_channels(channel_scale: float) -> tuple[int, ...]:
@@ -172,7 +192,21 @@ def scaled_channels(channel_scale: float) -> tuple[int, ...]:
 
 def create_lstm(input_size: int, hidden_size: int) -> nn.LSTM:
     """One bidirectional LSTM layer over (T,N,input_size)."""
-    return nn.LSTM(input_size, hidden_size, num_layers=1, bidirectional=True)
+    lstm = nn.LSTM(input_size, hidden_size, num_layers=1, bidirectional=True)
+    if is_cpu():
+        lstm.reverse = ReverseTime()
+    return lstm
+
+
+class ReverseTime(nn.Cell):
+    """The last time step first: (T,N,F) -> (T,N,F).
+
+    Takes the place of `ReverseV2` in MindSpore's LSTM on CPUs, where that operator needs 5 ms for 3 MB and
+    this 0.3 ms; a training step reverses eight times.
+    """
+
+    def construct(self, x: Tensor) -> Tensor:
+        return ops.gather(x, ops.arange(x.shape[0] - 1, -1, -1), 0)
 
 
 def create_dense(input_size: int, output_size: int) -> nn.Dense:

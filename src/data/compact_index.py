@@ -1,5 +1,6 @@
 """Where each of millions of samples lies and what it says, in a few flat arrays that processes share."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -91,11 +92,11 @@ def cached_index(files: Sequence[str], kind: str, build: Callable[[], CompactInd
             return index
     index = build()
     for folder in _cache_folders(files[0]):
-        try:
+        with contextlib.suppress(OSError):  # not writable, full, or another process was faster
             _save(index, folder, name, fingerprint)
-        except OSError:
-            continue
-        return _load(folder / f"{name}-{fingerprint}") or index
+        saved = _load(folder / f"{name}-{fingerprint}")
+        if saved is not None:
+            return saved
     _logger.warning("no folder to keep the index of %s in: it is built again at every start", files[0])
     return index
 
@@ -104,7 +105,7 @@ def _fingerprint(files: Sequence[str], kind: str) -> str:
     digest = hashlib.sha256(f"{_VERSION} {kind}".encode())
     for path in files:
         status = os.stat(path)
-        digest.update(f"{os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}".encode())
+        digest.update(f"{os.path.basename(path)} {status.st_size} {status.st_mtime_ns}".encode())
         with open(path, "rb") as file:
             digest.update(file.read(_SAMPLED_BYTES))
             file.seek(max(0, status.st_size - _SAMPLED_BYTES))
@@ -114,7 +115,9 @@ def _fingerprint(files: Sequence[str], kind: str) -> str:
 
 def _cache_folders(path: str) -> list[Path]:
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return [Path(os.path.abspath(path)).parent / _FOLDER, Path(cache) / "crnn" / "index"]
+    beside = Path(os.path.abspath(path)).parent
+    place = hashlib.sha256(str(beside).encode()).hexdigest()[:16]
+    return [beside / _FOLDER, Path(cache) / "crnn" / "index" / place]
 
 
 def _load(folder: Path) -> CompactIndex | None:
@@ -149,7 +152,7 @@ def _save(index: CompactIndex, folder: Path, name: str, fingerprint: str) -> Non
         (temporary / "meta.json").write_text(json.dumps(asdict(index.report)), encoding="utf-8")
         temporary.chmod(0o755)
         final = folder / f"{name}-{fingerprint}"
-        if final.exists():  # unreadable, or another process was faster
+        if final.exists():  # it could not be loaded
             shutil.rmtree(final, ignore_errors=True)
         os.rename(temporary, final)
     except OSError:

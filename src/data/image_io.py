@@ -16,6 +16,8 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
 
+BEYOND_MEASURE = (1 << 31, 1 << 31)  # stands for a size Pillow refuses to tell
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 # Start-of-frame markers: all of C0..CF but DHT (C4), JPG (C8) and DAC (CC).
@@ -63,7 +65,7 @@ def image_size(data: bytes) -> tuple[int, int] | None:
         with Image.open(io.BytesIO(data)) as image:
             return image.size
     except Image.DecompressionBombError:
-        return MAX_PIXELS, MAX_PIXELS
+        return BEYOND_MEASURE
     except (OSError, ValueError, SyntaxError, EOFError):
         return None
 
@@ -118,7 +120,8 @@ def decode_image(data: bytes, name: str, *, orient: bool = True) -> npt.NDArray[
     if size is None:
         raise UnreadableImageError(f"{name}: not an image OpenCV can read ({len(data):,} bytes)")
     if size[0] * size[1] > MAX_PIXELS:
-        raise UnreadableImageError(f"{name}: {size[0]} x {size[1]} pixels, more than {MAX_PIXELS:,} in all")
+        declared = "" if size == BEYOND_MEASURE else f"{size[0]} x {size[1]} pixels, "
+        raise UnreadableImageError(f"{name}: {declared}more than {MAX_PIXELS:,} pixels in all")
     if is_truncated(data):
         raise UnreadableImageError(f"{name}: truncated image ({len(data):,} bytes)")
     transparent = data.startswith(_PNG) and (data[25] in (4, 6) or b"tRNS" in data[:4096])

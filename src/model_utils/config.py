@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from src.data.charset_file import resolve_characters
 from src.data.preprocess import Preprocessing
 from src.errors import UserError
 from src.inference.artifact import Artifact, NetworkSpec
@@ -65,6 +66,10 @@ class Config(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.__dict__["_values"])
 
+    def replaced(self, **values: Any) -> "Config":
+        """The same with some values changed; they count as given."""
+        return Config({**self, **values}, self.given | set(values))
+
     def check_derived(self, **derived: int) -> None:
         """Compares given values with those that follow from the charset, the width and the network.
 
@@ -79,8 +84,8 @@ class Config(Mapping[str, Any]):
 
     @property
     def charset(self) -> Charset:
-        """The alphabet of `label_dict`."""
-        return Charset(self.label_dict)
+        """The alphabet of `label_dict`, which may name a file; `auto` must be settled by the labels first."""
+        return Charset(resolve_characters(self.label_dict))
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -107,22 +112,20 @@ class Config(Mapping[str, Any]):
         Raises:
             UserError: Naming both values, at the first that differs.
         """
-        own = {
-            "label_dict": artifact.charset.characters,
-            "image_height": artifact.preprocessing.height,
-            "image_width": artifact.preprocessing.width,
-            "model_version": artifact.network.version,
-            "hidden_size": artifact.network.hidden_size,
-            "channel_scale": artifact.network.channel_scale,
-            "class_num": artifact.charset.num_classes,
-            "blank": artifact.charset.blank,
-            "num_step": artifact.preprocessing.time_steps,
+        pairs = {
+            "label_dict": (artifact.charset.characters, self.charset.characters),
+            "image_height": (artifact.preprocessing.height, self.image_height),
+            "image_width": (artifact.preprocessing.width, self.image_width),
+            "model_version": (artifact.network.version, self.model_version),
+            "hidden_size": (artifact.network.hidden_size, self.hidden_size),
+            "channel_scale": (artifact.network.channel_scale, self.channel_scale),
+            "class_num": (artifact.charset.num_classes, self.class_num),
+            "blank": (artifact.charset.blank, self.blank),
+            "num_step": (artifact.preprocessing.time_steps, self.num_step),
         }
-        for name, value in own.items():
-            if name in self.given and self[name] != value:
-                raise UserError(
-                    f"{origin}: was made with {name} {value!r}, but {name} {self[name]!r} was given"
-                )
+        for name, (own, given) in pairs.items():
+            if name in self.given and own != given:
+                raise UserError(f"{origin}: was made with {name} {own!r}, but {name} {given!r} was given")
 
     def require(self, *names: str) -> None:
         """Raises UserError naming the first of these options that is empty."""

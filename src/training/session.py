@@ -113,11 +113,11 @@ class TrainingSession:
             is_active=runtime.is_main,
         )
         self.total_steps = options.max_steps or options.epoch_size * loader.steps_per_epoch
-        self.start = self._starting_state()
+        origin = self._checkpoint_to_resume()
+        self.start = self._starting_state(origin)
         if self.start.step >= self.total_steps:
             raise UserError(
-                f"{options.resume_ckpt or 'a new training'}: is at step {self.start.step} of "
-                f"{self.total_steps}: nothing left to train"
+                f"{origin}: is at step {self.start.step} of {self.total_steps}: nothing left to train"
             )
         self.eval_backend = evaluation_backend(artifact) if evaluation else None
 
@@ -183,17 +183,21 @@ class TrainingSession:
             keep_best=options.save_best_ckpt,
         )
 
-    def _starting_state(self) -> TrainState:
-        """Restores `resume_ckpt`, or loads the weights of `pretrained`; returns where to go on."""
+    def _checkpoint_to_resume(self) -> str:
+        """The path that `resume_ckpt` means, "" for a new training."""
+        if self.options.resume_ckpt != "auto":
+            return self.options.resume_ckpt
+        saved = self.checkpoints.saved()
+        path = str(saved[-1]) if saved else ""
+        _logger.info(
+            "resume_ckpt auto: %s", path or f"no checkpoint in {self.checkpoints.folder}, a new training"
+        )
+        return path
+
+    def _starting_state(self, path: str) -> TrainState:
+        """Restores the checkpoint `path`, or loads the weights of `pretrained`; returns where to go on."""
         options = self.options
         fresh = TrainState(steps_per_epoch=self.loader.steps_per_epoch, seed=options.seed)
-        path = options.resume_ckpt
-        if path == "auto":
-            saved = self.checkpoints.saved()
-            path = str(saved[-1]) if saved else ""
-            _logger.info(
-                "resume_ckpt auto: %s", path or f"no checkpoint in {self.checkpoints.folder}, a new training"
-            )
         origin = path or resolve_model(options.pretrained)
         if not origin:
             return fresh
@@ -204,6 +208,9 @@ class TrainingSession:
             state = resumed_state(checkpoint, fresh, path)
             self.tensors.restore(checkpoint, path)
             _logger.info("resumed from %s at step %d", path, state.step)
+            if self.artifact.network.version == "V1" and options.use_dropout:
+                # MindSpore keeps the state of its dropout inside the compiled graph.
+                _logger.info("the dropout of V1 draws anew: the training goes on, but not to the last bit")
             return state
         load_weights(self.network, checkpoint.weights, origin)
         if self.average is not None:

@@ -136,7 +136,10 @@ class Trainer:
 
 @contextmanager
 def _stop_signal() -> Iterator[list[int]]:
-    """A list that receives the number of the first SIGINT or SIGTERM; the step under way is finished."""
+    """A list that receives the number of the first SIGINT or SIGTERM; the step under way is finished.
+
+    While it runs a graph, MindSpore turns a SIGINT into a SIGTERM.
+    """
     received: list[int] = []
 
     def remember(number: int, frame: object) -> None:

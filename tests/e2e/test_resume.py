@@ -1,11 +1,9 @@
 """A training that was interrupted ends where an uninterrupted one ends, to the last bit."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,17 +58,16 @@ RECIPES = {
     "adam": ["--optimizer=adam", "--learning_rate=0.01", "--lr_schedule=cosine_step", "--warmup_steps=3"],
     "adam-average": ["--optimizer=adam", "--ema_decay=0.8", "--weight_decay=0.01"],
     "V1": ["--model_version=V1", "--use_dropout=False"],
-    "V1-dropout": ["--model_version=V1"],
 }
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("steps", [4, STEPS_PER_EPOCH], ids=["in an epoch", "between epochs"])
+@pytest.mark.parametrize(
+    ("recipe", "steps"),
+    [*((recipe, 4) for recipe in RECIPES), ("sgd", STEPS_PER_EPOCH), ("adam-average", STEPS_PER_EPOCH)],
+)
 def test_a_resumed_training_ends_as_the_uninterrupted_one(
     run_program: Callable[..., Outcome], folder: Path, tmp_path: Path, recipe: str, steps: int
 ) -> None:
-    if recipe not in ("sgd", "adam-average") and steps == STEPS_PER_EPOCH:
-        pytest.skip("one optimiser and one average are enough between epochs")
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     common = [*RECIPES[recipe], f"--max_steps={2 * steps}", f"--save_checkpoint_steps={steps}"]
     assert run_program(train.main, *options(folder, whole, *common)).status == 0
@@ -123,7 +120,7 @@ def test_an_interrupted_training_saves_ends_with_143_and_goes_on(
     assert_same_training(last, whole / last.name)
 
 
-def test_ctrl_c_ends_with_130_and_a_second_one_ends_at_once(folder: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_and_stops(folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-u", str(ROOT / "train.py"), *options(folder, tmp_path / "out")]
     with subprocess.Popen(
         [*command, "--epoch_size=100000", "--per_print_time=1"],
@@ -133,10 +130,11 @@ def test_ctrl_c_ends_with_130_and_a_second_one_ends_at_once(folder: Path, tmp_pa
         text=True,
     ) as process:
         next(line for line in process.stdout if "epoch: [1/" in line)
-        os.kill(process.pid, signal.SIGINT)
-        time.sleep(0.01)
-        process.stdout.read()
-        assert process.wait(timeout=60) == 130
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        # MindSpore turns SIGINT into SIGTERM while it computes.
+        assert process.wait(timeout=60) in (128 + signal.SIGINT, 128 + signal.SIGTERM), rest
+    assert "finishing the step and saving" in rest
     assert len(list((tmp_path / "out").glob("crnn-*.ckpt"))) == 1
 
 
@@ -164,7 +162,20 @@ def test_pretrained_weights_start_a_new_training(
     assert found.state.step == 1
     for name, array in tiny_models["V2"].weights.items():
         if "moving" not in name:  # a rate of almost 0 leaves the weights, not the statistics
-            assert np.array_equal(found.weights[name], array), name
+            np.testing.assert_allclose(found.weights[name], array, rtol=1e-6, err_msg=name)
+
+
+def test_resuming_v1_says_that_its_dropout_draws_anew(
+    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--model_version=V1", "--lr_schedule=constant"]
+    assert run_program(train.main, *options(folder, out, *arguments, "--max_steps=1")).status == 0
+    outcome = run_program(
+        train.main, *options(folder, out, *arguments, "--max_steps=2", "--resume_ckpt=auto")
+    )
+    assert outcome.status == 0, outcome
+    assert "the dropout of V1 draws anew" in outcome.out
 
 
 def test_an_optimiser_that_was_another_is_refused(

@@ -94,7 +94,7 @@ def test_every_option_is_explained_in_the_yaml() -> None:
 
 
 def recipes() -> list[Path]:
-    return sorted(p for p in (ROOT / "configs").rglob("*.yaml") if p.name != "effects.yaml")
+    return sorted(p for p in (ROOT / "configs").rglob("*.yaml") if not p.name.endswith("effects.yaml"))
 
 
 def test_there_are_recipes() -> None:
@@ -231,3 +231,18 @@ def test_the_configuration_is_read_only_and_complete() -> None:
 def test_a_required_option_is_named() -> None:
     with pytest.raises(UserError, match="--eval_dataset_path is required"):
         load_config([]).require("device_target", "eval_dataset_path")
+
+
+def test_an_alphabet_may_come_from_a_file_and_is_compared_by_its_characters(tmp_path: Path) -> None:
+    file = tmp_path / "digits.txt"
+    file.write_text("0\n1\n2\n", encoding="utf-8")
+    config = load_config([f"--label_dict={file}", "--class_num=4"])
+    assert config.charset.characters == "012"
+    config.check_model()
+    artifact = Artifact(Charset("012"), config.preprocessing, config.network)
+    config.check_artifact(artifact, "a.ckpt")
+    other = Artifact(Charset("01"), config.preprocessing, config.network)
+    with pytest.raises(
+        UserError, match="a.ckpt: was made with label_dict '01', but label_dict '012' was given"
+    ):
+        config.check_artifact(other, "a.ckpt")

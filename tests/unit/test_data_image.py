@@ -86,6 +86,15 @@ def test_what_is_no_usable_image_is_named(data: bytes, message: str) -> None:
         decode_image(data, "x.jpg")
 
 
+@pytest.mark.filterwarnings("ignore:Image size")
+@pytest.mark.parametrize(("width", "height"), [(30_000, 30_000), (10_000, 10_000)])
+def test_a_huge_header_of_another_format(width: int, height: int) -> None:
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    bmp = b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + header
+    with pytest.raises(UnreadableImageError, match="more than 67,108,864 pixels"):
+        decode_image(bmp, "x")
+
+
 def test_a_huge_jpeg_header_is_refused_before_decoding() -> None:
     data = bytearray(encoded(noise(), ".jpg"))
     frame = data.index(b"\xff\xc0")
