@@ -11,6 +11,7 @@ from pathlib import Path
 from src.data.charset_file import AUTO, resolve_characters, save_charset_file
 from src.data.loader import EvalLoader, TrainLoader
 from src.dataset import create_dataset, load_samples
+from src.errors import UserError
 from src.inference.artifact import Artifact
 from src.inference.evaluator import Evaluation, evaluate
 from src.metric import create_protocol
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(config: Config) -> int:
+    if config.enable_modelarts:
+        raise UserError("enable_modelarts: training on ModelArts is not available yet")
     config = settle_charset(config)
     config.check_model()
     loader = create_train_loader(config)

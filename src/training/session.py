@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ class TrainingOptions:
     resume_ckpt: str
     pretrained: str
     output_dir: str
+    enable_profiling: bool
     save_checkpoint: bool
     save_checkpoint_steps: int
     keep_checkpoint_max: int
@@ -127,8 +129,10 @@ class TrainingSession:
         Returns:
             What happened, ready for JSON, and the number of the signal that ended it (0: none did).
         """
+        trainer = self._create_trainer()
         start = time.perf_counter()
-        state, signal_number = self._create_trainer().fit(self.start, self.total_steps)
+        with self._profile():
+            state, signal_number = trainer.fit(self.start, self.total_steps)
         seconds = time.perf_counter() - start
         images = state.images_seen - self.start.images_seen
         result = {
@@ -143,6 +147,19 @@ class TrainingSession:
         if self.options.eval_all_saved_ckpts and not signal_number:
             self._evaluate_saved()
         return result, signal_number
+
+    @contextmanager
+    def _profile(self) -> Iterator[None]:
+        """Records where the time goes, with `enable_profiling`; meant for trainings of a few steps."""
+        if not self.options.enable_profiling:
+            yield
+            return
+        folder = Path(self.options.output_dir) / "profile"
+        folder.mkdir(parents=True, exist_ok=True)
+        profiler = ms.Profiler(output_path=str(folder.resolve()))
+        yield
+        profiler.analyse()
+        _logger.info("profile: %s", folder)
 
     def _create_trainer(self) -> Trainer:
         options = self.options

@@ -243,6 +243,6 @@ def test_an_alphabet_may_come_from_a_file_and_is_compared_by_its_characters(tmp_
     config.check_artifact(artifact, "a.ckpt")
     other = Artifact(Charset("01"), config.preprocessing, config.network)
     with pytest.raises(
-        UserError, match="a.ckpt: was made with label_dict '01', but label_dict '012' was given"
+        UserError, match=r"a\.ckpt: was made with label_dict '01', but label_dict '012' was given"
     ):
         config.check_artifact(other, "a.ckpt")

@@ -17,7 +17,7 @@ LAYERS = (
     ("src.text", "src.metric", "src.errors", "src.progress_bar"),
     ("src.data", "src.dataset", "src.synth"),
     ("src.inference",),
-    ("src.crnn", "src.loss", "src.crnn_for_train"),
+    ("src.crnn", "src.winograd", "src.loss", "src.crnn_for_train"),
     ("src.training", "src.exporting", "src.model_utils"),
 )
 FIRST_WITH_MINDSPORE = 3
