@@ -1,7 +1,7 @@
 """Engines that are compared, each in a process of its own: started once, then asked in turns.
 
-A request and its answer are one line of JSON on standard input and output of the process. Only one engine works
-at a time; the others wait for their next line.
+A request is one line of JSON on the process's standard input, and so is its answer on a pipe of its own. Only
+one engine works at a time; the others wait for their next line.
 """
 
 import importlib.util
@@ -96,17 +96,20 @@ class Engines:
     def __getitem__(self, name: str) -> Engine:
         return self._engines[name]
 
-    def __iter__(self) -> Any:
-        return iter(self._engines)
+    @property
+    def names(self) -> list[str]:
+        """Of the engines, in the order in which they were started."""
+        return list(self._engines)
 
-    def in_turns(self, request: str, repeats: int, **arguments: Any) -> dict[str, list[float]]:
-        """Asks every engine `repeats` times, in turns and in changing order; the answers' `seconds` by name.
+    def in_turns(
+        self, names: Sequence[str], request: str, repeats: int, **arguments: Any
+    ) -> dict[str, list[float]]:
+        """Asks these engines `repeats` times, in turns and in changing order; the answers' `seconds` by name.
 
         What else runs on the machine then slows all of them alike.
         """
-        seconds: dict[str, list[float]] = {name: [] for name in self._engines}
+        seconds: dict[str, list[float]] = {name: [] for name in names}
         for repeat in range(repeats):
-            names = list(self._engines)
             for name in names if repeat % 2 == 0 else reversed(names):
                 seconds[name].append(self._engines[name].ask(request, **arguments)["seconds"])
         return seconds
@@ -135,6 +138,11 @@ def paired_ratio(slower: Sequence[float], faster: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(slower, faster, strict=True))
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def machine() -> str:
     """The processor as lscpu names it, its cores, and its vector instructions."""
     fields: dict[str, str] = {}
@@ -146,8 +154,7 @@ def machine() -> str:
         pass
     flags = fields.get("flags", "").split()
     vectors = next((name for name in ("avx512f", "avx2") if name in flags), "no AVX2")
-    cores = len(os.sched_getaffinity(0))
-    return f"{fields.get('model name', 'unknown processor')}, {cores} cores, {vectors}"
+    return f"{fields.get('model name', 'unknown processor')}, {cores()} cores, {vectors}"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

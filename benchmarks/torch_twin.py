@@ -1,7 +1,7 @@
 """The same network in PyTorch, for comparison: versions V1 and V2, with the weights of ours.
 
-Needs torch and NumPy only. Modules carry the names of our parameters, so weights are copied by name; the gates
-of an LSTM are stored as input, forget, cell, output in both.
+Needs torch and NumPy only. Modules carry the names of our parameters, so weights are copied by name; the
+gates of an LSTM are stored as input, forget, cell, output in both.
 """
 
 from collections.abc import Mapping

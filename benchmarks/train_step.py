@@ -2,9 +2,9 @@
 
     python benchmarks/train_step.py [--torch_python /path/to/python] [--channel_scale 1.0] [--batch_size 64]
 
-Our training step and the same network in PyTorch, in its plain and its channels-last layout, run in processes of
-their own, in turns. All begin with the same weights and read the same batch, so the logits and the losses of the
-first updates say whether it is the same computation. Without PyTorch only ours is measured.
+Our training step and the same network in PyTorch, in its plain and its channels-last layout, run in processes
+of their own, in turns. All begin with the same weights and read the same batch, so the logits and the losses
+of the first updates say whether it is the same computation. Without PyTorch only ours is measured.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.engines import Engines, machine, markdown_table, paired_ratio, serve, torch_python
+from benchmarks.engines import Engines, cores, machine, markdown_table, paired_ratio, serve, torch_python
 
 OURS, TORCH_LAST, TORCH_PLAIN = "MindSpore", "PyTorch, channels-last", "PyTorch, plain"
 CHARACTERS = 36
@@ -66,14 +66,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
     parser.add_argument("--answer_fd", type=int, default=-1, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    args.threads = args.threads or len(_cores())
+    args.threads = args.threads or cores()
     return args
-
-
-def _cores() -> set[int]:
-    import os
-
-    return os.sched_getaffinity(0)
 
 
 def _command(args: argparse.Namespace, engine: str, folder: Path) -> list[str]:
@@ -96,18 +90,18 @@ def _write_batch(folder: Path, batch_size: int, width: int) -> None:
 
 def _compare(engines: Engines, args: argparse.Namespace) -> dict[str, Any]:
     logits, losses = {}, {}
-    for name in engines:
+    for name in engines.names:
         path = engines.folder / f"{name}.npy"
         engines[name].ask("logits", path=str(path))
         logits[name] = np.load(path)
         losses[name] = engines[name].ask("first_losses")["losses"]
-    engines.in_turns("train", 1)  # warm-up
-    seconds = engines.in_turns("train", args.repeats)
+    engines.in_turns(engines.names, "train", 1)  # warm-up
+    seconds = engines.in_turns(engines.names, "train", args.repeats)
     torch_names = [name for name in seconds if name != OURS]
     best = min(torch_names, key=lambda name: statistics.median(seconds[name]), default=None)
     return {
         "machine": machine(),
-        "network": f"{args.model_version}, channel scale {args.channel_scale:g}, hidden size {args.hidden_size}",
+        "network": f"{args.model_version}, channel scale {args.channel_scale:g}, hidden {args.hidden_size}",
         "batch_size": args.batch_size,
         "width": args.width,
         "threads": args.threads,

@@ -23,7 +23,7 @@ python() { "$VENV_PYTHON" -u "$@"; }
 
 step "1/6 rendering words"
 python render_words.py --output_dir "$WORK_DIR/words" --num_train 40000 --num_test 2000 \
-    --difficulty 0:0.1 --effects configs/demo_effects.yaml --seed 1 --num_workers "$(nproc)" --overwrite
+    --difficulty 0:0.06 --effects configs/demo_effects.yaml --seed 1 --num_workers "$(nproc)" --overwrite
 
 step "2/6 training"
 python train.py --config_path configs/demo.yaml --train_dataset_path "$WORK_DIR/words" \

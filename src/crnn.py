@@ -22,8 +22,8 @@ MIN_WIDTH = 8  # narrower images leave no time step
 class ConvBatchNorm(nn.Cell):
     """3x3 (or 2x2, unpadded) convolution without bias, then batch normalisation.
 
-    Training on a CPU uses Winograd's algorithm where it is faster; `is_size_fixed` False forbids it, because it
-    needs to know the image size when the graph is compiled.
+    Training on a CPU uses Winograd's algorithm where it is faster. It needs to know the image size when the
+    graph is compiled; `is_size_fixed` False forbids it.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
@@ -45,9 +45,9 @@ class ConvBatchNorm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         weight = self.conv.weight
-        if self.training and self.has_winograd and self.is_size_fixed:
-            if is_faster(x.shape[3], weight.shape[1], weight.shape[0]):
-                return self.bn(self.winograd(x, weight))
+        may_differ = self.training and self.has_winograd and self.is_size_fixed
+        if may_differ and is_faster(x.shape[3], weight.shape[1], weight.shape[0]):
+            return self.bn(self.winograd(x, weight))
         return self.bn(self.conv(x))
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ VERSIONS = ("V1", "V2")
 TINY_HIDDEN, TINY_SCALE = 8, 1 / 16  # 4, 8, 16, 16, 32, 32, 32 channels
 WORDS = ("cat", "dog7", "moon", "river", "apple", "zinc", "book9", "sky")
 
+TINY_NETWORK = ("--model_version=V2", f"--hidden_size={TINY_HIDDEN}", f"--channel_scale={TINY_SCALE}")
+
 Main = Callable[[Sequence[str]], int]
 
 
@@ -26,6 +29,18 @@ class Outcome:
     status: int
     out: str
     err: str
+
+
+Run = Callable[..., Outcome]
+
+
+def assert_refused(outcome: Outcome, *parts: object) -> None:
+    """Asserts status 2 and a message, not a traceback, that holds all the parts."""
+    assert outcome.status == 2, outcome
+    assert re.search(r"(^|[\r\n])(error|usage): ", outcome.err), outcome
+    assert "Traceback" not in outcome.err + outcome.out
+    for part in parts:
+        assert str(part) in outcome.err, (part, outcome)
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,7 @@ class TinyModel:
 
 
 @pytest.fixture
-def run_program(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+def run_program(capsys: pytest.CaptureFixture[str]) -> Run:
     """Calls a program's `main` with options; says how it ended and what it printed."""
 
     def run(main: Main, *arguments: object) -> Outcome:
@@ -54,6 +69,19 @@ def run_program(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
             status = exit_.code
         printed = capsys.readouterr()
         return Outcome(status, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def train_tiny(run_program: Run, tmp_path: Path) -> Run:
+    """Trains the tiny V2 network in `tmp_path`; further options follow the ones that every test needs."""
+    import train
+
+    def run(*options: object) -> Outcome:
+        folders = f"--save_checkpoint_path={tmp_path / 'ckpt'}", f"--output_dir={tmp_path / 'out'}"
+        fixed = "--device_target=CPU", *TINY_NETWORK, "--batch_size=4", *folders
+        return run_program(train.main, *fixed, *options)
 
     return run
 
@@ -137,6 +165,12 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyModel
             version, weights, checkpoint, folder / "tiny.mindir", folder / "tiny.onnx"
         )
     return models
+
+
+@pytest.fixture
+def onnx(tiny_models: dict[str, TinyModel]) -> Path:
+    """The tiny V2 model as ONNX."""
+    return tiny_models["V2"].onnx
 
 
 @pytest.fixture

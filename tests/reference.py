@@ -1,5 +1,6 @@
 """The network and CTC written out in NumPy, by other routes than `src`: what tests compare with."""
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -143,14 +144,21 @@ def collapse(path: Sequence[int], blank: int) -> tuple[int, ...]:
     return tuple(key for key, _ in itertools.groupby(path) if key != blank)
 
 
-def text_probabilities(log_probs: Array, blank: int) -> dict[tuple[int, ...], float]:
-    """Every text that (T, C) log-probabilities can emit, with its probability, from all C ** T paths."""
-    time_steps, classes = log_probs.shape
-    probabilities: dict[tuple[int, ...], float] = {}
+@functools.cache
+def paths_by_text(time_steps: int, classes: int, blank: int) -> dict[tuple[int, ...], npt.NDArray[np.int64]]:
+    """Every one of the C ** T paths, (paths, T), under the text that it collapses to."""
+    paths: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     for path in itertools.product(range(classes), repeat=time_steps):
-        text = collapse(path, blank)
-        probability = float(np.exp(sum(log_probs[t, c] for t, c in enumerate(path))))
-        probabilities[text] = probabilities.get(text, 0.0) + probability
+        paths.setdefault(collapse(path, blank), []).append(path)
+    return {text: np.array(list_) for text, list_ in paths.items()}
+
+
+def text_probabilities(log_probs: Array, blank: int) -> dict[tuple[int, ...], float]:
+    """Every text that (T, C) log-probabilities can emit, with its probability: a sum over its paths."""
+    time_steps, classes = log_probs.shape
+    probabilities = {}
+    for text, paths in paths_by_text(time_steps, classes, blank).items():
+        probabilities[text] = float(np.exp(log_probs[np.arange(time_steps), paths].sum(axis=1)).sum())
     return probabilities
 
 

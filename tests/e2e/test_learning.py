@@ -5,13 +5,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import VERSIONS, WORDS, Outcome, word_image, write_synth
+from conftest import VERSIONS, WORDS, Run, word_image, write_synth
 
 import eval as eval_program
 import eval_onnx
@@ -118,7 +117,7 @@ def test_training_evaluates_keeps_the_best_and_writes_its_result(trained: Traine
 
 @pytest.mark.parametrize("ending", ["ckpt", "mindir", "onnx"])
 def test_the_words_are_read_to_100_percent_in_every_format(
-    trained: Trained, run_program: Callable[..., Outcome], tmp_path: Path, ending: str
+    trained: Trained, run_program: Run, tmp_path: Path, ending: str
 ) -> None:
     program, option = (eval_onnx, "file_name") if ending == "onnx" else (eval_program, "checkpoint_path")
     for batch_size in (1, 3, 64):
@@ -144,7 +143,7 @@ def test_the_words_are_read_to_100_percent_in_every_format(
 
 @pytest.mark.parametrize("ending", ["ckpt", "mindir", "onnx"])
 def test_predict_reads_the_images_and_prints_nothing_else(
-    trained: Trained, run_program: Callable[..., Outcome], ending: str
+    trained: Trained, run_program: Run, ending: str
 ) -> None:
     model = f"--model={trained.model(ending)}"
     outcome = run_program(predict.main, trained.data, model, "--format=json", "--batch_size=3")

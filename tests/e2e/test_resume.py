@@ -4,12 +4,11 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TINY_HIDDEN, TINY_SCALE, WORDS, Outcome, write_folder
+from conftest import TINY_HIDDEN, TINY_SCALE, WORDS, Run, write_folder
 
 import train
 from src.training.checkpoint import read_checkpoint
@@ -66,7 +65,7 @@ RECIPES = {
     [*((recipe, 4) for recipe in RECIPES), ("sgd", STEPS_PER_EPOCH), ("adam-average", STEPS_PER_EPOCH)],
 )
 def test_a_resumed_training_ends_as_the_uninterrupted_one(
-    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path, recipe: str, steps: int
+    run_program: Run, folder: Path, tmp_path: Path, recipe: str, steps: int
 ) -> None:
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     common = [*RECIPES[recipe], f"--max_steps={2 * steps}", f"--save_checkpoint_steps={steps}"]
@@ -84,7 +83,7 @@ def test_a_resumed_training_ends_as_the_uninterrupted_one(
 
 
 def test_an_interrupted_training_saves_ends_with_143_and_goes_on(
-    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path
+    run_program: Run, folder: Path, tmp_path: Path
 ) -> None:
     interrupted, whole = tmp_path / "interrupted", tmp_path / "whole"
     common = ["--lr_schedule=constant", "--save_checkpoint_steps=100000", "--per_print_time=1"]
@@ -139,7 +138,7 @@ def test_ctrl_c_saves_and_stops(folder: Path, tmp_path: Path) -> None:
 
 
 def test_auto_in_an_empty_folder_starts_a_new_training_and_a_finished_one_is_refused(
-    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path
+    run_program: Run, folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     arguments = options(folder, out, "--max_steps=2", "--resume_ckpt=auto")
@@ -152,7 +151,7 @@ def test_auto_in_an_empty_folder_starts_a_new_training_and_a_finished_one_is_ref
 
 
 def test_pretrained_weights_start_a_new_training(
-    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path, tiny_models
+    run_program: Run, folder: Path, tmp_path: Path, tiny_models
 ) -> None:
     start = tiny_models["V2"].checkpoint
     arguments = ["--max_steps=1", "--learning_rate=1e-30", f"--pretrained={start}", "--ema_decay=0.5"]
@@ -165,9 +164,7 @@ def test_pretrained_weights_start_a_new_training(
             np.testing.assert_allclose(found.weights[name], array, rtol=1e-6, err_msg=name)
 
 
-def test_resuming_v1_says_that_its_dropout_draws_anew(
-    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path
-) -> None:
+def test_resuming_v1_says_that_its_dropout_draws_anew(run_program: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["--model_version=V1", "--lr_schedule=constant"]
     assert run_program(train.main, *options(folder, out, *arguments, "--max_steps=1")).status == 0
@@ -178,9 +175,7 @@ def test_resuming_v1_says_that_its_dropout_draws_anew(
     assert "the dropout of V1 draws anew" in outcome.out
 
 
-def test_an_optimiser_that_was_another_is_refused(
-    run_program: Callable[..., Outcome], folder: Path, tmp_path: Path
-) -> None:
+def test_an_optimiser_that_was_another_is_refused(run_program: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert run_program(train.main, *options(folder, out, "--max_steps=1")).status == 0
     arguments = ["--max_steps=2", "--optimizer=adam", f"--resume_ckpt={out / 'crnn-1_1.ckpt'}"]

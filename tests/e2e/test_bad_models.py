@@ -1,0 +1,117 @@
+"""Missing, damaged, changed or unfitting models, through the programs: refused and named."""
+
+from pathlib import Path
+
+import pytest
+from conftest import TINY_HIDDEN, Run, assert_refused
+
+import eval as eval_program
+import eval_onnx
+import export
+import predict
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_missing_model_is_named_by_every_program(
+    run_program: Run, train_tiny: Run, words_folder: Path, tmp_path: Path
+) -> None:
+    data = [f"--eval_dataset_path={words_folder}", "--eval_dataset=folder", "--device_target=CPU"]
+    for ending in ("ckpt", "mindir", "onnx"):
+        gone = tmp_path / f"gone.{ending}"
+        assert_refused(run_program(eval_program.main, *data, f"--checkpoint_path={gone}"), str(gone))
+        assert_refused(run_program(predict.main, words_folder, f"--model={gone}"), str(gone))
+    gone = tmp_path / "gone.onnx"
+    assert_refused(run_program(eval_onnx.main, *data, f"--file_name={gone}"), str(gone))
+    gone = tmp_path / "gone.ckpt"
+    assert_refused(run_program(export.main, f"--ckpt_file={gone}", "--device_target=CPU"), str(gone))
+    for option in ("resume_ckpt", "pretrained"):
+        outcome = train_tiny(
+            "--train_dataset=folder", f"--train_dataset_path={words_folder}", f"--{option}={gone}"
+        )
+        assert_refused(outcome, f"no such checkpoint: {gone}")
+
+
+@pytest.mark.parametrize(
+    ("option", "own", "given"),
+    [
+        ("label_dict", "'abcdefghijklmnopqrstuvwxyz0123456789'", "'abc'"),
+        ("hidden_size", "8", "256"),
+        ("channel_scale", "0.0625", "0.5"),
+        ("image_width", "100", "160"),
+        ("model_version", "'V2'", "'V1'"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["ckpt", "mindir", "onnx"])
+def test_a_model_of_another_charset_or_size_is_refused_with_both_values(
+    run_program: Run, tiny_models, words_folder: Path, ending: str, option: str, own: str, given: str
+) -> None:
+    path = tiny_models["V2"].file(ending)
+    outcome = run_program(
+        eval_program.main,
+        "--eval_dataset=folder",
+        f"--eval_dataset_path={words_folder}",
+        f"--checkpoint_path={path}",
+        "--device_target=CPU",
+        f"--{option}={given.strip(chr(39))}",
+    )
+    shown = {"hidden_size": "256", "image_width": "160"}.get(option, given)
+    assert_refused(outcome, f"{path}: was made with {option} {own}, but {option} {shown} was given")
+
+
+@pytest.mark.parametrize("start", ["resume_ckpt", "pretrained"])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (f"--hidden_size={2 * TINY_HIDDEN}", "hidden_size 8, but hidden_size 16"),
+        ("--label_dict=abcdefghijklmnopqrstuvwxyz0987654321", "label_dict 'abc"),
+        ("--image_width=160", "image_width 100, but image_width 160"),
+    ],
+)
+def test_training_does_not_go_on_from_a_model_of_another_charset_or_size(
+    train_tiny: Run, words_folder: Path, tiny_models, start: str, option: str, message: str
+) -> None:
+    checkpoint = tiny_models["V2"].checkpoint
+    outcome = train_tiny(
+        "--train_dataset=folder", f"--train_dataset_path={words_folder}", f"--{start}={checkpoint}", option
+    )
+    assert_refused(outcome, f"{checkpoint}: was made with {message}")
+
+
+def test_a_checkpoint_without_training_state_cannot_be_resumed(
+    train_tiny: Run, words_folder: Path, tiny_models
+) -> None:
+    checkpoint = tiny_models["V2"].checkpoint
+    outcome = train_tiny(
+        "--train_dataset=folder", f"--train_dataset_path={words_folder}", f"--resume_ckpt={checkpoint}"
+    )
+    assert_refused(outcome, f"{checkpoint}: holds no training state to resume", "--pretrained")
+
+
+@pytest.mark.parametrize("ending", ["ckpt", "mindir", "onnx"])
+def test_a_damaged_model_is_refused_by_every_program(
+    run_program: Run, copied, words_folder: Path, ending: str
+) -> None:
+    path = copied(ending)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    options = ["--eval_dataset=folder", f"--eval_dataset_path={words_folder}", "--device_target=CPU"]
+    assert_refused(run_program(eval_program.main, *options, f"--checkpoint_path={path}"), f"{path}: ")
+    assert_refused(run_program(predict.main, words_folder, f"--model={path}"), f"{path}: ")
+    if ending == "ckpt":
+        assert_refused(run_program(export.main, f"--ckpt_file={path}", "--device_target=CPU"), f"{path}: ")
+    if ending == "onnx":
+        assert_refused(run_program(eval_onnx.main, *options, f"--file_name={path}"), f"{path}: ")
+
+
+@pytest.mark.parametrize("ending", ["ckpt", "mindir"])
+def test_changed_weights_are_refused(
+    run_program: Run, copied, tiny_models, words_folder: Path, ending: str
+) -> None:
+    path = copied(ending)
+    data = path.read_bytes()
+    weight = tiny_models["V2"].weights["vgg.conv1.conv.weight"].tobytes()
+    assert data.count(weight) == 1
+    path.write_bytes(data.replace(weight, bytes(reversed(weight))))
+    outcome = run_program(predict.main, words_folder, f"--model={path}")
+    assert_refused(outcome, f"{path}: its parameters do not have the hash")

@@ -1,0 +1,105 @@
+"""The launchers: their arguments, what they write, and that their exit status is the program's."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TINY_HIDDEN, TINY_SCALE, WORDS, TinyModel, write_synth
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Fewest and most arguments of each.
+SCRIPTS = {
+    "run_standalone_train.sh": (3, 5),
+    "run_standalone_train_cpu.sh": (2, 3),
+    "run_distribute_train.sh": (3, 5),
+    "run_eval.sh": (4, 5),
+    "run_eval_cpu.sh": (3, 3),
+    "run_eval_onnx.sh": (3, 4),
+    "run_infer_310.sh": (4, 5),
+    "docker_start.sh": (3, 3),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_with_a_wrong_number_of_arguments_prints_its_usage_and_ends_with_2(
+    name: str, tmp_path: Path
+) -> None:
+    script = ROOT / "scripts" / name
+    if not script.exists():
+        pytest.skip(f"{name} is not part of this version")
+    fewest, most = SCRIPTS[name]
+    for count in (0, fewest - 1, most + 1):
+        result = subprocess.run(
+            ["bash", str(script), *["x"] * count], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 2, (count, result)
+        assert re.search(rf"^usage: bash .*{name} ", result.stderr + result.stdout, re.IGNORECASE), result
+    assert list(tmp_path.iterdir()) == []
+
+
+def run_script(
+    name: str, folder: Path, *arguments: object, options: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", str(ROOT / "scripts" / name), *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHON": sys.executable, "EXTRA_OPTIONS": options},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("run_standalone_train_cpu.sh", ["synth", "gone"], "gone"),
+        ("run_standalone_train.sh", ["synth", ".", "first"], "DEVICE_ID is 'first'"),
+        ("run_standalone_train.sh", ["synth", ".", "0", "TPU"], "PLATFORM is 'TPU'"),
+        ("run_eval_cpu.sh", ["synth", ".", "gone.ckpt"], "gone.ckpt"),
+        ("run_eval_onnx.sh", ["synth", ".", "gone.onnx"], "gone.onnx"),
+    ],
+)
+def test_a_script_names_the_argument_that_is_wrong(
+    name: str, arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    result = run_script(name, tmp_path, *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(rf"error: .*{message}.*\n", result.stderr)
+
+
+@pytest.mark.slow
+def test_the_cpu_scripts_train_and_evaluate_and_end_with_the_programs_status(
+    tmp_path: Path, tiny_models: dict[str, TinyModel]
+) -> None:
+    data = write_synth(tmp_path / "words", WORDS)
+    model = tiny_models["V2"]
+    tiny = f"--model_version=V2 --hidden_size={TINY_HIDDEN} --channel_scale={TINY_SCALE} --batch_size=4"
+    options = f"{tiny} --max_steps=2 --per_print_time=1"
+    result = run_script("run_standalone_train_cpu.sh", tmp_path, "synth", data, options=options)
+    assert result.returncode == 0, result
+    assert re.search(r"^epoch: \[1/1\] step: \[2/2\], loss: ", result.stdout, re.MULTILINE), result
+    assert (tmp_path / "train" / "log.txt").read_text() == result.stdout
+    checkpoint = tmp_path / "train" / "ckpt" / "crnn-1_2.ckpt"
+    resumed = run_script(
+        "run_standalone_train_cpu.sh", tmp_path, "synth", data, checkpoint, options=f"{tiny} --max_steps=3"
+    )
+    assert resumed.returncode == 0, resumed
+    assert f"resumed from {checkpoint} at step 2" in resumed.stdout
+
+    for script, path in (("run_eval_cpu.sh", checkpoint), ("run_eval_onnx.sh", model.onnx)):
+        result = run_script(script, tmp_path, "synth", data, path)
+        assert result.returncode == 0, result
+        lines = r"^correct num: \d+ , total num: 8\nresult: \{'CRNNAccuracy': \d\.\d+\}$"
+        assert re.search(lines, result.stdout, re.MULTILINE), result
+
+    failed = run_script("run_standalone_train_cpu.sh", tmp_path, "synth", data, options="--bach_size=1")
+    assert failed.returncode == 2
+    assert "error: unknown option 'bach_size', did you mean 'batch_size'?" in failed.stdout
+    failed = run_script("run_eval_cpu.sh", tmp_path, "synth", tmp_path, checkpoint)
+    assert failed.returncode == 2
