@@ -48,15 +48,17 @@ def _check(arguments: argparse.Namespace) -> int:
         for_training=False,
     )
     loader = EvalLoader(dataset, arguments.batch_size)
-    batches = progress_bar(loader, total=len(loader), unit="batch", desc="comparing", leave=False)
-    results = compare(backends[0], backends[1:], batches, create_protocol("auto", artifact.charset))
+    protocol = create_protocol("auto", artifact.charset)
+    with progress_bar(loader, total=len(loader), unit="batch", desc="comparing", leave=False) as batches:
+        results = compare(backends[0], backends[1:], batches, protocol)
     rows = [{"model": path, **asdict(result)} for path, result in zip(paths, results, strict=True)]
     if arguments.result_json:
         Path(arguments.result_json).write_text(json.dumps(rows, indent=2), encoding="utf-8")
     for row in rows:
         print(
             f"{row['model']}: largest logit difference {row['max_difference']:.2e}, "
-            f"{row['differing_texts']} of {row['images']} texts differ, word accuracy {row['word_accuracy']:.2%}"
+            f"{row['differing_texts']} of {row['images']} texts differ, "
+            f"word accuracy {row['word_accuracy']:.2%}"
         )
     if all(result.is_within(arguments.tolerance) for result in results):
         print(f"parity: within {arguments.tolerance:g}")

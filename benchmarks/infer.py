@@ -2,9 +2,9 @@
 
     python benchmarks/infer.py [--torch_python /path/to/python] [--checkpoint_path F.ckpt] [--images FOLDER]
 
-Measured at batch 1 and 64: the network only, and everything from encoded image bytes to text. Each engine runs
-in a process of its own, in turns. PyTorch reads with the same preprocessing and decoder as the others, for which
-its interpreter needs OpenCV; without it, it is measured on the network only.
+Measured at batch 1 and 64: the network only, and everything from encoded image bytes to text. Each engine
+runs in a process of its own, in turns. PyTorch reads with the preprocessing and decoder of the others, for
+which its interpreter needs OpenCV and Pillow; without them it is measured on the network only.
 """
 
 import argparse

@@ -3,8 +3,8 @@
 MindSpore's CPU backend convolves directly, with 9 multiplications for every channel, pixel and filter.
 Winograd's F(2x2, 3x3) reads the image in overlapping 4x4 tiles, each of which gives 2x2 results, and needs 4.
 All its steps are linear maps; here each is one matrix product with a constant, so that the backward pass,
-which automatic differentiation makes, is as fast. Sums are taken in another order than in a direct convolution;
-both come equally close to the exact result.
+which automatic differentiation makes, is as fast. Sums are taken in another order than in a direct
+convolution; both come equally close to the exact result.
 
 MEASURED
 

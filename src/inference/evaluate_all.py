@@ -46,7 +46,7 @@ class TableRow:
 
     def as_dict(self) -> dict[str, Any]:
         """The row for JSON and CSV."""
-        record = {"set": self.benchmark.name, "filter": self.benchmark.protocol}
+        record: dict[str, Any] = {"set": self.benchmark.name, "filter": self.benchmark.protocol}
         record |= {"official_words": self.benchmark.official, "path": self.benchmark.source.origin}
         return record | self.evaluation.as_dict()
 

@@ -59,9 +59,9 @@ def view_again(image: Image, dice: Dice) -> Image:
     """The image turned, slanted, shifted and seen from the side a little; its border is repeated outwards."""
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    moved = corners + np.float32(_MAX_SHIFT * dice.strength) * np.float32([width, height]) * dice.rng.uniform(
-        -1, 1, (1, 2)
-    ).astype(np.float32)
+    moved = corners + np.float32(_MAX_SHIFT * dice.strength) * np.array(
+        [width, height], np.float32
+    ) * dice.rng.uniform(-1, 1, (1, 2)).astype(np.float32)
     if dice.happens("rotate"):
         angle = np.deg2rad(dice.spread("rotate"))
         # Heights shrink and widths stretch with the resize, so a turn is a slant up or down of the text line.

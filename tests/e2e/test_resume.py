@@ -56,6 +56,7 @@ RECIPES = {
     "sgd-average-decay": ["--ema_decay=0.9", "--weight_decay=0.001", "--lr_schedule=constant"],
     "adam": ["--optimizer=adam", "--learning_rate=0.01", "--lr_schedule=cosine_step", "--warmup_steps=3"],
     "adam-average": ["--optimizer=adam", "--ema_decay=0.8", "--weight_decay=0.01"],
+    "rendered": ["--train_dataset=render", f"--render_epoch_images={4 * STEPS_PER_EPOCH}"],
     "V1": ["--model_version=V1", "--use_dropout=False"],
 }
 
