@@ -60,6 +60,7 @@ def test_an_image_gives_the_same_logits_alone_and_in_any_batch(backends, version
             np.testing.assert_allclose(forward(moved)[:, place], alone, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_model_zoo_checkpoint_loads_with_nothing_missing_and_gives_the_numpy_logits(
     tmp_path: Path, words_folder: Path, run_program: Callable[..., Outcome]
 ) -> None:

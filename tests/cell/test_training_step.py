@@ -172,7 +172,9 @@ class Adam:
 @pytest.mark.parametrize(
     ("create", "optimizer", "rule", "weight_decay", "clip_norm"),
     [
-        (lambda: training_network("V2"), NESTEROV, Sgd(0.95, True), 0.0, 0.5),
+        pytest.param(
+            lambda: training_network("V2"), NESTEROV, Sgd(0.95, True), 0.0, 0.5, marks=pytest.mark.slow
+        ),
         (LinearNetwork, NESTEROV, Sgd(0.95, True), 0.01, 0.05),
         (LinearNetwork, NESTEROV | {"nesterov": False}, Sgd(0.95, False), 0.01, 0.0),
         (LinearNetwork, NESTEROV | {"momentum": 0.0}, Sgd(0.0, False), 0.0, 1000.0),
