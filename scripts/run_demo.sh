@@ -22,7 +22,7 @@ step() { printf '\n== %s\n' "$*"; }
 python() { "$VENV_PYTHON" -u "$@"; }
 
 step "1/6 rendering words"
-python render_words.py --output_dir "$WORK_DIR/words" --num_train 40000 --num_test 2000 \
+python render_words.py --output_dir "$WORK_DIR/words" --num_train 50000 --num_test 2000 \
     --difficulty 0:0.06 --effects configs/demo_effects.yaml --seed 1 --num_workers "$(nproc)" --overwrite
 
 step "2/6 training"
