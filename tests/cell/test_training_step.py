@@ -110,6 +110,7 @@ def gradient_function(network: nn.Cell) -> Callable[[], tuple[float, Arrays]]:
     return compute
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["V1", "V2"])
 def test_loss_and_gradients_equal_finite_differences_of_the_numpy_network(version: str) -> None:
     network = training_network(version)

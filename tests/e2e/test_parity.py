@@ -12,6 +12,7 @@ from src.inference.parity import Parity, compare
 from src.training.checkpoint import read_checkpoint, save_checkpoint
 
 
+@pytest.mark.slow
 def test_the_exports_of_a_checkpoint_compute_the_same(
     run_program: Run, tiny_models: dict[str, TinyModel], words_folder: Path, tmp_path: Path
 ) -> None:
@@ -36,6 +37,7 @@ def test_the_exports_of_a_checkpoint_compute_the_same(
     assert max(row["max_difference"] for row in rows) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_model_that_computes_something_else_fails(
     run_program: Run, tiny_models: dict[str, TinyModel], words_folder: Path, tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def test_punctuation_of_the_charset_stays_in_the_label() -> None:
     assert label_of("$4.99", Charset("0123456789.")) == "4.99"
 
 
+@pytest.mark.slow
 def test_digits_are_not_drawn_for_a_charset_without_them() -> None:
     corpus = Corpus(Charset("abcdefghijklmnopqrstuvwxyz"))
     for text, label in draw(corpus, 500):
@@ -49,11 +50,13 @@ def test_digits_are_not_drawn_for_a_charset_without_them() -> None:
         assert not any(c.isdigit() for c in text)
 
 
+@pytest.mark.slow
 def test_upper_case_charset_gets_upper_case_words() -> None:
     corpus = Corpus(Charset("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
     assert all(label.isupper() for _, label in draw(corpus, 300))
 
 
+@pytest.mark.slow
 def test_charset_of_digits_gets_numbers() -> None:
     for split in ("train", "test"):
         samples = draw(Corpus(Charset("0123456789"), split=split), 300)
