@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-from src.inference.backend import resolve_model
 from src.model_utils.command import run_command
 from src.model_utils.config import Config, load_config
 
@@ -24,13 +23,12 @@ def _export(config: Config) -> int:
     config.require("ckpt_file")
     check_format(config.file_format, config.device_target)
     config.check_model()
-    source = resolve_model(config.ckpt_file)
     backend = open_checkpoint(
-        source, config.device_target, config.device_id, config.charset, config.preprocessing
+        config.ckpt_file, config.device_target, config.device_id, config.charset, config.preprocessing
     )
-    config.check_artifact(backend.artifact, source)
+    config.check_artifact(backend.artifact, config.ckpt_file)
     path = export_model(backend, config.file_name, config.file_format, config.device_target)
-    print(f"exported {source} to {path}")
+    print(f"exported {config.ckpt_file} to {path}")
     return 0
 
 

@@ -23,20 +23,12 @@ class Backend(Protocol):
         """Images (N, 3, H, W), preprocessed as the artifact says -> logits (T, N, C)."""
 
 
-PRETRAINED_NAME = "pretrained"
-PRETRAINED_FILE = Path(__file__).resolve().parents[2] / "pretrained" / "crnn.ckpt"
-
 # Late binding, so that a machine with ONNX Runtime alone never imports MindSpore.
 _OPENERS = {
     ".onnx": "src.inference.onnx_backend:OnnxBackend",
     ".ckpt": "src.exporting.ms_backend:open_checkpoint",
     ".mindir": "src.exporting.ms_backend:open_mindir",
 }
-
-
-def resolve_model(path: str) -> str:
-    """The file of a model: the shipped weights for "pretrained", else the path itself."""
-    return str(PRETRAINED_FILE) if path == PRETRAINED_NAME else path
 
 
 def open_backend(
@@ -49,7 +41,7 @@ def open_backend(
     """Opens a .ckpt, .mindir or .onnx file.
 
     Args:
-        path: The file, or "pretrained" for the shipped weights.
+        path: The file.
         device_target: "CPU", "GPU" or "Ascend".
         device_id: Which accelerator.
         charset: Of a checkpoint without a self-description, as the model zoo writes them; default alphabet.
@@ -58,7 +50,6 @@ def open_backend(
     Raises:
         UserError: If the file is missing, is not one of these, is damaged, or its engine is not installed.
     """
-    path = resolve_model(path)
     file = Path(path)
     if not file.is_file():
         raise UserError(f"no such model file: {path}")

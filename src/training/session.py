@@ -16,7 +16,6 @@ from src.crnn_for_train import CRNNForTrain, WeightAverage
 from src.errors import UserError
 from src.exporting.ms_backend import MindSporeBackend, create_network, evaluation_backend
 from src.inference.artifact import Artifact
-from src.inference.backend import resolve_model
 from src.inference.evaluator import Evaluation
 from src.loss import CTCLoss
 from src.training.checkpoint import TrainState, load_weights, read_checkpoint, save_checkpoint
@@ -215,7 +214,7 @@ class TrainingSession:
         """Restores the checkpoint `path`, or loads the weights of `pretrained`; returns where to go on."""
         options = self.options
         fresh = TrainState(steps_per_epoch=self.loader.steps_per_epoch, seed=options.seed)
-        origin = path or resolve_model(options.pretrained)
+        origin = path or options.pretrained
         if not origin:
             return fresh
         checkpoint = read_checkpoint(origin)

@@ -12,6 +12,7 @@ import pytest
 from conftest import TINY_HIDDEN, TINY_SCALE, TinyModel
 from reference import random_weights
 
+import export
 from src.crnn import scaled_channels
 from src.data.preprocess import Preprocessing
 from src.errors import UserError
@@ -248,3 +249,18 @@ def test_other_processes_write_nothing_and_interval_0_is_never_due(tmp_path: Pat
     folder.save_best(at_step(5))
     assert names_in(tmp_path) == []
     assert not folder.is_due(5)
+
+
+def test_a_small_checkpoint_holds_the_weights_alone_in_half_precision(
+    tiny_models: dict[str, TinyModel], tmp_path: Path
+) -> None:
+    model = tiny_models["V2"]
+    options = [f"--ckpt_file={model.checkpoint}", f"--file_name={tmp_path / 'small'}", "--file_format=CKPT"]
+    assert export.main([*options, "--device_target=CPU"]) == 0
+    small = read_checkpoint(str(tmp_path / "small.ckpt"))
+    assert {array.dtype for array in small.weights.values()} == {np.dtype(np.float16)}
+    assert (small.others, small.state) == ({}, None)
+    assert (tmp_path / "small.ckpt").stat().st_size < 0.6 * model.checkpoint.stat().st_size
+    images = np.random.default_rng(5).normal(size=(2, 3, 32, 100)).astype(np.float32)
+    exact = open_backend(str(model.checkpoint)).forward(images)
+    np.testing.assert_allclose(open_backend(str(tmp_path / "small.ckpt")).forward(images), exact, atol=0.02)

@@ -1,4 +1,4 @@
-"""The machinery of the benchmarks: engines in processes of their own, and the twin in PyTorch if there is one."""
+"""The machinery of the benchmarks: engines in processes of their own, and the twin in PyTorch if installed."""
 
 import sys
 from pathlib import Path
