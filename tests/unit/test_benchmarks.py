@@ -1,4 +1,4 @@
-"""The machinery of the benchmarks: engines in processes of their own, and the twin in PyTorch if installed."""
+"""The machinery of the benchmarks: engines in processes of their own, and the twin in PyTorch."""
 
 import sys
 from pathlib import Path
