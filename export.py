@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Sequence
 
+from src.exporting.formats import check_format
+from src.exporting.opening import open_checkpoint
 from src.model_utils.command import run_command
 from src.model_utils.config import Config, load_config
 
@@ -14,12 +16,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _export(config: Config) -> int:
-    from src.training.runtime import prepare_environment
-
-    prepare_environment()
-    from src.exporting.export import check_format, export_model
-    from src.exporting.ms_backend import open_checkpoint
-
     config.require("ckpt_file")
     check_format(config.file_format, config.device_target)
     config.check_model()
@@ -27,6 +23,9 @@ def _export(config: Config) -> int:
         config.ckpt_file, config.device_target, config.device_id, config.charset, config.preprocessing
     )
     config.check_artifact(backend.artifact, config.ckpt_file)
+    # Imports MindSpore, which by now has read its environment.
+    from src.exporting.export import export_model
+
     path = export_model(backend, config.file_name, config.file_format, config.device_target)
     print(f"exported {config.ckpt_file} to {path}")
     return 0

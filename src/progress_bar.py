@@ -1,20 +1,43 @@
 """Progress bars: lively on a terminal, a line now and then in a log file."""
 
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
 _SECONDS_BETWEEN_LOG_LINES = 15.0
+_SECONDS_BEFORE_FIRST_LOG_LINE = 3.0
 
 
 def progress_bar(*arguments: Any, **options: Any) -> tqdm:
     """A tqdm bar on standard error; takes what tqdm takes.
 
-    Where standard error is no terminal, every refresh would be a line of its own in somebody's log, so they
-    come seldom.
+    Where standard error is no terminal, a bar that redraws itself would run into the lines of somebody's log:
+    there each state is a line of its own, and they come seldom.
     """
-    if not sys.stderr.isatty():
+    if not is_terminal():
+        options.setdefault("file", _Lines(sys.stderr))
         options.setdefault("mininterval", _SECONDS_BETWEEN_LOG_LINES)
         options.setdefault("maxinterval", _SECONDS_BETWEEN_LOG_LINES)
+        options.setdefault("delay", _SECONDS_BEFORE_FIRST_LOG_LINE)
     return tqdm(*arguments, **options)
+
+
+def is_terminal() -> bool:
+    """Whether somebody looks at standard error while it is written."""
+    return sys.stderr.isatty()
+
+
+class _Lines:
+    """A stream for tqdm that ends every state of the bar with a line break."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        state = text.strip("\r\n ")
+        if state:
+            self._stream.write(state + "\n")
+
+    def flush(self) -> None:
+        self._stream.flush()

@@ -6,8 +6,8 @@ All its steps are linear maps; here each is one matrix product with a constant, 
 which automatic differentiation makes, is as fast. Sums are taken in another order than in a direct
 convolution; both come equally close to the exact result.
 
-Measured on two cores (AMD EPYC, AVX-512), 64 images of 4x25 pixels, 512 to 512 channels, forward and
-backward: 0.51 s directly, 0.28 s so.
+Measured on two cores (AMD EPYC, AVX-512): a training step of V2 on 64 images takes 1.68 s directly and 1.24 s
+so, at half the channels 0.60 s and 0.51 s.
 
 Source: Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), section 4.1.
 """

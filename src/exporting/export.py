@@ -11,24 +11,12 @@ import numpy as np
 import onnx
 
 from src.errors import UserError
+from src.exporting.formats import check_format
 from src.exporting.ms_backend import MindSporeBackend, description_path
 from src.exporting.onnx_graph import build_onnx
 from src.training.checkpoint import Weights, network_weights, save_checkpoint
 
 _logger = logging.getLogger(__name__)
-
-FORMATS = ("MINDIR", "AIR", "ONNX", "CKPT")
-
-
-def check_format(file_format: str, device_target: str) -> None:
-    """Raises UserError if the format is unknown or cannot be written on this device."""
-    if file_format not in FORMATS:
-        raise UserError(f"file_format is {file_format!r}, must be one of {', '.join(FORMATS)}")
-    if file_format == "AIR" and device_target != "Ascend":
-        raise UserError(
-            f"file_format AIR needs device_target Ascend, not {device_target}: MindSpore writes AIR on "
-            "Ascend hardware only; MINDIR and ONNX can be exported anywhere"
-        )
 
 
 def export_model(backend: MindSporeBackend, file_name: str, file_format: str, device_target: str) -> Path:
@@ -38,7 +26,8 @@ def export_model(backend: MindSporeBackend, file_name: str, file_format: str, de
         backend: From `load_checkpoint_backend`.
         file_name: With or without the format's ending.
         file_format: MINDIR (any batch and width, description in a .json beside it), ONNX (any batch and
-            width, description in its metadata) or AIR (the artifact's sizes at batch 1).
+            width, description in its metadata) AIR (the artifact's sizes at batch 1) or
+            CKPT (the weights alone, in half precision, to hand on).
         device_target: The device that MindSpore runs on.
 
     Returns:

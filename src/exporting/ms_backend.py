@@ -13,7 +13,6 @@ from src.errors import UserError
 from src.inference.artifact import Artifact, hash_weights
 from src.text.charset import Charset
 from src.training.checkpoint import describe_foreign, load_weights, read_checkpoint
-from src.training.runtime import initialize
 
 
 class MindSporeBackend:
@@ -50,19 +49,12 @@ def evaluation_backend(artifact: Artifact) -> MindSporeBackend:
     return MindSporeBackend(network.accept_any_shape(), artifact, "MindSpore checkpoint")
 
 
-def open_checkpoint(
-    path: str,
-    device_target: str,
-    device_id: int,
-    charset: Charset,
-    preprocessing: Preprocessing,
-) -> MindSporeBackend:
+def load_checkpoint_backend(path: str, charset: Charset, preprocessing: Preprocessing) -> MindSporeBackend:
     """Opens a checkpoint; charset and preprocessing serve only one without a self-description.
 
     Raises:
         UserError: If it cannot be read or does not fit; see `read_checkpoint` and `describe_foreign`.
     """
-    initialize(device_target, device_id)
     checkpoint = read_checkpoint(path)
     artifact = checkpoint.artifact or describe_foreign(
         checkpoint.weights, checkpoint.others, charset, preprocessing, path
@@ -72,13 +64,12 @@ def open_checkpoint(
     return backend
 
 
-def open_mindir(path: str, device_target: str, device_id: int) -> MindSporeBackend:
+def load_mindir_backend(path: str) -> MindSporeBackend:
     """Opens a MINDIR with its self-description in the .json beside it.
 
     Raises:
         UserError: If either file is missing or damaged, or they do not belong together.
     """
-    initialize(device_target, device_id)
     description = description_path(path)
     try:
         artifact = Artifact.from_json(description.read_text(encoding="utf-8"), str(description))

@@ -26,8 +26,8 @@ class Backend(Protocol):
 # Late binding, so that a machine with ONNX Runtime alone never imports MindSpore.
 _OPENERS = {
     ".onnx": "src.inference.onnx_backend:OnnxBackend",
-    ".ckpt": "src.exporting.ms_backend:open_checkpoint",
-    ".mindir": "src.exporting.ms_backend:open_mindir",
+    ".ckpt": "src.exporting.opening:open_checkpoint",
+    ".mindir": "src.exporting.opening:open_mindir",
 }
 
 
@@ -57,14 +57,13 @@ def open_backend(
     if target is None:
         raise UserError(f"{path}: a model file ends in {', '.join(_OPENERS)}")
     module_name, function = target.split(":")
+    options: dict[str, object] = {"device_target": device_target, "device_id": device_id}
+    if file.suffix.lower() == ".ckpt":
+        options |= {"charset": charset or Charset(), "preprocessing": preprocessing or Preprocessing()}
     try:
-        module = importlib.import_module(module_name)
+        backend: Backend = getattr(importlib.import_module(module_name), function)(path, **options)
     except ImportError as error:
         raise UserError(
             f"{path}: opening it needs the package {error.name}, which is not installed"
         ) from None
-    options: dict[str, object] = {"device_target": device_target, "device_id": device_id}
-    if file.suffix.lower() == ".ckpt":
-        options |= {"charset": charset or Charset(), "preprocessing": preprocessing or Preprocessing()}
-    backend: Backend = getattr(module, function)(path, **options)
     return backend

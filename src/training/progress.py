@@ -4,13 +4,13 @@ import csv
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from src.progress_bar import progress_bar
+from src.progress_bar import is_terminal, progress_bar
 
 _logger = logging.getLogger(__name__)
 
@@ -48,20 +48,20 @@ class Progress:
         self._bar = progress_bar(
             total=total_steps, initial=first_step, unit="step", desc="training", disable=not is_shown
         )
-        self._redirect = logging_redirect_tqdm([logging.getLogger("src")])
+        # Keeps log lines and the bar apart on a terminal; in a log file both are lines of their own.
+        loggers = [logging.getLogger("src")]
+        self._redirect = logging_redirect_tqdm(loggers) if is_shown and is_terminal() else nullcontext()
         self._forget()
 
     def __enter__(self) -> "Progress":
-        if self._is_shown:
-            self._redirect.__enter__()
+        self._redirect.__enter__()
         self._forget()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._is_shown:
-            self._redirect.__exit__(kind, value, trace)
+        self._redirect.__exit__(kind, value, trace)
         self._bar.close()
 
     @contextmanager

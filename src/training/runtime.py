@@ -66,7 +66,7 @@ def initialize(device_target: str, device_id: int = 0, run_distribute: bool = Fa
     decisions = prepare_environment()
     import mindspore as ms  # after the environment is set
 
-    ms.set_context(mode=ms.GRAPH_MODE, save_graphs=False)
+    ms.set_context(mode=ms.GRAPH_MODE)
     try:
         if run_distribute:
             ms.set_device(device_target)
