@@ -237,7 +237,7 @@ def test_opening_names_a_missing_file_a_wrong_ending_and_a_missing_engine(
 def test_a_device_without_provider_is_named(tmp_path: Path, device: str, message: str) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     if device == "GPU" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        pytest.skip("this ONNX Runtime has CUDA")
+        pytest.skip("this ONNX Runtime has CUDA")  # then the provider is not missing
     (tmp_path / "model.onnx").write_text("")
     with pytest.raises(UserError, match=message):
         open_backend(str(tmp_path / "model.onnx"), device)

@@ -160,7 +160,7 @@ def repository_files() -> set[str]:
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if result.returncode:
-        pytest.skip("not a git checkout")
+        pytest.skip("not a git checkout")  # an unpacked archive: what belongs to it is not known
     listed = {name for name in result.stdout.split("\0") if name and (ROOT / name).is_file()}
     described = ("src", "scripts", "configs", "benchmarks", "tests")
     return {
