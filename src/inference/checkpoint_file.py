@@ -100,11 +100,11 @@ def _read_entries(path: str) -> dict[str, npt.NDArray[np.generic] | str]:
     entries: dict[str, npt.NDArray[np.generic] | str] = {}
     try:
         message.ParseFromString(content)
-        slices: dict[str, list[bytes]] = {}  # large tensors come in several entries of one name
+        slices: dict[str, list[Any]] = {}  # large tensors come in several entries of one name
         for entry in message.value:
-            slices.setdefault(entry.tag, []).append(entry.tensor.tensor_content)
-        for entry in message.value:
-            entries[entry.tag] = _decode(entry.tensor, b"".join(slices[entry.tag]))
+            slices.setdefault(entry.tag, []).append(entry.tensor)
+        for name, tensors in slices.items():
+            entries[name] = _decode(tensors[0], b"".join(tensor.tensor_content for tensor in tensors))
     except (DecodeError, ValueError, KeyError) as error:
         raise UserError(f"{path}: not a whole MindSpore checkpoint: {error}") from None
     return entries

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from src.data.word_dataset import WordDataset
 from src.errors import UserError
 from src.inference.artifact import Artifact
@@ -22,6 +24,7 @@ from src.inference.report.samples import (
 )
 from src.inference.report.training_log import TrainingCurves
 from src.metric import create_protocol
+from src.text.calibration import expected_calibration_error
 from src.text.charset import required_time_steps
 
 
@@ -49,6 +52,7 @@ class Findings:
         confusions: Of the characters; readable images only.
         coverage: Accuracy of the readings kept, unreadable images at confidence 0.
         reliability: Confidence against accuracy; readable images only.
+        calibration_error: As `eval.py --calibrate` prints it; readable images only.
         groups: The images to show.
         unwritable: Words that the charset cannot write.
         too_long: Words that need more time steps than the model has.
@@ -63,6 +67,7 @@ class Findings:
     confusions: Confusions
     coverage: list[statistics.CoveragePoint]
     reliability: list[statistics.ConfidenceBin]
+    calibration_error: float
     groups: list[tuple[Selection, list[Sample]]]
     unwritable: int
     too_long: int
@@ -117,6 +122,7 @@ def work_out(
             [p.confidence for p in predictions], [p.correct for p in predictions]
         ),
         reliability=statistics.reliability([p.confidence for p in readable], [p.correct for p in readable]),
+        calibration_error=_calibration_error(readable),
         groups=[
             (chosen, load_samples(chosen.predictions, backend, dataset, normalize, batch_size))
             for chosen in select(predictions, normalize, images)
@@ -125,6 +131,13 @@ def work_out(
         too_long=sum(required_time_steps(truth) > steps for truth in truths),
         curves=curves,
     )
+
+
+def _calibration_error(predictions: Sequence[Prediction]) -> float:
+    if not predictions:
+        return 0.0
+    confidences = np.array([p.confidence for p in predictions])
+    return expected_calibration_error(confidences, np.array([p.correct for p in predictions]))
 
 
 def _check_finite(predictions: Sequence[Prediction], model_path: str) -> None:

@@ -63,10 +63,9 @@ def characters_section(f: Findings) -> str:
 def confidence_section(f: Findings) -> str:
     """What refusing uncertain readings would gain, and whether the confidence can be taken at its word."""
     curve = f.coverage
-    error = statistics.expected_calibration_error(f.reliability)
     note = (
         "The confidence of a reading is the probability the model gives it. "
-        f"Expected calibration error: {error:.4f} (0 is best)."
+        f"Expected calibration error: {f.calibration_error:.4f} (0 is best)."
     )
     thinned = [*curve[:: -(-len(curve) // _MOST_CURVE_POINTS)], curve[-1]]
     accuracies = [point.accuracy for point in curve]

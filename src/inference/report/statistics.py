@@ -111,7 +111,7 @@ def at_coverage(curve: Sequence[CoveragePoint], coverage: float) -> CoveragePoin
 
 def at_accuracy(curve: Sequence[CoveragePoint], accuracy: float) -> CoveragePoint | None:
     """The threshold that keeps most among those that reach this accuracy; None if none does."""
-    reached = [point for point in curve if point.accuracy >= accuracy]
+    reached = [point for point in curve if point.accuracy >= accuracy - 1e-12]
     return reached[-1] if reached else None
 
 
@@ -142,12 +142,3 @@ def reliability(confidences: Sequence[float], correct: Sequence[bool]) -> list[C
         for k in range(CONFIDENCE_BINS)
         if (places == k).any()
     ]
-
-
-def expected_calibration_error(bins: Sequence[ConfidenceBin]) -> float:
-    """Mean distance of confidence and accuracy, weighted by the readings in a bin; 0 without readings.
-
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3.
-    """
-    total = sum(b.count for b in bins)
-    return sum(b.count * abs(b.accuracy - b.mean_confidence) for b in bins) / max(1, total)
