@@ -145,14 +145,14 @@ def network_outputs(args: argparse.Namespace) -> tuple[Charset, Floats, list[str
 
 
 def made_up_outputs(charset: Charset, words: Sequence[str], time_steps: int = 24) -> tuple[Floats, list[str]]:
-    """Words of which one character in ten is doubtful, as logits."""
+    """Words of which one time step in fifty is doubtful, as logits."""
     rng = np.random.default_rng(1)
     truths = [word for word in words if 2 * len(word) <= time_steps]
     logits = rng.normal(0, 1, (time_steps, len(truths), charset.num_classes))
     for n, word in enumerate(truths):
         path = np.full(time_steps, charset.blank)
         path[: 2 * len(word) : 2] = charset.encode(word)
-        logits[np.arange(time_steps), n, path] += np.where(rng.random(time_steps) < 0.1, 1.0, 9.0)
+        logits[np.arange(time_steps), n, path] += np.where(rng.random(time_steps) < 0.02, 1.0, 9.0)
     return logits, truths
 
 
