@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -92,12 +93,24 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 def is_truncated(data: bytes) -> bool:
     """Whether a JPEG or PNG ends before its picture does: its end marker is missing.
 
-    OpenCV fills the missing part with grey and says nothing.
+    OpenCV fills the missing part with grey and says nothing, and for a PNG chunk it takes the memory that the
+    chunk's header promises, up to 2 GiB.
     """
     if data.startswith(_JPEG):
         # The end marker counts only behind the last start of a scan: a thumbnail has one of its own.
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    return data.startswith(_PNG) and data.rfind(b"IEND") < 0
+    return data.startswith(_PNG) and all(kind != b"IEND" for kind, _ in _png_chunks(data))
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """(kind, position of the kind) of each chunk, up to IEND or the first that does not fit into the data."""
+    position = len(_PNG)
+    while position + 8 <= len(data):
+        kind = data[position + 4 : position + 8]
+        yield kind, position + 4
+        position += 12 + int.from_bytes(data[position : position + 4], "big")
+        if kind == b"IEND":
+            return
 
 
 def decode_image(data: bytes, name: str, *, orient: bool = True) -> npt.NDArray[np.uint8]:
@@ -124,17 +137,32 @@ def decode_image(data: bytes, name: str, *, orient: bool = True) -> npt.NDArray[
         raise UnreadableImageError(f"{name}: {declared}more than {MAX_PIXELS:,} pixels in all")
     if is_truncated(data):
         raise UnreadableImageError(f"{name}: truncated image ({len(data):,} bytes)")
-    transparent = data.startswith(_PNG) and (data[25] in (4, 6) or b"tRNS" in data[:4096])
+    transparent = data.startswith(_PNG) and (data[25:26] in (b"\x04", b"\x06") or b"tRNS" in data[:4096])
     flags = cv2.IMREAD_UNCHANGED if transparent else cv2.IMREAD_COLOR
     if not orient and not transparent:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+        image = cv2.imdecode(np.frombuffer(_without_animation(data), dtype=np.uint8), flags)
     except cv2.error as error:
         raise UnreadableImageError(f"{name}: {error.err}") from None
     if image is None or image.size == 0:
         raise UnreadableImageError(f"{name}: not an image OpenCV can read ({len(data):,} bytes)")
     return _on_white(image) if transparent else image  # type: ignore[return-value]
+
+
+def _without_animation(data: bytes) -> bytes:
+    """A PNG whose animation header is renamed, so that it is skipped; the picture before any animation stays.
+
+    OpenCV 4.11 and 4.12 crash on a damaged picture of an animation.
+    Source: https://github.com/opencv/opencv/issues/27744
+    """
+    if not data.startswith(_PNG) or b"acTL" not in data:
+        return data
+    changed = bytearray(data)
+    for kind, position in _png_chunks(data):
+        if kind == b"acTL":
+            changed[position : position + 4] = b"acTl"
+    return bytes(changed)
 
 
 def _on_white(image: npt.NDArray) -> npt.NDArray[np.uint8]:

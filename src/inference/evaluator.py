@@ -4,8 +4,8 @@ import csv
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,18 @@ _logger = logging.getLogger(__name__)
 
 Forward = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 Decoder = Callable[[npt.NDArray[np.floating]], list[Decoded]]
+
+
+_UNREADABLE = Decoded(text="", confidence=0.0, raw="")
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """What was made of one image; `reading` is None where the image could not be read."""
+
+    name: str
+    truth: str
+    reading: Decoded | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Evaluation:
         protocol: Name of the protocol the words were compared under.
         unreadable: Images that could not be read; they count as wrong.
         empty_truths: Words without a character the protocol compares; left out of `accuracy`.
-        words_per_second: From image bytes to texts.
+        words_per_second: From image bytes to texts; 0 where the reading was not timed.
         predictions: Every counted image, in the order of the data set.
     """
 
@@ -66,8 +78,9 @@ class Evaluation:
             f"(95 % interval {a.interval_low:.2%} to {a.interval_high:.2%})",
             f"1-NED {a.ned:.4f}",
             f"protocol {self.protocol}",
-            f"{self.words_per_second:.0f} words/s",
         ]
+        if self.words_per_second:
+            notes.append(f"{self.words_per_second:.0f} words/s")
         if self.unreadable:
             notes.append(f"{self.unreadable} unreadable images counted as wrong")
         if self.empty_truths:
@@ -108,33 +121,52 @@ def evaluate(
     Raises:
         UserError: If there is no word to count.
     """
+
+    def readings() -> Iterator[ImageReading]:
+        for batch in batches:
+            decoded = decoder(forward(batch.images))
+            for name, truth, reading, readable in zip(
+                batch.names, batch.texts, decoded, batch.readable, strict=True
+            ):
+                # An unreadable image is wrong whatever the network makes of its blank stand-in.
+                yield ImageReading(name, truth, reading if readable else None)
+            if on_batch is not None:
+                on_batch(len(batch))
+
+    start = time.perf_counter()
+    evaluation = compare_readings(readings(), protocol)
+    seconds = time.perf_counter() - start
+    words = len(evaluation.predictions) + evaluation.empty_truths
+    return replace(evaluation, words_per_second=words / seconds)
+
+
+def compare_readings(readings: Iterable[ImageReading], protocol: Protocol) -> Evaluation:
+    """Counts what was read right, whoever read it; the speed is left open.
+
+    Raises:
+        UserError: If there is no word to count.
+    """
     metric = CRNNAccuracy(protocol)
     predictions: list[Prediction] = []
     empty = 0
-    start = time.perf_counter()
-    for batch in batches:
-        readings = decoder(forward(batch.images))
-        for i, reading in enumerate(readings):
-            readable = bool(batch.readable[i])
-            if not protocol.normalize(batch.texts[i]):
-                empty += 1
-                continue
-            # An unreadable image is wrong whatever the network makes of its blank stand-in.
-            text = reading.text if readable else ""
-            (correct,) = metric.update([text], [batch.texts[i]])
-            confidence = reading.confidence if readable else 0.0
-            predictions.append(
-                Prediction(batch.names[i], batch.texts[i], text, confidence, correct, readable, reading.raw)
+    for image in readings:
+        if not protocol.normalize(image.truth):
+            empty += 1
+            continue
+        reading = image.reading or _UNREADABLE
+        (correct,) = metric.update([reading.text], [image.truth])
+        readable = image.reading is not None
+        predictions.append(
+            Prediction(
+                image.name, image.truth, reading.text, reading.confidence, correct, readable, reading.raw
             )
-        if on_batch is not None:
-            on_batch(len(batch))
-    seconds = time.perf_counter() - start
+        )
     return Evaluation(
         accuracy=metric.eval(),
         protocol=protocol.name,
         unreadable=sum(not p.readable for p in predictions),
         empty_truths=empty,
-        words_per_second=(len(predictions) + empty) / seconds,
+        words_per_second=0.0,
         predictions=predictions,
     )
 

@@ -1,7 +1,10 @@
 """Encoded images and the one image transform."""
 
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,6 +21,9 @@ from src.data.preprocess import (
     to_uint8,
 )
 from src.errors import UserError
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def encoded(image: np.ndarray, suffix: str = ".png") -> bytes:
@@ -110,6 +116,40 @@ def test_a_truncated_image_is_unreadable(suffix: str) -> None:
     assert is_truncated(data[: len(data) // 2])
     with pytest.raises(UnreadableImageError, match="truncated"):
         decode_image(data[: len(data) // 2], "x")
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_a_damaged_animation_does_not_end_the_process() -> None:
+    """OpenCV 4.11 crashes on such a file: its first picture is no picture."""
+    image = encoded(noise())
+    control = png_chunk(b"acTL", struct.pack(">II", 2, 0))
+    frame = png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 30, 20, 0, 0, 1, 10, 0, 0))
+    assert np.array_equal(decode_image(image[:33] + control + frame + image[33:], "x"), noise())
+    spoilt = image[:33] + control + frame + png_chunk(b"IDAT", zlib.compress(b"\x09" * 20 * 91)) + image[-12:]
+    program = (
+        "import sys; from src.data.image_io import UnreadableImageError, decode_image\n"
+        "try: decode_image(sys.stdin.buffer.read(), 'x')\n"
+        "except UnreadableImageError as error: print(error)"
+    )
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, input=spoilt, cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout[:3]) == (0, b"x: "), result
+
+
+def test_a_chunk_that_promises_more_than_there_is_is_truncation() -> None:
+    data = bytearray(encoded(noise()))
+    place = data.index(b"IDAT") - 4
+    data[place : place + 4] = struct.pack(">I", 0x7FFFFFF0)
+    with pytest.raises(UnreadableImageError, match="truncated"):
+        decode_image(bytes(data), "x")
+
+
+def test_a_png_that_ends_within_its_header_is_unreadable() -> None:
+    with pytest.raises(UnreadableImageError, match="x: "):
+        decode_image(b"\x89PNG\r\n\x1a\n" + bytes(12) + b"IEND", "x")
 
 
 def test_the_end_marker_of_a_thumbnail_does_not_count() -> None:
