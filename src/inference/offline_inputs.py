@@ -156,15 +156,18 @@ class _ImageWriter:
 
     def _path(self, source: SampleSource, i: int) -> str:
         name = source.name(i)
+        listed = not self._resize_here and os.path.isfile(name) and not set("\t\n") & set(name)
         try:
             data = source.image_bytes(i)
             decode_there = not self._resize_here and data.startswith(_DECODED_THERE)
-            if decode_there and os.path.isfile(name) and not set("\t\n") & set(name):
+            if listed and decode_there:
                 return os.path.abspath(name)
             if not decode_there:
                 pixels = to_uint8(decode_image(data, name), self._preprocessing)
                 data = cv2.imencode(".png", pixels)[1].tobytes()
         except UnreadableImageError as error:
+            if listed:  # no PNG or JPEG: it will be refused under its own name
+                return os.path.abspath(name)
             _logger.warning("unreadable image, counted as wrong: %s", error)
             data = b""
         self._folder.mkdir(exist_ok=True)

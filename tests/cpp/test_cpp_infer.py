@@ -1,4 +1,4 @@
-"""cpp_infer, built with a stand-in for MindSpore Lite: it sees images as Python does, and nothing crashes it."""
+"""cpp_infer, built with a stand-in for MindSpore Lite: sees images as Python does, and crashes on none."""
 
 import os
 import random

@@ -22,7 +22,6 @@ from src.data.preprocess import (
 )
 from src.errors import UserError
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

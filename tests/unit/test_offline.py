@@ -76,11 +76,11 @@ def test_other_formats_and_odd_names_are_put_beside_the_list_as_the_network_sees
     source = source_of(*(str(tmp_path / name) for name in names))
     listed = write_inputs(str(tmp_path / "in"), source, ARTIFACT)
     paths = [Path(path) for _, path in listed.images]
-    assert paths[0] == tmp_path / "plain.png"
-    assert {p.parent for p in paths[1:]} == {tmp_path / "in" / "images"}
+    assert (paths[0], paths[3]) == (tmp_path / "plain.png", tmp_path / "broken.bmp")
+    assert {paths[k].parent for k in (1, 2, 4)} == {tmp_path / "in" / "images"}
     assert cv2.imread(str(paths[1])).shape == (32, 100, 3)
     assert paths[2].read_bytes() == (tmp_path / "tab\there.png").read_bytes()
-    assert [p.read_bytes() for p in paths[3:]] == [b"", b""]
+    assert paths[4].read_bytes() == b""
     expected = preprocess(pixels, ARTIFACT.preprocessing)
     for path in paths[:3]:
         assert np.array_equal(preprocess(cv2.imread(str(path)), ARTIFACT.preprocessing), expected)
