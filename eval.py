@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from src.errors import UserError
 from src.inference.backend import Backend, open_backend, resolve_model
-from src.inference.decoding import Decoding
 from src.inference.evaluate_all import ALL, evaluate_all
 from src.inference.evaluation_report import evaluate_and_report
 from src.model_utils.command import run_command
@@ -36,16 +35,7 @@ def open_model(config: Config, model_option: str) -> Backend:
 
 def evaluate_model(config: Config, model_option: str) -> int:
     """Evaluates the model that `model_option` names on the data set of the options."""
-    decoding = Decoding(
-        decoder=config.decoder,
-        lexicon=config.lexicon,
-        beam_width=config.beam_width,
-        language_model=config.language_model,
-        language_weight=config.language_weight,
-        length_bonus=config.length_bonus,
-        reject_below=config.reject_below,
-    )
-    decoding.check()
+    decoding = config.decoding
     if config.calibrate and (config.eval_dataset == ALL or config.reject_below):
         other = "eval_dataset all" if config.eval_dataset == ALL else "reject_below"
         raise UserError(f"calibrate fits on one data set before anything is rejected: not with {other}")

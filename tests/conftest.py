@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,29 @@ import pytest
 VERSIONS = ("V1", "V2")
 TINY_HIDDEN, TINY_SCALE = 8, 1 / 16  # 4, 8, 16, 16, 32, 32, 32 channels
 WORDS = ("cat", "dog7", "moon", "river", "apple", "zinc", "book9", "sky")
+
+
+def _missing_for_cpp() -> str:
+    """What the tests of cpp_infer lack on this machine, "" if nothing."""
+    for tool in ("cmake", "c++"):
+        if shutil.which(tool) is None:
+            return tool
+    folders = ("/usr/include/opencv4", "/usr/local/include/opencv4", "/usr/include", "/usr/local/include")
+    found = any(Path(folder, "opencv2/imgcodecs.hpp").is_file() for folder in folders)
+    return "" if found else "OpenCV for C++"
+
+
+MISSING_FOR_CPP = _missing_for_cpp()
+if MISSING_FOR_CPP and os.environ.get("CPP_TESTS") == "required":
+    raise RuntimeError(f"the C++ tests are required, but {MISSING_FOR_CPP} is missing")
+collect_ignore = ["cpp"] if MISSING_FOR_CPP else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says that the C++ tests were left out, since nothing else shows it."""
+    if MISSING_FOR_CPP:
+        terminalreporter.write_line(f"tests/cpp left out: {MISSING_FOR_CPP} is missing")
+
 
 TINY_NETWORK = ("--model_version=V2", f"--hidden_size={TINY_HIDDEN}", f"--channel_scale={TINY_SCALE}")
 

@@ -32,13 +32,24 @@ def load_folder(root: str, split: str = "train", lexicon: str | None = None) -> 
     for name in (f"labels_{split}.tsv", f"labels_{split}.csv", "labels.tsv", "labels.csv"):
         path = os.path.join(root, name)
         if os.path.isfile(path):
-            is_tsv = name.endswith(".tsv")
-            source = read_annotation(path, root, _split_at_tab) if is_tsv else _read_csv(path, root)
-            return attach_lexicons(source, root, lexicon)
+            return attach_lexicons(read_labels(path, root), root, lexicon)
     raise UserError(
         f"{root!r} holds neither labels.tsv nor labels.csv; "
         "for labels in the file names give a pattern: 'folder:*_{text}.jpg'"
     )
+
+
+def read_labels(path: str, image_folder: str) -> ListSource:
+    """The samples of one `.tsv` or `.csv` label file.
+
+    Raises:
+        UserError: If the file has another ending, is missing or not UTF-8.
+    """
+    if path.endswith(".tsv"):
+        return read_annotation(path, image_folder, _split_at_tab)
+    if path.endswith(".csv"):
+        return _read_csv(path, image_folder)
+    raise UserError(f"label file {path!r} must end in .tsv or .csv")
 
 
 def load_named_images(root: str, pattern: str) -> SampleSource:

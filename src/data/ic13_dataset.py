@@ -6,7 +6,7 @@ import re
 
 from src.data.annotation import read_annotation, read_comma_annotation
 from src.data.lexicons import attach_lexicons
-from src.data.samples import SampleSource
+from src.data.samples import ListSource, SampleSource
 from src.data.text_file import require_folder
 from src.errors import UserError
 
@@ -42,11 +42,22 @@ def load_ic13(root: str, split: str = "test", lexicon: str | None = None) -> Sam
     path = os.path.join(require_folder(root), "gt.txt")
     converted = os.path.join(root, "annotation.txt")
     if not os.path.isfile(path) and os.path.isfile(converted):
-        return attach_lexicons(read_comma_annotation(converted, root), root, lexicon)
-    if not os.path.isfile(path):
+        path = converted
+    elif not os.path.isfile(path):
         official = sorted(glob.glob(os.path.join(glob.escape(root), "*GT*.txt")))
         if len(official) != 1:
             found = f" and {len(official)} other *GT*.txt are there" if official else ""
             raise UserError(f"annotation {path!r} does not exist{found}")
         path = official[0]
-    return attach_lexicons(read_annotation(path, root, parse_ic13_line), root, lexicon)
+    return attach_lexicons(read_ic13(path, root), root, lexicon)
+
+
+def read_ic13(path: str, image_folder: str) -> ListSource:
+    """The samples of one annotation: `annotation.txt` as a converter writes it, any other as published.
+
+    Raises:
+        UserError: If the file is missing or not UTF-8.
+    """
+    if os.path.basename(path) == "annotation.txt":
+        return read_comma_annotation(path, image_folder)
+    return read_annotation(path, image_folder, parse_ic13_line)

@@ -39,10 +39,19 @@ def load_mjsynth(root: str, split: str = "train", lexicon: str | None = None) ->
         raise UserError(f"lexicon {lexicon!r}: the synth data set has no lexicons")
     if split not in SPLITS:
         raise UserError(f"unknown split {split!r} of the synth data set, must be one of {SPLITS}")
-    path = require_file(os.path.join(require_folder(root), f"annotation_{split}.txt"), "annotation")
-    word_file = require_file(os.path.join(root, "lexicon.txt"), "lexicon")
+    return read_mjsynth(os.path.join(require_folder(root), f"annotation_{split}.txt"), root)
+
+
+def read_mjsynth(path: str, image_folder: str) -> SampleSource:
+    """The samples of one annotation, with the `lexicon.txt` beside it.
+
+    Raises:
+        UserError: If the annotation or the lexicon is missing.
+    """
+    require_file(path, "annotation")
+    word_file = require_file(os.path.join(os.path.dirname(path), "lexicon.txt"), "lexicon")
     index = cached_index([path, word_file], "mjsynth", lambda: build_index(path, load_lexicon(word_file)))
-    return LineSource(root, path, index, lambda line: _name_and_index(line)[0])
+    return LineSource(image_folder, path, index, lambda line: _name_and_index(line)[0])
 
 
 def load_lexicon(path: str) -> list[str]:

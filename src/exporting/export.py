@@ -12,7 +12,8 @@ import onnx
 
 from src.errors import UserError
 from src.exporting.formats import check_format
-from src.exporting.ms_backend import MindSporeBackend, description_path
+from src.exporting.ms_backend import MindSporeBackend
+from src.inference.artifact import description_path
 from src.inference.onnx_graph import build_onnx
 from src.training.checkpoint import Weights, network_weights, save_checkpoint
 

@@ -1,7 +1,5 @@
 """MindSpore as the engine: a checkpoint or a MINDIR that runs on any batch size and width."""
 
-from pathlib import Path
-
 import mindspore as ms
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +8,7 @@ from mindspore import nn
 from src.crnn import CRNN
 from src.data.preprocess import Preprocessing
 from src.errors import UserError
-from src.inference.artifact import Artifact, hash_weights
+from src.inference.artifact import Artifact, description_path, hash_weights, read_description
 from src.inference.checkpoint_file import as_computed
 from src.text.charset import Charset
 from src.training.checkpoint import describe_foreign, load_weights, read_checkpoint
@@ -72,13 +70,7 @@ def load_mindir_backend(path: str) -> MindSporeBackend:
     Raises:
         UserError: If either file is missing or damaged, or they do not belong together.
     """
-    description = description_path(path)
-    try:
-        artifact = Artifact.from_json(description.read_text(encoding="utf-8"), str(description))
-    except OSError as error:
-        raise UserError(
-            f"{description}: {error.strerror}; a MINDIR needs its description beside it"
-        ) from None
+    artifact = read_description(path)
     try:
         graph = nn.GraphCell(ms.load(path))
     except (RuntimeError, ValueError, TypeError) as error:
@@ -86,11 +78,7 @@ def load_mindir_backend(path: str) -> MindSporeBackend:
     weights = {p.name: p.asnumpy() for p in graph.get_parameters()}
     if artifact.weights_sha256 != hash_weights(weights):
         raise UserError(
-            f"{path}: its parameters do not have the hash in {description}: damaged, or of another model"
+            f"{path}: its parameters do not have the hash in {description_path(path)}: damaged, "
+            "or of another model"
         )
     return MindSporeBackend(graph, artifact, "MindSpore MINDIR")
-
-
-def description_path(mindir_path: str) -> Path:
-    """Where the self-description of a MINDIR lies."""
-    return Path(mindir_path).with_suffix(".json")

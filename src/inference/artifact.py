@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,26 @@ class Artifact:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{origin}: its description is damaged ({error!r})") from None
         return artifact
+
+
+def description_path(model_path: str) -> Path:
+    """Where the self-description of a MINDIR or AIR lies."""
+    return Path(model_path).with_suffix(".json")
+
+
+def read_description(model_path: str) -> Artifact:
+    """The self-description beside a MINDIR or AIR; the model itself is not opened.
+
+    Raises:
+        UserError: If there is none, or it is damaged; the message names it.
+    """
+    path = description_path(model_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {reason}; a MINDIR needs its description beside it") from None
+    return Artifact.from_json(text, str(path))
 
 
 def hash_weights(weights: Mapping[str, npt.NDArray[np.generic]]) -> str:

@@ -4,8 +4,8 @@ import csv
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,27 @@ from src.data.word_dataset import WordDataset
 from src.inference.backend import Backend
 from src.metric import Accuracy, CRNNAccuracy, Protocol, create_protocol
 from src.progress_bar import progress_bar
-from src.text.decoder import Decoder
+from src.text.decoder import Decoded, Decoder
 
 _logger = logging.getLogger(__name__)
 
 Forward = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+
+_UNREADABLE = Decoded(text="", confidence=0.0, raw="")
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """What was made of one image; `reading` is None where the image could not be read.
+
+    `index` is the position in the data set.
+    """
+
+    index: int
+    name: str
+    truth: str
+    reading: Decoded | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,7 @@ class Evaluation:
         decoder: Name of the decoder.
         unreadable: Images that could not be read; they count as wrong.
         empty_truths: Words without a character the protocol compares; left out of `accuracy`.
-        words_per_second: From image bytes to texts.
+        words_per_second: From image bytes to texts; 0 where the reading was not timed.
         predictions: Every counted image, in the order of the data set.
         reject_below: Readings with a lower confidence are rejected; `accuracy` counts them all the same.
     """
@@ -84,8 +100,9 @@ class Evaluation:
             f"1-NED {a.ned:.4f}",
             f"protocol {self.protocol}",
             f"decoder {self.decoder}",
-            f"{self.words_per_second:.0f} words/s",
         ]
+        if self.words_per_second:
+            notes.append(f"{self.words_per_second:.0f} words/s")
         if self.unreadable:
             notes.append(f"{self.unreadable} unreadable images counted as wrong")
         if self.empty_truths:
@@ -154,44 +171,61 @@ def evaluate(
     Raises:
         UserError: If there is no word to count.
     """
+
+    def readings() -> Iterator[ImageReading]:
+        for batch in batches:
+            decoded = decoder(forward(batch.images), batch.lexicons)
+            for i, reading in enumerate(decoded):
+                # An unreadable image is wrong whatever the network makes of its blank stand-in.
+                counted = reading if batch.readable[i] else None
+                yield ImageReading(int(batch.indices[i]), batch.names[i], batch.texts[i], counted)
+            if on_batch is not None:
+                on_batch(len(batch))
+
+    start = time.perf_counter()
+    evaluation = compare_readings(readings(), decoder.name, protocol, reject_below)
+    seconds = time.perf_counter() - start
+    words = len(evaluation.predictions) + evaluation.empty_truths
+    return replace(evaluation, words_per_second=words / seconds)
+
+
+def compare_readings(
+    readings: Iterable[ImageReading], decoder_name: str, protocol: Protocol, reject_below: float = 0.0
+) -> Evaluation:
+    """Counts what was read right, whoever read it; the speed is left open.
+
+    Raises:
+        UserError: If there is no word to count.
+    """
     metric = CRNNAccuracy(protocol)
     predictions: list[Prediction] = []
     empty = 0
-    start = time.perf_counter()
-    for batch in batches:
-        readings = decoder(forward(batch.images), batch.lexicons)
-        for i, reading in enumerate(readings):
-            readable = bool(batch.readable[i])
-            if not protocol.normalize(batch.texts[i]):
-                empty += 1
-                continue
-            # An unreadable image is wrong whatever the network makes of its blank stand-in.
-            text = reading.text if readable else ""
-            (correct,) = metric.update([text], [batch.texts[i]])
-            confidence = reading.confidence if readable else 0.0
-            predictions.append(
-                Prediction(
-                    path=batch.names[i],
-                    truth=batch.texts[i],
-                    prediction=text,
-                    confidence=confidence,
-                    correct=correct,
-                    readable=readable,
-                    raw=reading.raw,
-                    index=int(batch.indices[i]),
-                    rejected=confidence < reject_below,
-                )
+    for image in readings:
+        if not protocol.normalize(image.truth):
+            empty += 1
+            continue
+        reading = image.reading or _UNREADABLE
+        (correct,) = metric.update([reading.text], [image.truth])
+        predictions.append(
+            Prediction(
+                path=image.name,
+                truth=image.truth,
+                prediction=reading.text,
+                confidence=reading.confidence,
+                correct=correct,
+                readable=image.reading is not None,
+                raw=reading.raw,
+                index=image.index,
+                rejected=reading.confidence < reject_below,
             )
-        if on_batch is not None:
-            on_batch(len(batch))
-    seconds = time.perf_counter() - start
+        )
     return Evaluation(
         accuracy=metric.eval(),
         protocol=protocol.name,
-        decoder=decoder.name,
+        decoder=decoder_name,
         unreadable=sum(not p.readable for p in predictions),
         empty_truths=empty,
-        words_per_second=(len(predictions) + empty) / seconds,
+        words_per_second=0.0,
         predictions=predictions,
         reject_below=reject_below,
     )

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from src.data.charset_file import resolve_characters
 from src.data.preprocess import Preprocessing
 from src.errors import UserError
 from src.inference.artifact import Artifact, NetworkSpec
+from src.inference.decoding import Decoding
 from src.model_utils.command import unknown_message
 from src.text.charset import Charset
 
@@ -104,6 +106,17 @@ class Config(Mapping[str, Any]):
     def network(self) -> NetworkSpec:
         """Version and sizes of the network."""
         return NetworkSpec(self.model_version, self.hidden_size, self.channel_scale)
+
+    @property
+    def decoding(self) -> Decoding:
+        """The options of decoding, checked.
+
+        Raises:
+            UserError: If they contradict each other.
+        """
+        decoding = Decoding(**{f.name: self[f.name] for f in fields(Decoding)})
+        decoding.check()
+        return decoding
 
     def check_model(self) -> None:
         """Raises UserError if `class_num`, `blank`, `num_step` or `input_size` was given and contradicts."""

@@ -18,6 +18,7 @@ SCRIPTS = {
     "run_eval.sh": (4, 5),
     "run_eval_cpu.sh": (3, 3),
     "run_eval_onnx.sh": (3, 4),
+    "run_infer_310.sh": (4, 5),
 }
 
 
@@ -42,7 +43,7 @@ def run_script(
     return subprocess.run(
         ["bash", str(ROOT / "scripts" / name), *map(str, arguments)],
         cwd=folder,
-        env={**os.environ, "PYTHON": sys.executable, "EXTRA_OPTIONS": options},
+        env={**os.environ, "PYTHON": sys.executable, "EXTRA_OPTIONS": options, "LITE_HOME": ""},
         capture_output=True,
         text=True,
         timeout=120,
@@ -58,6 +59,11 @@ def run_script(
         ("run_standalone_train.sh", ["synth", ".", "0", "TPU"], "PLATFORM is 'TPU'"),
         ("run_eval_cpu.sh", ["synth", ".", "gone.ckpt"], "gone.ckpt"),
         ("run_eval_onnx.sh", ["synth", ".", "gone.onnx"], "gone.onnx"),
+        ("run_infer_310.sh", ["gone.mindir", ".", ".", "svt"], "gone.mindir"),
+        ("run_infer_310.sh", [".", "gone", ".", "svt"], "gone"),
+        ("run_infer_310.sh", [".", ".", "gone.txt", "svt"], "gone.txt"),
+        ("run_infer_310.sh", [".", ".", ".", "svt", "first"], "DEVICE_ID is 'first'"),
+        ("run_infer_310.sh", [".", ".", ".", "svt"], "LITE_HOME is ''"),
     ],
 )
 def test_a_script_names_the_argument_that_is_wrong(

@@ -1,0 +1,115 @@
+#include "input_list.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "error.h"
+
+namespace crnn {
+namespace {
+
+constexpr char kFirstLine[] = "crnn_inputs 1";
+
+void AppendUtf8(std::uint32_t code, std::string* text) {
+  const auto append = [text](std::uint32_t byte) { text->push_back(static_cast<char>(byte)); };
+  if (code < 0x80) {
+    append(code);
+    return;
+  }
+  if (code < 0x800) {
+    append(0xC0 | code >> 6);
+  } else {
+    if (code < 0x10000) {
+      append(0xE0 | code >> 12);
+    } else {
+      append(0xF0 | code >> 18);
+      append(0x80 | (code >> 12 & 0x3F));
+    }
+    append(0x80 | (code >> 6 & 0x3F));
+  }
+  append(0x80 | (code & 0x3F));
+}
+
+class Reader {
+ public:
+  explicit Reader(const std::string& path) : path_(path), file_(path, std::ios::binary) {
+    if (!file_) throw Error(path + ": cannot be opened; preprocess.py writes it");
+  }
+
+  std::string Line() {
+    ++number_;
+    std::string line;
+    // A line without an end is one that was cut off.
+    if (!std::getline(file_, line) || file_.eof()) Fail("the list ends here");
+    return line;
+  }
+
+  // What follows `name` and a space.
+  std::istringstream Field(const std::string& name) {
+    const std::string line = Line();
+    if (line.compare(0, name.size() + 1, name + " ") != 0) Fail("expected '" + name + " ...'");
+    return std::istringstream(line.substr(name.size() + 1));
+  }
+
+  template <typename T>
+  T Value(const std::string& name) {
+    std::istringstream field = Field(name);
+    T value{};
+    if (!(field >> value) || !(field >> std::ws).eof()) Fail("'" + name + "' has no proper value");
+    return value;
+  }
+
+  [[noreturn]] void Fail(const std::string& reason) const {
+    throw Error(path_ + ": line " + std::to_string(number_) + ": " + reason);
+  }
+
+ private:
+  std::string path_;
+  std::ifstream file_;
+  int number_ = 0;
+};
+
+InputImage ParseImage(const std::string& line, const Reader& reader) {
+  const std::size_t tab = line.find('\t');
+  const bool whole = tab != std::string::npos && tab > 0 && tab + 1 < line.size();
+  // A result must stay inside its folder.
+  if (!whole || line.find('/') < tab) reader.Fail("expected 'RESULT<tab>IMAGE'");
+  return {line.substr(0, tab), line.substr(tab + 1)};
+}
+
+}  // namespace
+
+std::string InputList::Text(const std::vector<int>& classes) const {
+  std::string text;
+  for (const int id : classes) AppendUtf8(characters[id], &text);
+  return text;
+}
+
+InputList ReadInputList(const std::string& path) {
+  Reader reader(path);
+  if (reader.Line() != kFirstLine) reader.Fail(std::string("expected '") + kFirstLine + "'");
+  InputList list;
+  Preprocessing& p = list.preprocessing;
+  p.height = reader.Value<int>("height");
+  p.width = reader.Value<int>("width");
+  p.channel_order = reader.Value<std::string>("channel_order");
+  p.interpolation = reader.Value<std::string>("interpolation");
+  // Through double, as Python reads and narrows them.
+  p.mean = static_cast<float>(reader.Value<double>("mean"));
+  p.std = static_cast<float>(reader.Value<double>("std"));
+  try {
+    CheckPreprocessing(p);
+  } catch (const Error& error) {
+    throw Error(path + ": " + error.what());
+  }
+  list.time_steps = reader.Value<int>("time_steps");
+  if (list.time_steps < 1) reader.Fail("time_steps must be at least 1");
+  std::istringstream characters = reader.Field("characters");
+  for (std::uint32_t code = 0; characters >> code;) list.characters.push_back(code);
+  if (list.characters.empty() || !characters.eof()) reader.Fail("expected code points");
+  const auto count = reader.Value<std::size_t>("images");
+  while (list.images.size() < count) list.images.push_back(ParseImage(reader.Line(), reader));
+  return list;
+}
+
+}  // namespace crnn

@@ -1,0 +1,50 @@
+#include "preprocess.h"
+
+#include <array>
+#include <map>
+#include <opencv2/imgproc.hpp>
+
+#include "error.h"
+
+namespace crnn {
+namespace {
+
+cv::Mat Resized(const cv::Mat& image, const Preprocessing& p) {
+  static const std::map<std::string, int> kInterpolations = {
+      {"nearest", cv::INTER_NEAREST}, {"linear", cv::INTER_LINEAR}, {"area", cv::INTER_AREA}};
+  if (image.rows == p.height && image.cols == p.width) return image;
+  const auto interpolation = kInterpolations.find(p.interpolation);
+  if (interpolation == kInterpolations.end()) {
+    throw UnreadableImage("must come resized from preprocess.py: builds of OpenCV differ in interpolation '" +
+                          p.interpolation + "'");
+  }
+  cv::Mat resized;
+  cv::resize(image, resized, cv::Size(p.width, p.height), 0, 0, interpolation->second);
+  return resized;
+}
+
+}  // namespace
+
+void CheckPreprocessing(const Preprocessing& p) {
+  if (p.height < 1) throw Error("height is " + std::to_string(p.height) + ", must be at least 1");
+  if (p.width < 8) throw Error("width is " + std::to_string(p.width) + ", must be at least 8");
+  if (p.channel_order != "BGR" && p.channel_order != "RGB") {
+    throw Error("channel_order is '" + p.channel_order + "', must be BGR or RGB");
+  }
+  if (p.std == 0) throw Error("std is 0, must not be");
+}
+
+void Preprocess(const cv::Mat& image, const Preprocessing& p, float* out) {
+  const cv::Mat resized = Resized(image, p);
+  std::array<float, 256> table;
+  for (int value = 0; value < 256; ++value) table[value] = (static_cast<float>(value) - p.mean) / p.std;
+  for (int plane = 0; plane < 3; ++plane) {
+    const int channel = p.channel_order == "RGB" ? 2 - plane : plane;
+    for (int y = 0; y < p.height; ++y) {
+      const auto* row = resized.ptr<cv::Vec3b>(y);
+      for (int x = 0; x < p.width; ++x) *out++ = table[row[x][channel]];
+    }
+  }
+}
+
+}  // namespace crnn

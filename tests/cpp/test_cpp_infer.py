@@ -1,0 +1,365 @@
+"""cpp_infer, built with a stand-in for MindSpore Lite: sees images as Python does, and crashes on none."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import WORDS, word_image, write_folder
+from PIL import Image
+
+from src.data.image_io import UnreadableImageError, decode_image, read_image_file
+from src.data.preprocess import Preprocessing, preprocess
+from src.data.samples import ListSource, WordSample
+from src.dataset import load_samples
+from src.inference.artifact import Artifact, NetworkSpec
+from src.inference.evaluator import ImageReading, compare_readings
+from src.inference.offline_inputs import InputList, write_inputs
+from src.metric import create_protocol
+from src.text.charset import Charset
+from src.text.greedy import GreedyDecoder
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+OPENCV = [f"-I{prefix}/include/opencv4" for prefix in ("/usr", "/usr/local")]
+ARTIFACT = Artifact(Charset(), Preprocessing(), NetworkSpec())
+
+
+@dataclass(frozen=True)
+class Build:
+    """Where the programs lie, and the Lite they were built with."""
+
+    folder: Path
+    lite_home: Path
+
+    def run(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        library = str(self.lite_home / "runtime" / "lib")
+        return subprocess.run(
+            [str(self.folder / program), *map(str, arguments)],
+            env={**os.environ, "LD_LIBRARY_PATH": library},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """cpp_infer with the stand-in."""
+    root = tmp_path_factory.mktemp("cpp")
+    fake = ROOT / "tests" / "cpp" / "fake_lite"
+    lite_home = root / "lite"
+    (lite_home / "runtime" / "lib").mkdir(parents=True)
+    (lite_home / "runtime" / "include").symlink_to(fake / "runtime" / "include")
+    library = lite_home / "runtime" / "lib" / "libmindspore-lite.so"
+    include = f"-I{fake / 'runtime'}"
+    options = ["-std=c++17", "-shared", "-fPIC", include, *OPENCV, "-lopencv_core"]
+    commands = [
+        ["c++", str(fake / "fake_lite.cc"), *options, "-o", str(library)],
+        ["cmake", "-S", str(ROOT / "cpp_infer"), "-B", str(root / "build"), f"-DLITE_HOME={lite_home}"],
+        ["cmake", "--build", str(root / "build"), "-j2"],
+    ]
+    for command in commands:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "warning:" not in result.stdout + result.stderr
+    return Build(root / "build", lite_home)
+
+
+def listed(paths: Sequence[Path], folder: Path, p: Preprocessing = ARTIFACT.preprocessing) -> InputList:
+    """Writes the list of these images into a new folder."""
+    source = ListSource([WordSample(str(path), "x") for path in paths], "test")
+    return write_inputs(str(folder), source, Artifact(Charset(), p, NetworkSpec()))
+
+
+def seen_by_python(path: Path, p: Preprocessing) -> bytes:
+    """What the network sees of an image; nothing if it cannot be read."""
+    try:
+        return preprocess(decode_image(read_image_file(str(path)), str(path)), p).tobytes()
+    except UnreadableImageError:
+        return b""
+
+
+def write_images(folder: Path) -> list[Path]:
+    """An image of every kind that a PNG or JPEG can hold, and of some other formats."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    smooth = cv2.GaussianBlur(rng.integers(0, 256, (47, 131, 4), dtype=np.uint8), (5, 5), 2)
+    rgb, rgba = Image.fromarray(smooth[:, :, :3]), Image.fromarray(smooth)
+    grey, palette = rgb.convert("L"), rgb.quantize(200)
+    deep = rng.integers(0, 65536, (40, 90, 4), dtype=np.uint16)
+    for name, image in {"grey": grey, "rgb": rgb, "rgba": rgba, "la": rgba.convert("LA")}.items():
+        image.save(folder / f"{name}.png")
+    rgb.convert("1").save(folder / "bit.png")
+    palette.save(folder / "palette.png")
+    palette.save(folder / "palette_alpha.png", transparency=bytes(range(200)))
+    rgb.save(folder / "rgb_key.png", transparency=tuple(map(int, smooth[5, 5, :3])))
+    grey.save(folder / "grey_key.png", transparency=int(np.array(grey)[3, 3]))
+    rgb.save(folder / "animated.png", save_all=True, append_images=[rgb.rotate(180)])
+    for name, channels in {"grey16": deep[:, :, 0], "rgb16": deep[:, :, :3], "rgba16": deep}.items():
+        cv2.imwrite(str(folder / f"{name}.png"), channels)
+    for subsampling in range(3):
+        rgb.save(folder / f"s{subsampling}.jpg", subsampling=subsampling)
+        rgb.save(folder / f"p{subsampling}.jpg", subsampling=subsampling, progressive=True)
+    grey.save(folder / "grey.jpg")
+    rgb.convert("CMYK").save(folder / "cmyk.jpg")
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x112] = orientation
+        rgb.save(folder / f"turned{orientation}.jpg", exif=exif)
+        rgba.save(folder / f"turned{orientation}.png", exif=exif)
+    for ending in ("bmp", "webp", "tiff"):
+        rgb.save(folder / f"other.{ending}")
+    Image.fromarray(smooth[:5, :1, :3]).save(folder / "thin.png")
+    Image.fromarray(rng.integers(0, 256, (300, 900, 3), dtype=np.uint8)).save(folder / "large.png")
+    Image.fromarray(rng.integers(0, 256, (32, 100, 3), dtype=np.uint8)).save(folder / "fitting.png")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        Preprocessing(),
+        Preprocessing(48, 160, "RGB", "area", 100.3, 57.7),
+        Preprocessing(64, 64, interpolation="nearest"),
+        Preprocessing(interpolation="cubic"),
+        Preprocessing(1, 8),
+    ],
+    ids=lambda p: f"{p.height}x{p.width}-{p.interpolation}",
+)
+def test_every_kind_of_image_is_seen_as_python_sees_it(
+    build: Build, tmp_path: Path, p: Preprocessing
+) -> None:
+    paths = write_images(tmp_path / "images")
+    inputs = listed(paths, tmp_path / "in", p)
+    out = tmp_path / "out"
+    out.mkdir()
+    result = build.run("crnn_dump", tmp_path / "in" / "inputs.txt", out)
+    assert (result.returncode, result.stderr) == (0, "")
+    for path, (name, _) in zip(paths, inputs.images, strict=True):
+        expected = seen_by_python(path, p)
+        assert len(expected) == 4 * 3 * p.height * p.width
+        assert (out / name).read_bytes() == expected, path.name
+
+
+def damaged(data: bytes, rng: random.Random, kind: int) -> bytes:
+    """Bytes changed, cut off at the end, spoilt in the header, or missing in the middle."""
+    changed = bytearray(data)
+    if kind == 0:
+        for _ in range(rng.randint(1, 8)):
+            changed[rng.randrange(len(data))] = rng.randrange(256)
+    elif kind == 1:
+        del changed[rng.randrange(len(data)) :]
+    elif kind == 2:
+        for _ in range(3):
+            changed[rng.randrange(min(120, len(data)))] = rng.choice((0, 1, 127, 128, 255))
+    else:
+        start = rng.randrange(len(data))
+        del changed[start : start + rng.randrange(1, 200)]
+    return bytes(changed)
+
+
+def test_damaged_images_crash_nothing_and_are_unreadable_where_they_are_for_python(
+    build: Build, tmp_path: Path
+) -> None:
+    rng = random.Random(1)
+    paths = []
+    for path in write_images(tmp_path / "images"):
+        if path.suffix in (".png", ".jpg"):
+            for k in range(16):
+                paths.append(path.with_name(f"{path.stem}{path.suffix[1:]}_{k}"))
+                paths[-1].write_bytes(damaged(path.read_bytes(), rng, k % 4))
+    odd = {
+        "empty": b"",
+        "text": b"hello" * 100,
+        "start": b"\xff\xd8\xff",
+        "signature": b"\x89PNG\r\n\x1a\n",
+        "fill": b"\xff\xd8" + b"\xff" * 1000,
+        "huge": b"\x89PNG\r\n\x1a\n"
+        + b"\0\0\0\rIHDR"
+        + b"\0\1\0\0" * 2
+        + b"\x08\x02\0\0\0"
+        + b"\0\0\0\0IEND",
+    }
+    for name, data in odd.items():
+        paths.append(tmp_path / "images" / name)
+        paths[-1].write_bytes(data)
+    os.mkfifo(tmp_path / "images" / "pipe")
+    paths += [tmp_path / "images" / "pipe", tmp_path / "images", tmp_path / "missing.png"]
+    # Listed by hand: write_inputs would keep back what it cannot read itself.
+    listed(paths[:1], tmp_path / "in")
+    list_file = tmp_path / "in" / "inputs.txt"
+    head = list_file.read_text().partition("images 1\n")[0] + f"images {len(paths)}\n"
+    list_file.write_text(head + "".join(f"{i}\t{path}\n" for i, path in enumerate(paths)))
+    out = tmp_path / "out"
+    out.mkdir()
+    result = build.run("crnn_dump", list_file, out)
+    assert result.returncode == 1, result
+    expected = [seen_by_python(path, ARTIFACT.preprocessing) for path in paths]
+    assert 100 < sum(not data for data in expected) < len(expected) - 100
+    for i, (path, data) in enumerate(zip(paths, expected, strict=True)):
+        assert (out / str(i)).read_bytes() == data, path.name
+        assert (f"stays empty: {path}: " in result.stderr) == (not data), path.name
+
+
+def fake_logits(images: np.ndarray, steps: int, classes: int) -> np.ndarray:
+    """What the stand-in for Lite computes from images (N, 3, H, W): (T, N, C)."""
+    height, width = images.shape[2:]
+    t, c = np.arange(steps)[:, None], np.arange(classes)
+    pixels = images[:, c % 3, (7 * c + t) % height, t * width // steps]  # (N,T,C)
+    return pixels.transpose(1, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "batch_size", "used"),
+    [
+        ("-1 32 -1 24 37 float32", 3, 3),
+        ("-1 32 100 24 37 float16", 16, 16),
+        ("2 32 100 24 37 float32", 5, 2),
+    ],
+)
+def test_each_image_gets_its_logits_and_its_text(
+    build: Build, tmp_path: Path, model: str, batch_size: int, used: int
+) -> None:
+    paths = write_images(tmp_path / "images")
+    (tmp_path / "images" / "broken.png").write_bytes(b"\x89PNG")
+    paths.insert(4, tmp_path / "images" / "broken.png")
+    inputs = listed(paths, tmp_path / "in")
+    mindir = tmp_path / "m.mindir"
+    mindir.write_text(f"fake_lite {model}")
+    result = build.run(
+        "crnn_infer",
+        f"--mindir={mindir}",
+        f"--inputs={tmp_path / 'in' / 'inputs.txt'}",
+        f"--result_dir={tmp_path / 'results'}",
+        f"--time_dir={tmp_path / 'times'}",
+        f"--batch_size={batch_size}",
+        f"--readings={tmp_path / 'readings.tsv'}",
+        f"--config_file={mindir}",
+        "--device_id=3",
+        "--precision_mode=enforce_fp32",
+    )
+    count = len(paths) - 1
+    assert result.returncode == 1, result
+    assert "warning: 1 images could not be read" in result.stderr
+    assert result.stdout.splitlines() == [
+        f"fake Lite: config {mindir}",
+        "fake Lite: Ascend 3 enforce_fp32",
+        f"{count} of {count + 1} images inferred, batch size {used}",
+    ]
+    texts = []
+    for path, (name, listed_path) in zip(paths, inputs.images, strict=True):
+        data = (tmp_path / "results" / name).read_bytes()
+        if path.stem == "broken":
+            assert data == b""
+            continue
+        image = np.frombuffer(seen_by_python(path, ARTIFACT.preprocessing), np.float32).reshape(1, 3, 32, 100)
+        logits = fake_logits(image, 24, 37)
+        if model.endswith("float16"):
+            logits = logits.astype(np.float16).astype(np.float32)
+        assert data == logits.tobytes(), path.name
+        (decoded,) = GreedyDecoder(Charset())(logits)
+        texts.append(f"{listed_path}\t{decoded.text}")
+    assert (tmp_path / "readings.tsv").read_text().splitlines() == texts
+    timings = (tmp_path / "times" / "test_perform_static.txt").read_text().splitlines()
+    assert timings[0].startswith("NN inference cost average time: ")
+    assert timings[0].endswith(f" ms of infer_count {count}")
+    assert timings[1] == f"batch size: {used}"
+    assert timings[3] == "unreadable images: 1"
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "options", "message"),
+    [
+        ("no model", None, [], "m.mindir: cannot be built for Ascend; for Ascend, a network with LSTM must"),
+        (
+            "fake_lite 1 48 100 24 37 float32",
+            None,
+            [],
+            "input is (1, 3, 48, 100), but its description promises",
+        ),
+        ("fake_lite 1 32 100 24 40 float32", None, [], "gives 960 values for 1 images, but its description"),
+        ("fake_lite -1 32 -1 24 37 float32", ("height 32", "height 0"), [], "height is 0"),
+        (
+            "fake_lite -1 32 -1 24 37 float32",
+            ("mean 127.5", "mean x"),
+            [],
+            "line 6: 'mean' has no proper value",
+        ),
+        ("fake_lite -1 32 -1 24 37 float32", ("images 8", "images 9"), [], "the list ends here"),
+        ("fake_lite -1 32 -1 24 37 float32", ("\t", " "), [], "expected 'RESULT<tab>IMAGE'"),
+        ("fake_lite -1 32 -1 24 37 float32", ("\n0_0", "\n../0_0"), [], "expected 'RESULT<tab>IMAGE'"),
+        ("fake_lite -1 32 -1 24 37 float32", None, ["--batch_size=0"], "batch_size is '0', must be a whole"),
+        ("fake_lite -1 32 -1 24 37 float32", None, ["--device_type=GPU"], "device_type is 'GPU'"),
+        ("fake_lite -1 32 -1 24 37 float32", None, ["--bach_size=1"], "unknown option '--bach_size=1'"),
+        ("fake_lite -1 32 -1 24 37 float32", None, ["--mindir=gone"], "no such file: gone"),
+        ("fake_lite -1 32 -1 24 37 float32", None, ["--inputs=gone"], "gone: cannot be opened"),
+        ("fake_lite -1 32 -1 24 37 float32", None, ["--result_dir=/dev/null/x"], "/dev/null/x: "),
+        ("fake_lite -1 32 -1 24 37 float32", None, ["--readings=/dev/full"], "/dev/full: cannot be written"),
+    ],
+)
+def test_a_mistake_is_named(
+    build: Build, tmp_path: Path, model: str, change: tuple[str, str] | None, options: list[str], message: str
+) -> None:
+    images = write_folder(tmp_path / "words", WORDS)
+    listed([images / f"{i}.png" for i in range(8)], tmp_path / "in")
+    list_file = tmp_path / "in" / "inputs.txt"
+    if change:
+        list_file.write_text(list_file.read_text().replace(*change, 1))
+    (tmp_path / "m.mindir").write_text(model)
+    folders = [f"--result_dir={tmp_path / 'results'}", f"--time_dir={tmp_path / 'times'}"]
+    given = [f"--mindir={tmp_path / 'm.mindir'}", f"--inputs={list_file}", *folders, *options]
+    result = build.run("crnn_infer", *given)
+    assert result.returncode == 2, result
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+
+
+def test_the_script_builds_infers_and_computes_the_accuracy(build: Build, tmp_path: Path) -> None:
+    data = write_folder(tmp_path / "words", WORDS)
+    # Two words are labelled with what the stand-in reads, so that they count as right.
+    texts = list(WORDS)
+    for i in (1, 4):
+        image = preprocess(word_image(WORDS[i]), ARTIFACT.preprocessing)[None]
+        texts[i] = GreedyDecoder(Charset())(fake_logits(image, 24, 37))[0].text
+    (data / "labels.tsv").write_text("".join(f"{i}.png\t{text}\n" for i, text in enumerate(texts)))
+    (tmp_path / "m.mindir").write_text("fake_lite -1 32 -1 24 37 float32")
+    (tmp_path / "m.json").write_text(ARTIFACT.to_json())
+    result = subprocess.run(
+        ["bash", str(ROOT / "scripts" / "run_infer_310.sh"), "m.mindir", str(data), str(data), "folder", "2"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHON": sys.executable,
+            "LITE_HOME": str(build.lite_home),
+            "BUILD_DIR": str(build.folder),
+            "INFER_OPTIONS": "--batch_size=3 --readings=readings.tsv",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result
+    assert "fake Lite: Ascend 2 default\n8 of 8 images inferred, batch size 3\n" in result.stdout
+    source = load_samples("folder", str(data))
+    readings = []
+    for i in range(8):
+        image = preprocess(word_image(WORDS[i]), ARTIFACT.preprocessing)[None]
+        (decoded,) = GreedyDecoder(Charset())(fake_logits(image, 24, 37))
+        readings.append(ImageReading(source.name(i), source.text(i), decoded))
+    expected = compare_readings(readings, create_protocol("auto", Charset()))
+    assert expected.accuracy.correct == 2
+    assert "\n".join(expected.lines()) in (tmp_path / "acc.log").read_text()
+    assert [line.split("\t")[1] for line in (tmp_path / "readings.tsv").read_text().splitlines()] == [
+        r.reading.text for r in readings if r.reading
+    ]
