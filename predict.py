@@ -1,16 +1,19 @@
-"""Reads words from images: predict.py IMAGE_OR_FOLDER... [--model FILE.ckpt|FILE.mindir|FILE.onnx]"""
+"""Reads words from images: predict.py IMAGE... [--model FILE.ckpt|FILE.mindir|FILE.onnx]
+
+IMAGE is a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input, which holds an
+image, or a list of all these, one a line.
+"""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import fields
 
-from src.data.image_io import IMAGE_SUFFIXES
+from src.data.named_images import find_images
 from src.errors import UserError
 from src.inference.backend import PRETRAINED
-from src.inference.decoding import check_reject_below
+from src.inference.decoding import DECODERS, Decoding
+from src.inference.printing import PRINTERS
 from src.inference.recognizer import Recognition, Recognizer
 from src.model_utils.command import OptionParser, run_command
 from src.progress_bar import progress_bar
@@ -18,83 +21,81 @@ from src.progress_bar import progress_bar
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Reads the images named; the exit status is 1 if some could not be read."""
-    parser = OptionParser(description=__doc__)
-    parser.add_argument(
-        "images", nargs="+", metavar="IMAGE_OR_FOLDER", help="folders are searched for images"
-    )
-    parser.add_argument(
-        "--model", default=PRETRAINED, help="a .ckpt, .mindir or .onnx file; by default the project's weights"
-    )
-    parser.add_argument("--format", choices=("table", "tsv", "json"), default="table", help="how to print")
-    parser.add_argument("--batch_size", type=int, default=64, help="images read at a time")
-    parser.add_argument(
-        "--reject_below", type=float, default=0.0, help="mark readings with a lower confidence as rejected"
-    )
-    parser.add_argument("--device_target", choices=("CPU", "GPU", "Ascend"), default="CPU")
-    parser.add_argument("--device_id", type=int, default=0)
-    arguments = parser.parse_args(argv)
+    arguments = _parser().parse_args(argv)
     # Results alone go to standard output, so that it can be piped.
     return run_command(lambda: _predict(arguments), log_to=sys.stderr)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="what to read; see above")
+    parser.add_argument(
+        "--model", default=PRETRAINED, help="a .ckpt, .mindir or .onnx file; by default the project's weights"
+    )
+    parser.add_argument("--format", choices=PRINTERS, default="table", help="jsonl and tsv print at once")
+    parser.add_argument("--top_k", type=int, default=1, help="texts wanted for each image")
+    parser.add_argument("--characters", action="store_true", help="confidence and position of each character")
+    parser.add_argument(
+        "--keep_ratio", action="store_true", help="do not squeeze images longer than the model's input"
+    )
+    parser.add_argument("--batch_size", type=int, default=64, help="images read at a time")
+    decoding = parser.add_argument_group("decoding")
+    decoding.add_argument("--decoder", choices=DECODERS, default=Decoding.decoder)
+    decoding.add_argument("--lexicon", default=Decoding.lexicon, help="for lexicon: a file, one word a line")
+    decoding.add_argument(
+        "--beam_width", type=int, default=Decoding.beam_width, help="for beam: prefixes kept at every step"
+    )
+    decoding.add_argument(
+        "--language_model", default=Decoding.language_model, help="for beam: a file, one word a line"
+    )
+    decoding.add_argument(
+        "--language_weight", type=float, default=Decoding.language_weight, help="for beam: its weight"
+    )
+    decoding.add_argument(
+        "--length_bonus", type=float, default=Decoding.length_bonus, help="for beam: added for each character"
+    )
+    decoding.add_argument(
+        "--reject_below",
+        type=float,
+        default=Decoding.reject_below,
+        help="mark readings with a lower confidence as rejected",
+    )
+    parser.add_argument("--device_target", choices=("CPU", "GPU", "Ascend"), default="CPU")
+    parser.add_argument("--device_id", type=int, default=0)
+    return parser
+
+
 def _predict(arguments: argparse.Namespace) -> int:
-    if arguments.batch_size < 1:
-        raise UserError(f"batch_size is {arguments.batch_size}, must be at least 1")
-    check_reject_below(arguments.reject_below)
-    paths = list(find_images(arguments.images))
-    recognizer = Recognizer.load(arguments.model, arguments.device_target, arguments.device_id)
-    recognizer.batch_size = arguments.batch_size
-    recognizer.reject_below = arguments.reject_below
-    bar = progress_bar(recognizer.stream(paths), total=len(paths), unit="image", leave=False)
-    results = list(bar)
-    print_results(results, arguments.format, shows_rejected=arguments.reject_below > 0)
-    failed = [r for r in results if r.error]
-    for result in failed:
-        print(f"warning: {result.error}", file=sys.stderr)
+    decoding = Decoding(**{f.name: getattr(arguments, f.name) for f in fields(Decoding)})
+    decoding.check()
+    if arguments.characters and arguments.format == "tsv":
+        raise UserError("--characters does not fit into --format=tsv; choose json, jsonl or table")
+    images = list(find_images(arguments.images, sys.stdin.buffer))
+    recognizer = Recognizer.load(
+        arguments.model,
+        arguments.device_target,
+        arguments.device_id,
+        decoding,
+        batch_size=arguments.batch_size,
+        top_k=arguments.top_k,
+        characters=arguments.characters,
+        keep_ratio=arguments.keep_ratio,
+    )
+    failed: list[str] = []
+
+    def results() -> Iterator[Recognition]:
+        for result in progress_bar(recognizer.stream(images), total=len(images), unit="image", leave=False):
+            if result.error:
+                failed.append(result.error)
+            yield result
+
+    for line in PRINTERS[arguments.format](results(), decoding.reject_below > 0):
+        print(line, flush=True)
+    for error in failed:
+        print(f"warning: {error}", file=sys.stderr)
     if failed:
-        print(f"error: {len(failed)} of {len(results)} images could not be read", file=sys.stderr)
+        print(f"error: {len(failed)} of {len(images)} images could not be read", file=sys.stderr)
     return 1 if failed else 0
-
-
-def find_images(names: Sequence[str]) -> Iterator[Path]:
-    """The files named, and the image files of the folders named, sorted, subfolders included.
-
-    Raises:
-        UserError: For a name that does not exist, or a folder without images.
-    """
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-            if not found:
-                raise UserError(f"{name}: no image in this folder")
-            yield from found
-        elif path.exists():
-            yield path
-        else:
-            raise UserError(f"no such image or folder: {name}")
-
-
-def print_results(results: Sequence[Recognition], form: str, shows_rejected: bool = False) -> None:
-    """Path, text and confidence: aligned for people, tab-separated, or a JSON list.
-
-    With `shows_rejected`, the table says so behind the confidence, and lines with tabs have a fourth column
-    of 0 or 1; JSON always has it.
-    """
-    if form == "json":
-        print(json.dumps([asdict(r) for r in results], ensure_ascii=False, indent=1))
-        return
-    if form == "tsv":
-        for r in results:
-            last = [int(r.rejected)] if shows_rejected else []
-            print(r.name, r.text, f"{r.confidence:.6f}", *last, sep="\t")
-        return
-    path_width = max([len("path"), *(len(r.name) for r in results)])
-    text_width = max([len("text"), *(len(r.text) for r in results)])
-    print(f"{'path':<{path_width}}  {'text':<{text_width}}  confidence")
-    for r in results:
-        confidence = "unreadable" if r.error else f"{r.confidence:.4f}" + "  rejected" * r.rejected
-        print(f"{r.name:<{path_width}}  {r.text:<{text_width}}  {confidence}")
 
 
 if __name__ == "__main__":

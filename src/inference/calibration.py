@@ -110,10 +110,10 @@ class LogitRecorder(Decoder):
         self.decoder = decoder
         self._batches: list[Floats] = []
 
-    def __call__(self, logits: Floats, lexicons: ImageLexicons | None = None) -> list[Decoded]:
+    def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
         """Readings of N images from logits (T, N, C)."""
         self._batches.append(logits)
-        return self.decoder(logits, lexicons)
+        return self.decoder.best(logits, count, lexicons)
 
     def notes(self) -> list[str]:
         """What the decoder that reads noticed."""

@@ -54,6 +54,10 @@ class Decoding:
             value = getattr(self, option)
             if value and self.decoder != owner:
                 raise UserError(f"{option} {value!r} needs --decoder={owner}, but decoder is {self.decoder}")
+        if self.beam_width < 1:
+            raise UserError(f"beam_width is {self.beam_width}, must be at least 1")
+        if self.language_weight < 0:
+            raise UserError(f"language_weight is {self.language_weight}, must not be negative")
         check_reject_below(self.reject_below)
 
     @property

@@ -1,20 +1,55 @@
 """The Python API: `Recognizer.load(path)`, then call it with images."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from src.data.preprocess import UnreadableImageError, decode_image, preprocess
+from src.data.image_io import UnreadableImageError, decode_image, read_image_file
+from src.data.preprocess import Preprocessing, preprocess, time_step_centres
+from src.errors import UserError
 from src.inference.backend import PRETRAINED, Backend, open_reader, resolve_model
 from src.inference.calibration import calibrated
-from src.text.decoder import Decoder
+from src.inference.decoding import GREEDY_DECODING, Decoding, check_reject_below, create_decoder
+from src.text.alignment import align
+from src.text.ctc import Floats, log_softmax
+from src.text.decoder import Decoded, Decoder
 from src.text.greedy import GreedyDecoder
 
 Image = str | Path | bytes | npt.NDArray[np.uint8]
+
+_WIDTH_STEP = 16  # pixels: few enough widths that images still share batches
+_LARGEST_WIDTH = 4096  # pixels; wider images are squeezed
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another text the image may show, and its probability."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Character:
+    """One character of a reading, on the most probable path that spells it.
+
+    Attributes:
+        text: The character.
+        confidence: Its probability at the step where it is highest.
+        start: Where the first of its time steps begins, in pixels from the left of the image as given.
+        end: Where the last of its time steps ends. The network often needs one step for a character that is
+            wider than that.
+    """
+
+    text: str
+    confidence: float
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -27,6 +62,8 @@ class Recognition:
         confidence: Probability of the text, by the model's calibration where it has one.
         error: Why the image could not be read, or "".
         rejected: Whether the confidence is below the recogniser's threshold.
+        alternatives: The next most probable texts, as many as were asked for.
+        characters: The characters of the text, if they were asked for.
     """
 
     name: str
@@ -34,6 +71,23 @@ class Recognition:
     confidence: float
     error: str = ""
     rejected: bool = False
+    alternatives: tuple[Alternative, ...] = ()
+    characters: tuple[Character, ...] = ()
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An image ready for the network.
+
+    Attributes:
+        name: What its result is called.
+        pixels: (3, H, W) float32, the network's input.
+        width: Of the image as given, in pixels.
+    """
+
+    name: str
+    pixels: npt.NDArray[np.float32]
+    width: int
 
 
 class Recognizer:
@@ -46,9 +100,16 @@ class Recognizer:
 
     Args:
         backend: The model.
-        batch_size: Images read at a time.
+        batch_size: Images read at a time; no result depends on it.
         decoder: Logits -> readings, with a lexicon of its own if it needs one; None for greedy.
         reject_below: Readings with a lower confidence are marked as rejected.
+        top_k: Texts wanted for each image: the reading and `top_k - 1` alternatives.
+        characters: Whether confidence and position of each character are wanted.
+        keep_ratio: Whether an image that is longer than the model's input keeps its ratio of width to
+            height. Without, every image is brought to the one size that the model was trained on.
+
+    Raises:
+        UserError: If `batch_size`, `top_k` or `reject_below` is out of range.
     """
 
     def __init__(
@@ -57,25 +118,55 @@ class Recognizer:
         batch_size: int = 64,
         decoder: Decoder | None = None,
         reject_below: float = 0.0,
+        top_k: int = 1,
+        characters: bool = False,
+        keep_ratio: bool = False,
     ) -> None:
+        for name, value in (("batch_size", batch_size), ("top_k", top_k)):
+            if value < 1:
+                raise UserError(f"{name} is {value}, must be at least 1")
+        check_reject_below(reject_below)
         self.backend = backend
         self.batch_size = batch_size
         self.decoder = decoder or GreedyDecoder(backend.artifact.charset)
         self.reject_below = reject_below
+        self.top_k = top_k
+        self.characters = characters
+        self.keep_ratio = keep_ratio
 
     @classmethod
-    def load(cls, path: str = PRETRAINED, device_target: str = "CPU", device_id: int = 0) -> "Recognizer":
+    def load(
+        cls,
+        path: str = PRETRAINED,
+        device_target: str = "CPU",
+        device_id: int = 0,
+        decoding: Decoding = GREEDY_DECODING,
+        **options: Any,
+    ) -> "Recognizer":
         """Opens a .ckpt, .mindir or .onnx file, or the weights that come with the project.
 
-        The calibration beside the model, if there is one, is used.
+        The calibration beside the model, if there is one for the decoder, is used.
+
+        Args:
+            path: The file, or `pretrained`.
+            device_target: "CPU", "GPU" or "Ascend".
+            device_id: Which accelerator.
+            decoding: Decoder, lexicon, language model, threshold.
+            options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
 
         Raises:
-            UserError: If it cannot be opened, or the calibration is not of these weights; the message names
-                the file and why.
+            UserError: If the model cannot be opened, the calibration is not of these weights, or an option
+                is out of range; the message names it.
         """
+        if decoding.image_lexicon is not None:
+            raise UserError(
+                f"lexicon {decoding.lexicon!r} is given with the images of a data set; "
+                "here name a file with one word a line"
+            )
         backend = open_reader(path, device_target, device_id)
-        decoder = GreedyDecoder(backend.artifact.charset)
-        return cls(backend, decoder=calibrated(decoder, resolve_model(path), backend.artifact))
+        decoder = create_decoder(decoding, backend.artifact)
+        decoder = calibrated(decoder, resolve_model(path), backend.artifact)
+        return cls(backend, decoder=decoder, reject_below=decoding.reject_below, **options)
 
     def __call__(self, images: Sequence[Image]) -> list[Recognition]:
         """Reads the images, in order.
@@ -86,38 +177,82 @@ class Recognizer:
         return list(self.stream(images))
 
     def stream(self, images: Iterable[Image]) -> Iterator[Recognition]:
-        """The same, lazily, a batch at a time."""
+        """The same, lazily, a batch at a time; an image that cannot be read has an `error`."""
         numbered = enumerate(images)
         while batch := list(islice(numbered, self.batch_size)):
-            yield from self._read(batch)
+            prepared = [self._prepared(image, number) for number, image in batch]
+            read = iter(self.read([p for p in prepared if isinstance(p, PreparedImage)]))
+            for p in prepared:
+                yield next(read) if isinstance(p, PreparedImage) else p
 
-    def _read(self, batch: list[tuple[int, Image]]) -> list[Recognition]:
-        inputs, names, errors = [], [], {}
-        for position, (number, image) in enumerate(batch):
-            name = str(image) if isinstance(image, str | Path) else f"image {number}"
-            names.append(name)
-            try:
-                inputs.append(preprocess(_pixels(image, name), self.backend.artifact.preprocessing))
-            except UnreadableImageError as error:
-                errors[position] = str(error)
-        decoded = iter(self.decoder(self.backend.forward(np.stack(inputs))) if inputs else [])
-        results = []
-        for position, name in enumerate(names):
-            if position in errors:
-                results.append(Recognition(name, "", 0.0, errors[position], self.reject_below > 0))
-            else:
-                reading = next(decoded)
-                rejected = reading.confidence < self.reject_below
-                results.append(Recognition(name, reading.text, reading.confidence, rejected=rejected))
-        return results
+    def prepare(self, image: Image, name: str) -> PreparedImage:
+        """Decodes and resizes one image; may be called by several threads.
+
+        Raises:
+            UnreadableImageError: If it cannot be decoded; the message begins with the name.
+        """
+        pixels = _decoded(image, name)
+        width = pixels.shape[1]
+        return PreparedImage(name, preprocess(pixels, self._preprocessing(pixels)), width)
+
+    def read(self, images: Sequence[PreparedImage]) -> list[Recognition]:
+        """Reads prepared images of any number and widths; those of one width share a batch."""
+        results: dict[int, Recognition] = {}
+        by_width: dict[int, list[int]] = {}
+        for number, image in enumerate(images):
+            by_width.setdefault(image.pixels.shape[2], []).append(number)
+        for numbers in by_width.values():
+            logits = self.backend.forward(np.stack([images[n].pixels for n in numbers]))
+            readings = self.decoder.best(logits, self.top_k)
+            for k, (n, found) in enumerate(zip(numbers, readings, strict=True)):
+                results[n] = self._recognition(images[n], found, logits[:, k])
+        return [results[n] for n in range(len(images))]
+
+    def _prepared(self, image: Image, number: int) -> PreparedImage | Recognition:
+        name = str(image) if isinstance(image, str | Path) else f"image {number}"
+        try:
+            return self.prepare(image, name)
+        except UnreadableImageError as error:
+            return Recognition(name, "", 0.0, str(error), rejected=self.reject_below > 0)
+
+    def _preprocessing(self, pixels: npt.NDArray[np.uint8]) -> Preprocessing:
+        own = self.backend.artifact.preprocessing
+        if not self.keep_ratio:
+            return own
+        width = pixels.shape[1] * own.height / pixels.shape[0]
+        width = min(_WIDTH_STEP * round(width / _WIDTH_STEP), _LARGEST_WIDTH)
+        return replace(own, width=max(own.width, width))
+
+    def _recognition(self, image: PreparedImage, found: list[Decoded], logits: Floats) -> Recognition:
+        best, *others = found
+        return Recognition(
+            image.name,
+            best.text,
+            best.confidence,
+            rejected=best.confidence < self.reject_below,
+            alternatives=tuple(Alternative(other.text, other.confidence) for other in others),
+            characters=self._characters(best.text, logits, image) if self.characters else (),
+        )
+
+    def _characters(self, text: str, logits: Floats, image: PreparedImage) -> tuple[Character, ...]:
+        charset = self.backend.artifact.charset
+        log_probs = log_softmax(logits / self.decoder.temperature)
+        target = charset.encode(text).tolist()
+        width = image.pixels.shape[2]
+        centres = time_step_centres(width) * image.width
+        half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else image.width / 2
+        return tuple(
+            Character(
+                charset.decode([class_id]),
+                float(np.exp(log_probs[first : last + 1, class_id].max())),
+                round(float(max(centres[first] - half, 0)), 2),
+                round(float(min(centres[last] + half, image.width)), 2),
+            )
+            for class_id, (first, last) in zip(target, align(log_probs, target, charset.blank), strict=True)
+        )
 
 
-def _pixels(image: Image, name: str) -> npt.NDArray[np.uint8]:
+def _decoded(image: Image, name: str) -> npt.NDArray[np.uint8]:
     if isinstance(image, np.ndarray):
         return image
-    if isinstance(image, bytes):
-        return decode_image(image, name)
-    try:
-        return decode_image(Path(image).read_bytes(), name)
-    except OSError as error:
-        raise UnreadableImageError(f"{name}: {error.strerror}") from None
+    return decode_image(image if isinstance(image, bytes) else read_image_file(str(image)), name)

@@ -89,13 +89,9 @@ class BeamDecoder(Decoder):
         self.length_bonus = length_bonus
         self.name = name or f"beam {beam_width}"
 
-    def __call__(self, logits: Floats, lexicons: ImageLexicons | None = None) -> list[Decoded]:
-        """The best reading of each of N images from logits or log-probabilities (T, N, C)."""
+    def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
+        """The up to `count` best readings of each image that are left at the end, by descending score."""
         del lexicons
-        return [readings[0] for readings in self.best(logits, 1)]
-
-    def best(self, logits: Floats, count: int) -> list[list[Decoded]]:
-        """The up to `count` best readings of each image, by descending score."""
         log_probs = log_softmax(logits)
         beams = self._start(*log_probs.shape)
         for step in log_probs:

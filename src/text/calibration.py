@@ -1,6 +1,7 @@
 """Confidences that mean what they say: how far they are off, and the temperature that puts them right."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -125,14 +126,15 @@ class CalibratedDecoder(Decoder):
         self.decoder = decoder
         self.temperature = temperature
 
-    def __call__(self, logits: Floats, lexicons: ImageLexicons | None = None) -> list[Decoded]:
-        """Readings of N images from logits (T, N, C)."""
-        readings = self.decoder(logits, lexicons)
-        targets = [self.charset.encode(reading.text).tolist() for reading in readings]
-        confidences = tempered_confidences(logits, targets, self.charset.blank, self.temperature)
+    def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
+        """Readings of N images from logits (T, N, C), in the other decoder's order."""
+        readings = self.decoder.best(logits, count, lexicons)
+        images = [n for n, own in enumerate(readings) for _ in own]
+        targets = [self.charset.encode(reading.text).tolist() for own in readings for reading in own]
+        repeated = logits if count == 1 else logits[:, images]
+        confidences = iter(tempered_confidences(repeated, targets, self.charset.blank, self.temperature))
         return [
-            Decoded(reading.text, float(confidence), reading.raw)
-            for reading, confidence in zip(readings, confidences, strict=True)
+            [replace(reading, confidence=float(next(confidences))) for reading in own] for own in readings
         ]
 
     def notes(self) -> list[str]:

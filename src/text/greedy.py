@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from src.text.beam import BeamDecoder
 from src.text.ctc import Floats, log_softmax, text_log_probabilities
 from src.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
+
+_BEAM_WIDTH = 10
 
 
 def collapse(path: Sequence[int], blank: int) -> list[int]:
@@ -25,9 +28,18 @@ class GreedyDecoder(Decoder):
 
     name = "greedy"
 
-    def __call__(self, logits: Floats, lexicons: ImageLexicons | None = None) -> list[Decoded]:
-        """Readings of N images from logits or log-probabilities (T, N, C)."""
+    def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
+        """The greedy reading of each image, then the most probable other texts that a beam search finds."""
         del lexicons
+        readings = [[reading] for reading in self._read(logits)]
+        if count > 1:
+            beam = BeamDecoder(self.charset, max(2 * count, _BEAM_WIDTH))
+            for own, found in zip(readings, beam.best(logits, count), strict=True):
+                others = [other for other in found if other.text != own[0].text]
+                own.extend(others[: count - 1])
+        return readings
+
+    def _read(self, logits: Floats) -> list[Decoded]:
         log_probs = log_softmax(logits)
         blank = self.charset.blank
         ids = [collapse(path, blank) for path in log_probs.argmax(axis=2).T]  # (T,N,C) -> (N,T)

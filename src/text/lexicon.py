@@ -34,16 +34,26 @@ class Lexicon:
         self._blank = blank
         self._trie = Trie(self.ids) if len(self.ids) > _SCORED_ONE_BY_ONE else None
 
-    def best(self, log_probs: Floats) -> list[tuple[str, float]]:
-        """The most probable word of each of N images, and its log-probability, from (T, N, C)."""
+    def best(self, log_probs: Floats, count: int) -> list[list[tuple[str, float]]]:
+        """The up to `count` most probable words of each of N images with their log-probabilities.
+
+        Args:
+            log_probs: (T, N, C).
+            count: Words wanted.
+        """
+        count = min(count, len(self.words))
         if self._trie is not None:
-            numbers, values = self._trie.most_probable(log_probs, self._blank)
+            numbers, values = self._trie.most_probable(log_probs, self._blank, count)
         else:
-            images, count = log_probs.shape[1], len(self.ids)
-            repeated = np.repeat(log_probs, count, axis=1)
-            scores = text_log_probabilities(repeated, self.ids * images, self._blank).reshape(images, count)
-            numbers, values = scores.argmax(axis=1), scores.max(axis=1)
-        return [(self.words[k], float(value)) for k, value in zip(numbers, values, strict=True)]
+            images, words = log_probs.shape[1], len(self.ids)
+            repeated = np.repeat(log_probs, words, axis=1)
+            scores = text_log_probabilities(repeated, self.ids * images, self._blank).reshape(images, words)
+            numbers = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+            values = np.take_along_axis(scores, numbers, axis=1)
+        return [
+            [(self.words[k], float(value)) for k, value in zip(*row, strict=True)]
+            for row in zip(numbers, values, strict=True)
+        ]
 
 
 class LexiconDecoder(Decoder):
@@ -83,8 +93,8 @@ class LexiconDecoder(Decoder):
         if self._common is not None and not self._common.words:
             raise UserError(f"{name}: none of the {len(words or ())} words can be read; {self._left_out()}")
 
-    def __call__(self, logits: Floats, lexicons: ImageLexicons | None = None) -> list[Decoded]:
-        """Readings of N images from logits or log-probabilities (T, N, C).
+    def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
+        """The up to `count` most probable words of each of N images from logits (T, N, C).
 
         An image whose own lexicon has no word that can be read is read as "" with confidence 0.
 
@@ -92,16 +102,16 @@ class LexiconDecoder(Decoder):
             ValueError: If neither the decoder nor the image has a lexicon.
         """
         log_probs = log_softmax(logits)
-        readings = [("", -np.inf)] * log_probs.shape[1]
+        readings = [[("", -np.inf)]] * log_probs.shape[1]
         for lexicon, images in self._groups(log_probs.shape[1], lexicons):
             if not lexicon.words:
                 self._images_without += len(images)
                 continue
-            for n, found in zip(images, lexicon.best(log_probs[:, images]), strict=True):
+            for n, found in zip(images, lexicon.best(log_probs[:, images], count), strict=True):
                 readings[n] = found
         return [
-            Decoded(text, float(min(np.exp(value), 1.0)), raw)
-            for (text, value), raw in zip(readings, best_paths(log_probs, self.charset), strict=True)
+            [Decoded(text, float(min(np.exp(value), 1.0)), raw) for text, value in found]
+            for found, raw in zip(readings, best_paths(log_probs, self.charset), strict=True)
         ]
 
     def notes(self) -> list[str]:

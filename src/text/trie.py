@@ -69,24 +69,25 @@ class Trie:
         """Number of prefixes, the empty one included."""
         return len(self._labels)
 
-    def most_probable(self, log_probs: Floats, blank: int) -> tuple[Integers, Floats]:
-        """The word with the highest probability of each image, the same as by scoring every word.
+    def most_probable(self, log_probs: Floats, blank: int, count: int = 1) -> tuple[Integers, Floats]:
+        """The words with the highest probability of each image, the same as by scoring every word.
 
         The probability of all texts that begin with a prefix bounds that of every word below it. The most
         promising prefixes are followed first down to their words; after that only prefixes whose bound is
-        above the best word of the image are looked at.
+        above the last of the best words of the image are looked at.
 
         Args:
             log_probs: (T, N, C) log-probabilities.
             blank: Class id of the blank.
+            count: Words wanted of each image, at most as many as there are.
 
         Returns:
-            The number of the word and its log-probability, (N,) each.
+            The numbers of the words and their log-probabilities, (N, count) each, the best first.
 
         Source: Graves et al. 2006, section 3.2 (prefix search), here over the words of a list.
         """
         time_steps, images, _ = log_probs.shape
-        best_words, best = np.zeros(images, dtype=np.int64), np.full(images, -np.inf)
+        best_words, best = np.zeros((images, count), dtype=np.int64), np.full((images, count), -np.inf)
         blanks = log_probs[:, :, blank]
         before = np.zeros((time_steps, images))
         before[1:] = np.cumsum(blanks, axis=0)[:-1]  # the empty prefix: blanks only
@@ -94,7 +95,7 @@ class Trie:
         stack = [self._children(np.full(images, _ROOT), numbers, before, before, log_probs)]
         while stack:
             opened = stack.pop()
-            opened = opened.select(opened.bounds > best[opened.images])
+            opened = opened.select(opened.bounds > best[opened.images, -1])
             if not len(opened.nodes):
                 continue
             labels = self._labels[opened.nodes]
@@ -106,7 +107,7 @@ class Trie:
             ready_blank[1:] = ends_blank[:-1]  # the same character again needs a blank between
             ready[1:] = np.logaddexp(ends_label[:-1], ends_blank[:-1])
             children = self._children(opened.nodes, opened.images, ready, ready_blank, log_probs)
-            stack += _divided(children.select(children.bounds > best[children.images]))
+            stack += _divided(children.select(children.bounds > best[children.images, -1]))
         return best_words, best
 
     def _children(
@@ -133,12 +134,14 @@ class Trie:
     def _update(self, opened: _Open, log_probabilities: Floats, best_words: Integers, best: Floats) -> None:
         """Takes over the words among the prefixes that are better than the best so far."""
         words = self._words[opened.nodes]
-        is_word = words >= 0
-        words, images, values = words[is_word], opened.images[is_word], log_probabilities[is_word]
-        before = best.copy()
-        np.maximum.at(best, images, values)
-        wins = (values == best[images]) & (values > before[images])
-        best_words[images[wins]] = words[wins]
+        wins = (words >= 0) & (log_probabilities > best[opened.images, -1])
+        for word, image, value in zip(words[wins], opened.images[wins], log_probabilities[wins], strict=True):
+            row, numbers = best[image], best_words[image]
+            place = np.searchsorted(-row, -value, side="right")
+            row[place + 1 :] = row[place:-1].copy()
+            numbers[place + 1 :] = numbers[place:-1].copy()
+            row[place : place + 1] = value  # nothing where an earlier one of this round took the last place
+            numbers[place : place + 1] = word
 
 
 def _forward(entries: Floats, emitted: Floats, blanks: Floats) -> tuple[Floats, Floats]:

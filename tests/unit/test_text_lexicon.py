@@ -52,12 +52,15 @@ def test_the_search_equals_the_full_forward_algorithm_however_it_is_divided(
     words = list(dict.fromkeys(words))
     log_probs = log_probabilities(rng.normal(0, 3, (14, 5, 10)))
     log_probs[:, 0] = log_probabilities(np.zeros((14, 10)))  # nothing can be ruled out
-    numbers, values = Trie(words).most_probable(log_probs, 9)
-    for n in range(5):
-        repeated = np.repeat(log_probs[:, n : n + 1], len(words), axis=1)
-        scores = text_log_probabilities(repeated, words, 9)
-        assert values[n] == pytest.approx(scores.max(), rel=1e-12)
-        assert scores[numbers[n]] == pytest.approx(scores.max(), rel=1e-12)
+    for count in (1, 4, len(words)):
+        numbers, values = Trie(words).most_probable(log_probs, 9, count)
+        assert numbers.shape == values.shape == (5, count)
+        for n in range(5):
+            repeated = np.repeat(log_probs[:, n : n + 1], len(words), axis=1)
+            scores = text_log_probabilities(repeated, words, 9)
+            assert values[n] == pytest.approx(np.sort(scores)[::-1][:count], rel=1e-12)
+            assert scores[numbers[n]] == pytest.approx(values[n], rel=1e-12)
+            assert len(set(numbers[n].tolist())) == count
 
 
 def test_the_tree_shares_prefixes() -> None:
@@ -73,7 +76,7 @@ def test_a_prefix_that_is_a_word_and_a_doubled_letter_are_words_of_their_own() -
         logits = np.zeros((9, 1, 4))
         logits[range(9), 0, path] = 8
         tree = Trie([tuple(CHARSET.encode(w).tolist()) for w in words])
-        (number,), _ = tree.most_probable(log_probabilities(logits), BLANK)
+        ((number,),), _ = tree.most_probable(log_probabilities(logits), BLANK)
         assert words[number] == word
         assert LexiconDecoder(CHARSET, 9, words)(logits)[0].text == word
 
@@ -100,6 +103,20 @@ def test_every_image_is_read_with_its_own_lexicon() -> None:
     assert [r.text for r in readings] == ["AA", "a", "ba"]  # spelled as in the lexicon
     assert {r.raw for r in readings} == {"a-aaa"}
     assert decoder.notes() == []
+
+
+@pytest.mark.parametrize("one_by_one", [0, 1000], ids=["searched", "scored one by one"])
+def test_the_next_best_words_follow_in_order(one_by_one: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexicon, "_SCORED_ONE_BY_ONE", one_by_one)
+    logits = np.random.default_rng(3).normal(0, 2, (5, 3, 4))
+    words = ["a", "ab", "c", "bca", "B"]
+    for n, readings in enumerate(LexiconDecoder(CHARSET, 5, words).best(logits, 3)):
+        expected = text_probabilities(log_probabilities(logits[:, n]), BLANK)
+        scores = {word: expected[tuple(CHARSET.encode(word).tolist())] for word in words}
+        assert [r.text for r in readings] == sorted(words, key=lambda word: -scores[word])[:3]
+        assert [r.confidence for r in readings] == pytest.approx([scores[r.text] for r in readings])
+    everything = LexiconDecoder(CHARSET, 5, words).best(logits, 99)
+    assert [len(readings) for readings in everything] == [5, 5, 5]
 
 
 def test_words_that_cannot_be_read_are_left_out_counted_and_said_once() -> None:
