@@ -1,7 +1,7 @@
 """Reads words from images: predict.py IMAGE... [--model FILE.ckpt|FILE.mindir|FILE.onnx]
 
-IMAGE is a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input, which holds an
-image, or a list of all these, one a line.
+IMAGE is a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input, which holds
+an image, or a list of all these, one a line.
 """
 
 import argparse
