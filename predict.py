@@ -70,7 +70,6 @@ def _predict(arguments: argparse.Namespace) -> int:
     decoding.check()
     if arguments.characters and arguments.format == "tsv":
         raise UserError("--characters does not fit into --format=tsv; choose json, jsonl or table")
-    images = list(find_images(arguments.images, sys.stdin.buffer))
     recognizer = Recognizer.load(
         arguments.model,
         arguments.device_target,
@@ -81,6 +80,7 @@ def _predict(arguments: argparse.Namespace) -> int:
         characters=arguments.characters,
         keep_ratio=arguments.keep_ratio,
     )
+    images = list(find_images(arguments.images, sys.stdin.buffer))
     failed: list[str] = []
 
     def results() -> Iterator[Recognition]:

@@ -45,8 +45,9 @@ class WithinEdits(Decoder):
         self._words = words
         self._greedy = GreedyDecoder(charset)
 
-    def __call__(self, logits: Floats, lexicons: ImageLexicons | None = None) -> list[Decoded]:
-        del lexicons
+    def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
+        """One reading of each of N images from logits (T, N, C)."""
+        del count, lexicons
         log_probs, blank = log_softmax(logits), self.charset.blank
         readings = self._greedy(logits)
         texts = [reading.text for reading in readings]
@@ -62,7 +63,7 @@ class WithinEdits(Decoder):
                 k = int(scores.argmax())
                 raw = best_paths(log_probs[:, n : n + 1], self.charset)[0]
                 readings[n] = Decoded(self._words[near[k]], float(np.exp(scores[k])), raw)
-        return readings
+        return [[reading] for reading in readings]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,9 @@ if [ $# -gt 1 ] || { [ $# -eq 1 ] && [ "$1" != fast ]; }; then
 fi
 make_environment
 cd "$ROOT"
-export GLOG_v=3
-"$VENV_PYTHON" -m pytest -m "not slow" --cov --cov-report=
+export GLOG_v=3 OMP_NUM_THREADS=1
+# A process a core, four at most: each holds MindSpore. The tests of a file stay together and share what is trained.
+PYTEST=("$VENV_PYTHON" -m pytest -n auto --maxprocesses=4 --dist=loadfile --cov)
+"${PYTEST[@]}" -m "not slow" --cov-report=
 [ "${1:-}" = fast ] && exit 0
-"$VENV_PYTHON" -m pytest -m slow --cov --cov-append --cov-report=term --cov-fail-under=85
+"${PYTEST[@]}" -m slow --cov-append --cov-report=term --cov-fail-under=85

@@ -256,6 +256,7 @@ def test_a_checkpoint_without_description_is_measured_and_its_classes_must_fit(
         describe_foreign({"vgg.conv1.conv.weight": np.ones(3)}, {}, Charset(), Preprocessing(), "zoo.ckpt")
 
 
+@pytest.mark.slow
 def test_a_small_checkpoint_holds_the_weights_alone_in_half_precision(
     tiny_models: dict[str, TinyModel], tmp_path: Path
 ) -> None:

@@ -18,6 +18,8 @@ from src.inference.backend import open_backend
 from src.text.charset import Charset
 from src.training.checkpoint import read_checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 def zoo_v2_logits(images: np.ndarray, arrays: Arrays) -> np.ndarray:
     return crnn_logits(images, arrays, "V2")

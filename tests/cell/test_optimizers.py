@@ -11,6 +11,8 @@ from update_rules import Adadelta, Adam, RmsProp, Rule, Sgd
 from src.training.optimizers import OPTIMIZERS, create_optimizer, set_learning_rate
 from src.training.runtime import initialize
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {"rnn.weight_ih_l0": (4, 3), "rnn.bias_ih_l0": (4,), "conv.weight": (2, 3, 1, 2), "bn.gamma": (2,)}
 IS_DECAYED = {"rnn.weight_ih_l0": True, "rnn.bias_ih_l0": False, "conv.weight": True, "bn.gamma": False}
 STEPS = 10
@@ -50,7 +52,7 @@ def create_parameters() -> list[Parameter]:
     return [Parameter(Tensor(array), name=name) for name, array in random_arrays(1, 0.5).items()]
 
 
-@pytest.mark.parametrize("weight_decay", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 @pytest.mark.parametrize(
     ("options", "create_rule", "peak"),
     [
@@ -88,7 +90,6 @@ def test_the_first_ten_steps_equal_the_published_rule(
             )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_stored_state_is_all_that_the_next_steps_depend_on(name: str) -> None:
     def run(update: Update, steps: range) -> None:

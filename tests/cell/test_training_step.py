@@ -24,6 +24,8 @@ from src.training.checkpoint import load_weights, network_weights
 from src.training.optimizers import create_optimizer, is_spared_from_decay, set_learning_rate
 from src.training.runtime import initialize
 
+pytestmark = pytest.mark.slow
+
 CLASSES, BLANK, SCALE, HIDDEN = 4, 3, 1 / 32, 4  # convolutions of 2 to 16 channels
 TARGETS = np.array([[0, 1, 0], [2, 2, 0], [1, 0, 0]], dtype=np.int32)  # rows padded with 0
 LENGTHS = np.array([3, 2, 1], dtype=np.int32)
@@ -124,7 +126,6 @@ def gradient_function(network: nn.Cell) -> Callable[..., tuple[float, Arrays]]:
     return compute
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", ["V1", "V2"])
 def test_loss_and_gradients_equal_finite_differences_of_the_numpy_network(version: str) -> None:
     network = training_network(version)
@@ -161,9 +162,7 @@ def is_decayed(name: str) -> bool:
 @pytest.mark.parametrize(
     ("create", "optimizer", "rule", "weight_decay", "clip_norm"),
     [
-        pytest.param(
-            lambda: training_network("V2"), NESTEROV, Sgd(0.95, True), 0.0, 0.5, marks=pytest.mark.slow
-        ),
+        pytest.param(lambda: training_network("V2"), NESTEROV, Sgd(0.95, True), 0.0, 0.5),
         (LinearNetwork, NESTEROV, Sgd(0.95, True), 0.01, 0.05),
         (LinearNetwork, NESTEROV | {"nesterov": False}, Sgd(0.95, False), 0.01, 0.0),
         (LinearNetwork, NESTEROV | {"momentum": 0.0}, Sgd(0.0, False), 0.0, 1000.0),
@@ -209,7 +208,7 @@ def test_three_steps_equal_a_numpy_computation_from_the_same_gradients(
     assert np.mean(np.concatenate([where.ravel() for where in steady.values()])) > 0.6
 
 
-@pytest.mark.parametrize("clip_norm", [pytest.param(0.0, marks=pytest.mark.slow), 0.05])
+@pytest.mark.parametrize("clip_norm", [0.0, 0.05])
 def test_accumulated_batches_make_the_update_of_one_large_batch(clip_norm: float) -> None:
     count, momentum, rate = 2, 0.9, 0.1
     parts, whole = LinearNetwork(), LinearNetwork()

@@ -12,6 +12,8 @@ from src.loss import CTCLoss
 from src.training.runtime import initialize
 from src.winograd import WinogradConv, axis_transforms, is_faster
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def graph_mode() -> None:
@@ -84,7 +86,6 @@ def test_it_is_used_for_many_channels_and_narrow_images(width, in_channels, out_
     assert is_faster(width, in_channels, out_channels) == expected
 
 
-@pytest.mark.slow
 def test_the_network_trains_alike_with_it_and_without() -> None:
     images = Tensor(np.random.default_rng(1).uniform(-1, 1, (4, 3, 32, 40)).astype(np.float32))
     targets, lengths = Tensor(np.full((4, 9), 5, np.int32)), Tensor(np.full(4, 3, np.int32))
@@ -108,7 +109,6 @@ def test_the_network_trains_alike_with_it_and_without() -> None:
         np.testing.assert_allclose(found, expected, atol=1e-4 * scale + 1e-7)
 
 
-@pytest.mark.slow
 def test_evaluation_computes_directly_and_any_size_may_be_trained() -> None:
     network = CRNN(37, 16, channel_scale=0.5)
     network.set_train(False)
