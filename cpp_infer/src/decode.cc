@@ -115,13 +115,17 @@ bool IsTruncated(const Bytes& data) {
   return scan != std::string_view::npos && (end == std::string_view::npos || end < scan);
 }
 
-// A PNG with its animation header renamed, so that it is skipped: OpenCV 4.11 and 4.12 crash on a damaged
-// picture of an animation (https://github.com/opencv/opencv/issues/27744).
+// A PNG without its animation header: OpenCV 4.11 and 4.12 crash on a damaged picture of an animation
+// (https://github.com/opencv/opencv/issues/27744).
 Bytes WithoutAnimation(const Bytes& data) {
   Bytes changed = data;
   if (!StartsWith(View(data), kPng)) return changed;
-  for (const Chunk& chunk : PngChunks(data)) {
-    if (chunk.kind == "acTL") changed[chunk.position + 3] = 'l';
+  const std::vector<Chunk> chunks = PngChunks(data);
+  for (auto chunk = chunks.rbegin(); chunk != chunks.rend(); ++chunk) {
+    if (chunk->kind != "acTL") continue;
+    const std::size_t first = chunk->position - 4;
+    const std::size_t last = std::min<std::size_t>(first + 12 + BigEndian(data, first, 4), data.size());
+    changed.erase(changed.begin() + static_cast<std::ptrdiff_t>(first), changed.begin() + static_cast<std::ptrdiff_t>(last));
   }
   return changed;
 }

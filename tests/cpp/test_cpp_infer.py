@@ -356,8 +356,8 @@ def test_the_script_builds_infers_and_computes_the_accuracy(build: Build, tmp_pa
     for i in range(8):
         image = preprocess(word_image(WORDS[i]), ARTIFACT.preprocessing)[None]
         (decoded,) = GreedyDecoder(Charset())(fake_logits(image, 24, 37))
-        readings.append(ImageReading(source.name(i), source.text(i), decoded))
-    expected = compare_readings(readings, create_protocol("auto", Charset()))
+        readings.append(ImageReading(i, source.name(i), source.text(i), decoded))
+    expected = compare_readings(readings, "greedy", create_protocol("auto", Charset()))
     assert expected.accuracy.correct == 2
     assert "\n".join(expected.lines()) in (tmp_path / "acc.log").read_text()
     assert [line.split("\t")[1] for line in (tmp_path / "readings.tsv").read_text().splitlines()] == [
