@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import Run, assert_refused, word_image
+from odd_images import write_damaged
 from table_backend import TableBackend
 
 import predict
@@ -172,3 +173,20 @@ def test_the_temperature_holds_for_alternatives_and_characters() -> None:
     assert cooler.characters[0].confidence == pytest.approx(np.exp(2.5) / (np.exp(2.5) + 36))
     assert plain.characters[0].confidence == pytest.approx(np.exp(5) / (np.exp(5) + 36))
     assert cooler.alternatives[0].confidence < plain.alternatives[0].confidence
+
+
+def test_damaged_images_are_read_or_named_and_stop_nothing(
+    run_program: Run, folder: Path, tmp_path: Path
+) -> None:
+    paths = [path for path in write_damaged(tmp_path / "odd") if path.is_file()]
+    outcome = run_program(predict.main, *paths, folder / "1.png", "--format=jsonl", "--batch_size=7")
+    assert outcome.status == 1
+    records = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [r["name"] for r in records] == [*map(str, paths), str(folder / "1.png")]
+    assert records[-1]["text"] == "cat"
+    errors = {r["name"]: r["error"] for r in records if r["error"]}
+    assert len(errors) > 100
+    for name, error in errors.items():
+        assert error.startswith(f"{name}: ")
+        assert f"warning: {error}" in outcome.err
+    assert "Traceback" not in outcome.err
