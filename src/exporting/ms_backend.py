@@ -79,6 +79,8 @@ def load_mindir_backend(path: str) -> MindSporeBackend:
         raise UserError(
             f"{description}: {error.strerror}; a MINDIR needs its description beside it"
         ) from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{description}: its description is damaged ({error})") from None
     try:
         graph = nn.GraphCell(ms.load(path))
     except (RuntimeError, ValueError, TypeError) as error:
