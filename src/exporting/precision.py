@@ -77,12 +77,17 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Images]) -> onnx.ModelPro
     """
     try:
         from onnxruntime import quantization
+        from onnxruntime.quantization.quant_utils import add_pre_process_metadata
     except ImportError as error:
         raise UserError(f"precision int8 needs the package {error.name}, which is not installed") from None
+    prepared = onnx.ModelProto()
+    prepared.CopyFrom(model)
+    # Keeps the quantiser from asking for its own preparation: batch norm is folded already.
+    add_pre_process_metadata(prepared)
     with TemporaryDirectory(prefix="crnn_quantize_") as folder:
         path = Path(folder) / "quantized.onnx"
         quantization.quantize_static(
-            model,
+            prepared,
             str(path),
             _reader(quantization.CalibrationDataReader, batches),
             quant_format=quantization.QuantFormat.QDQ,
