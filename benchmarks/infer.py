@@ -168,7 +168,7 @@ def _print(result: dict[str, Any]) -> None:
         )
     print(
         markdown_table(
-            ["what", "batch", "engine", "words/s", "ratio to ONNX Runtime", "ratio to PyTorch's best"], rows
+            ["what", "batch", "engine", "words/s", "ratio to fp32", "ratio to PyTorch's best"], rows
         )
     )
     for name, difference in result["logits_max_difference"].items():

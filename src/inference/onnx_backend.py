@@ -66,13 +66,13 @@ class OnnxBackend:
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise UserError(f"{path}: carries no self-description; export it with export.py")
-        check_digest(content, metadata, path)
         self.artifact = Artifact.from_json(metadata[METADATA_KEY], path)
         classes = self._session.get_outputs()[0].shape[-1]
         if classes != self.artifact.charset.num_classes:
             raise UserError(
                 f"{path}: has {classes} classes, but its description has {self.artifact.charset.num_classes}"
             )
+        check_digest(content, metadata, path)
         self._input = self._session.get_inputs()[0].name
 
     def forward(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
