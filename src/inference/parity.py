@@ -37,7 +37,7 @@ class Tolerance:
 
 
 # By precision. Measured on the shipped weights and 2,257 photographed words, logits from -11 to 18: fp16 is
-# off by up to 0.1 and reads all alike; int8 reads some 2 % otherwise, as often for the better as for the worse.
+# off by up to 0.1 and reads all alike; int8 reads some 2 % otherwise, for the better as often as not.
 TOLERANCES = {
     "fp32": Tolerance(1e-4),
     "fp16": Tolerance(0.25, 0.005, 0.005),
