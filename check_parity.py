@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from src.data.loader import EvalLoader
-from src.dataset import create_dataset
 from src.errors import UserError
 from src.inference.backend import open_backend
-from src.inference.parity import compare
-from src.metric import create_protocol
+from src.inference.parity import Parity, compare_on
 from src.model_utils.command import run_command
-from src.progress_bar import progress_bar
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("models", nargs="+", help=".mindir, .onnx or .ckpt files")
     parser.add_argument("--dataset", required=True, help="name of the data set or its layout")
     parser.add_argument("--dataset_path", required=True, help="its folder")
-    parser.add_argument("--tolerance", type=float, default=1e-4, help="largest difference of a logit")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        help="largest difference of a logit; by default that of the model's precision",
+    )
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--device_target", choices=("CPU", "GPU", "Ascend"), default="CPU")
     parser.add_argument("--device_id", type=int, default=0)
@@ -38,36 +38,35 @@ def _check(arguments: argparse.Namespace) -> int:
         raise UserError(f"batch_size is {arguments.batch_size}, must be at least 1")
     paths = [arguments.reference, *arguments.models]
     backends = [open_backend(path, arguments.device_target, arguments.device_id) for path in paths]
-    artifact = backends[0].artifact
-    dataset = create_dataset(
-        arguments.dataset,
-        arguments.dataset_path,
-        split="test",
-        charset=artifact.charset,
-        preprocessing=artifact.preprocessing,
-        for_training=False,
-    )
-    loader = EvalLoader(dataset, arguments.batch_size)
-    protocol = create_protocol("auto", artifact.charset)
-    with progress_bar(loader, total=len(loader), unit="batch", desc="comparing", leave=False) as batches:
-        results = compare(backends[0], backends[1:], batches, protocol)
-    rows = [{"model": path, **asdict(result)} for path, result in zip(paths, results, strict=True)]
+    results = compare_on(backends, arguments.dataset, arguments.dataset_path, arguments.batch_size)
     if arguments.result_json:
+        rows = [{"model": path, **asdict(result)} for path, result in zip(paths, results, strict=True)]
         Path(arguments.result_json).write_text(json.dumps(rows, indent=2), encoding="utf-8")
-    for row in rows:
-        print(
-            f"{row['model']}: largest logit difference {row['max_difference']:.2e}, "
-            f"{row['differing_texts']} of {row['images']} texts differ, "
-            f"word accuracy {row['word_accuracy']:.2%}"
-        )
-    if all(result.is_within(arguments.tolerance) for result in results):
-        print(f"parity: within {arguments.tolerance:g}")
-        return 0
-    print(
-        f"error: parity: a model differs by more than {arguments.tolerance:g} or reads differently",
-        file=sys.stderr,
-    )
-    return 1
+    return report_parity(paths, results, arguments.tolerance)
+
+
+def report_parity(paths: Sequence[str], results: Sequence[Parity], logit: float | None = None) -> int:
+    """Prints a line a model and whether all keep their limits; 0 if they do, 1 if not.
+
+    Args:
+        paths: The models' files.
+        results: One a file, of `compare_on`.
+        logit: Largest difference of a logit; None for that of each model's precision.
+    """
+    for path, result in zip(paths, results, strict=True):
+        print(result.line(path))
+    limits = [result.tolerance(logit) for result in results]
+    outside = [
+        (path, limit)
+        for path, result, limit in zip(paths, results, limits, strict=True)
+        if not result.is_within(limit)
+    ]
+    for path, limit in outside:
+        reads = "" if limit.texts else " or reads differently"
+        print(f"error: parity: {path} differs by more than {limit}{reads}", file=sys.stderr)
+    if not outside:
+        print(f"parity: within {'; '.join(dict.fromkeys(str(limit) for limit in limits[1:]))}")
+    return 1 if outside else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Reading speed beside PyTorch: MindSpore, ONNX Runtime and PyTorch with the same weights, in words a second.
+"""Reading speed: MindSpore, ONNX Runtime in each precision and PyTorch, the same weights, in words a second.
 
     python benchmarks/infer.py [--torch_python /path/to/python] [--checkpoint_path F.ckpt] [--images FOLDER]
 
-Measured at batch 1 and 64: the network only, and everything from encoded image bytes to text. Each engine
-runs in a process of its own, in turns. PyTorch reads with the preprocessing and decoder of the others, for
-which its interpreter needs OpenCV and Pillow; without them it is measured on the network only.
+int8 is calibrated on rendered words. Measured at batch 1 and 64: the network only, and everything from
+encoded image bytes to text. Each engine runs in a process of its own, in turns. PyTorch reads with the
+preprocessing and decoder of the others, for which its interpreter needs OpenCV and Pillow; without them it is
+measured on the network only.
 """
 
 import argparse
@@ -31,6 +32,8 @@ MINDSPORE, ONNX, TORCH_LAST, TORCH_PLAIN = (
     "PyTorch, channels-last",
     "PyTorch, plain",
 )
+ONNX_PRECISIONS = {ONNX: "fp32", f"{ONNX}, fp16": "fp16", f"{ONNX}, int8": "int8"}
+CALIBRATION_WORDS = 128
 TASKS = {"network": "network only", "read": "bytes to text"}
 ENDINGS = (".jpg", ".jpeg", ".png")
 
@@ -41,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.engine:
         return _run_engine(args)
     python = torch_python(args.torch_python)
-    started = {MINDSPORE: sys.executable, ONNX: sys.executable}
+    started = dict.fromkeys([MINDSPORE, *ONNX_PRECISIONS], sys.executable)
     if python:
         started |= {TORCH_LAST: python, TORCH_PLAIN: python}
     else:
@@ -132,6 +135,7 @@ def _compare(engines: Engines, can_read: list[str], args: argparse.Namespace) ->
                     "batch_size": batch_size,
                     "engine": name,
                     "words_per_second": args.words / statistics.median(seconds[name]),
+                    "ratio_to_fp32": paired_ratio(seconds[ONNX], seconds[name]),
                     "ratio_to_best_pytorch": paired_ratio(seconds[best], seconds[name]) if best else None,
                 }
             )
@@ -158,10 +162,15 @@ def _print(result: dict[str, Any]) -> None:
                 str(row["batch_size"]),
                 row["engine"],
                 f"{row['words_per_second']:.0f}",
+                f"{row['ratio_to_fp32']:.2f}",
                 "" if ratio is None else f"{ratio:.2f}",
             ]
         )
-    print(markdown_table(["what", "batch", "engine", "words/s", "ratio to PyTorch's best"], rows))
+    print(
+        markdown_table(
+            ["what", "batch", "engine", "words/s", "ratio to fp32", "ratio to PyTorch's best"], rows
+        )
+    )
     for name, difference in result["logits_max_difference"].items():
         if name != MINDSPORE:
             print(f"logits, {name} against MindSpore: max |difference| {difference:.1e}")
@@ -195,10 +204,10 @@ def _run_engine(args: argparse.Namespace) -> int:
     def prepare() -> dict[str, Any]:
         if args.engine == MINDSPORE:
             prepared["backend"] = _create_mindspore(args, folder)
-        elif args.engine == ONNX:
+        elif args.engine in ONNX_PRECISIONS:
             from src.inference.backend import open_backend
 
-            prepared["backend"] = open_backend(str(folder / "network.onnx"))
+            prepared["backend"] = open_backend(str(folder / f"{ONNX_PRECISIONS[args.engine]}.onnx"))
         else:
             prepared["backend"] = _create_torch(args, folder)
         prepared["inputs"] = rng.uniform(-1, 1, (64, 3, *_size(folder))).astype(np.float32)
@@ -259,8 +268,20 @@ def _create_mindspore(args: argparse.Namespace, folder: Path) -> Any:
         backend = evaluation_backend(Artifact(Charset(), Preprocessing(), spec))
     np.savez(folder / "weights.npz", **network_weights(backend.network))
     (folder / "artifact.json").write_text(backend.artifact.to_json(), encoding="utf-8")
-    export_model(backend, str(folder / "network.onnx"), "ONNX", "CPU")
+    for precision in ONNX_PRECISIONS.values():
+        images = [_rendered_images(backend.artifact)] if precision == "int8" else []
+        export_model(backend, str(folder / f"{precision}.onnx"), "ONNX", "CPU", precision, images)
     return backend
+
+
+def _rendered_images(artifact: Any) -> npt.NDArray[np.float32]:
+    """Rendered words to calibrate on, (N, 3, H, W); none of them is measured."""
+    from src.data.preprocess import preprocess
+    from src.synth.render import create_renderer
+
+    renderer = create_renderer(charset=artifact.charset, split="all", seed=1)  # `_write_images` takes 0
+    words = [renderer.render(number)[0] for number in range(CALIBRATION_WORDS)]
+    return np.stack([preprocess(image, artifact.preprocessing) for image in words])
 
 
 def _create_torch(args: argparse.Namespace, folder: Path) -> TorchBackend:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")  # read when MindSpore is imported: errors only
+# Read when onnx is imported, which some test files do before MindSpore; see src/inference/protobuf.py.
+os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
 
 import cv2
 import numpy as np

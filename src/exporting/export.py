@@ -2,25 +2,34 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
-import onnx
 
 from src.errors import UserError
 from src.exporting.formats import check_format
 from src.exporting.ms_backend import MindSporeBackend
+from src.exporting.precision import Images, quantize, to_half
 from src.inference.artifact import description_path
-from src.inference.onnx_graph import build_onnx
+from src.inference.onnx_graph import build_onnx, serialize
 from src.training.checkpoint import Weights, network_weights, save_checkpoint
 
 _logger = logging.getLogger(__name__)
 
 
-def export_model(backend: MindSporeBackend, file_name: str, file_format: str, device_target: str) -> Path:
+def export_model(
+    backend: MindSporeBackend,
+    file_name: str,
+    file_format: str,
+    device_target: str,
+    precision: str = "fp32",
+    calibration: Iterable[Images] = (),
+) -> Path:
     """Writes the network of a checkpoint; the file appears whole or not at all.
 
     Args:
@@ -30,6 +39,8 @@ def export_model(backend: MindSporeBackend, file_name: str, file_format: str, de
             width, description in its metadata) AIR (the artifact's sizes at batch 1) or
             CKPT (the weights alone, in half precision, to hand on).
         device_target: The device that MindSpore runs on.
+        precision: "fp32"; for ONNX also "fp16" or "int8".
+        calibration: For int8, batches (N, 3, H, W) of preprocessed images.
 
     Returns:
         The file written.
@@ -37,12 +48,12 @@ def export_model(backend: MindSporeBackend, file_name: str, file_format: str, de
     Raises:
         UserError: If the format is not available or the file cannot be written.
     """
-    check_format(file_format, device_target)
+    check_format(file_format, device_target, precision)
     ending = f".{file_format.lower()}"
     target = Path(file_name if file_name.lower().endswith(ending) else file_name + ending)
     writers: dict[str, Callable[[MindSporeBackend, Path], None]] = {
         "MINDIR": _write_mindir,
-        "ONNX": _write_onnx,
+        "ONNX": partial(_write_onnx, precision=precision, calibration=calibration),
         "AIR": _write_air,
         "CKPT": _write_small_checkpoint,
     }
@@ -88,12 +99,17 @@ def _write_air(backend: MindSporeBackend, path: Path) -> None:
     )
 
 
-def _write_onnx(backend: MindSporeBackend, path: Path) -> None:
-    onnx.save(build_onnx(network_weights(backend.network), backend.artifact), str(path))
+def _write_onnx(backend: MindSporeBackend, path: Path, precision: str, calibration: Iterable[Images]) -> None:
+    model = build_onnx(network_weights(backend.network), replace(backend.artifact, precision=precision))
+    if precision == "fp16":
+        model = to_half(model)
+    elif precision == "int8":
+        model = quantize(model, calibration)
+    path.write_bytes(serialize(model))
 
 
 def _write_small_checkpoint(backend: MindSporeBackend, path: Path) -> None:
     weights: Weights = {
         name: array.astype(np.float16) for name, array in network_weights(backend.network).items()
     }
-    save_checkpoint(str(path), weights, backend.artifact)
+    save_checkpoint(str(path), weights, replace(backend.artifact, precision="fp16"))

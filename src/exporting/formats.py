@@ -1,12 +1,13 @@
 """What a model can be exported to, and where."""
 
 from src.errors import UserError
+from src.inference.artifact import PRECISIONS
 
 FORMATS = ("MINDIR", "AIR", "ONNX", "CKPT")
 
 
-def check_format(file_format: str, device_target: str) -> None:
-    """Raises UserError if the format is unknown or cannot be written on this device."""
+def check_format(file_format: str, device_target: str, precision: str = "fp32") -> None:
+    """Raises UserError if the format is unknown, or cannot be written on this device or in this precision."""
     if file_format not in FORMATS:
         raise UserError(f"file_format is {file_format!r}, must be one of {', '.join(FORMATS)}")
     if file_format == "AIR" and device_target != "Ascend":
@@ -14,3 +15,7 @@ def check_format(file_format: str, device_target: str) -> None:
             f"file_format AIR needs device_target Ascend, not {device_target}: MindSpore writes AIR on "
             "Ascend hardware only; MINDIR and ONNX can be exported anywhere"
         )
+    if precision not in PRECISIONS:
+        raise UserError(f"precision is {precision!r}, must be one of {', '.join(PRECISIONS)}")
+    if precision != "fp32" and file_format != "ONNX":
+        raise UserError(f"precision {precision} needs file_format ONNX, not {file_format}")

@@ -17,6 +17,7 @@ from src.text.charset import Charset
 FORMAT_VERSION = 1
 BATCH_NORM_EPSILON = 1e-4  # of every network
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
+PRECISIONS = ("fp32", "fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Artifact:
         versions: Package name -> version that wrote it.
         training: Free facts about the run (data set, seed, accuracy), for people.
         task: The decoder family; only "ctc" so far.
+        precision: What the file keeps its weights in, one of `PRECISIONS`; `weights_sha256` is that of the
+            weights it was made from.
     """
 
     charset: Charset
@@ -51,6 +54,7 @@ class Artifact:
     versions: Mapping[str, str] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     task: str = "ctc"
+    precision: str = "fp32"
 
     def to_json(self, indent: int | None = None) -> str:
         """JSON text, readable by people, that `from_json` turns back into an equal description."""
@@ -66,6 +70,7 @@ class Artifact:
                 "network": asdict(self.network),
                 "step": self.step,
                 "weights_sha256": self.weights_sha256,
+                "precision": self.precision,
                 "versions": dict(self.versions),
                 "training": dict(self.training),
             },
@@ -123,7 +128,10 @@ class Artifact:
                 versions=values["versions"],
                 training=values["training"],
                 task=values["task"],
+                precision=values.get("precision", "fp32"),  # earlier versions wrote none
             )
+            if artifact.precision not in PRECISIONS:
+                raise UserError(f"precision {artifact.precision!r} is none of {', '.join(PRECISIONS)}")
             blank, classes = values["blank"], values["num_classes"]
             if (blank, classes) != (artifact.charset.blank, artifact.charset.num_classes):
                 raise UserError(
@@ -132,7 +140,7 @@ class Artifact:
                 )
         except UserError as error:
             raise UserError(f"{origin}: {error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{origin}: its description is damaged ({error!r})") from None
         return artifact
 

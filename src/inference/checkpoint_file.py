@@ -79,12 +79,12 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
 
 
 def as_computed(artifact: Artifact, weights: Weights) -> Artifact:
-    """The description of a network in memory: its hash is that of float32 weights, whatever the file holds.
+    """The description of a network in memory: float32 weights and their hash, whatever the file holds.
 
     Exports and calibrations made from a file in half precision carry this hash.
     """
     computed = {name: array.astype(np.float32) for name, array in weights.items()}
-    return replace(artifact, weights_sha256=hash_weights(computed))
+    return replace(artifact, weights_sha256=hash_weights(computed), precision="fp32")
 
 
 def _read_entries(path: str) -> dict[str, npt.NDArray[np.generic] | str]:

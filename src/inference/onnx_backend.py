@@ -1,5 +1,8 @@
 """ONNX Runtime as the engine."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
@@ -7,6 +10,7 @@ import onnxruntime
 from src.errors import UserError
 from src.inference.artifact import METADATA_KEY, Artifact
 from src.inference.checkpoint_file import CheckpointFile, as_computed
+from src.inference.onnx_digest import check_digest
 from src.inference.protobuf import prepare_protobuf
 
 _PROVIDERS = {
@@ -26,7 +30,8 @@ class OnnxBackend:
         model: The content of an ONNX file made in memory; None reads `path`.
 
     Raises:
-        UserError: If the file is damaged, is not one of ours, or the provider is missing.
+        UserError: If the file is damaged or changed, is not one of ours, names another file for its weights,
+            or the provider is missing.
     """
 
     name = "ONNX Runtime"
@@ -44,25 +49,30 @@ class OnnxBackend:
             )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # A model that names another file for its weights would have ONNX Runtime read that file. Ours name
+        # none, so the folder in which such files are looked for is one that holds nothing.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         provider_options = [{"device_id": str(device_id)}] + [{}] * (len(wanted) - 1)
+        content = _read(path) if model is None else model
         try:
             self._session = onnxruntime.InferenceSession(
-                model or path,
+                content,
                 options,
                 providers=wanted,
                 provider_options=provider_options if len(wanted) > 1 else None,
             )
         except Exception as error:  # ONNX Runtime raises a family of its own without a common base
             raise UserError(f"{path}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
-        description = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        if description is None:
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if METADATA_KEY not in metadata:
             raise UserError(f"{path}: carries no self-description; export it with export.py")
-        self.artifact = Artifact.from_json(description, path)
+        self.artifact = Artifact.from_json(metadata[METADATA_KEY], path)
         classes = self._session.get_outputs()[0].shape[-1]
         if classes != self.artifact.charset.num_classes:
             raise UserError(
                 f"{path}: has {classes} classes, but its description has {self.artifact.charset.num_classes}"
             )
+        check_digest(content, metadata, path)
         self._input = self._session.get_inputs()[0].name
 
     def forward(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -79,8 +89,14 @@ def open_weights(path: str, checkpoint: CheckpointFile) -> OnnxBackend:
     if checkpoint.artifact is None:
         raise ValueError(f"{path} carries no self-description")
     prepare_protobuf()
-    from src.inference.onnx_graph import build_onnx
+    from src.inference.onnx_graph import build_onnx, serialize
 
     artifact = as_computed(checkpoint.artifact, checkpoint.weights)
-    model = build_onnx(checkpoint.weights, artifact)
-    return OnnxBackend(path, model=model.SerializeToString())
+    return OnnxBackend(path, model=serialize(build_onnx(checkpoint.weights, artifact)))
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from src.errors import UserError
 from src.inference.artifact import BATCH_NORM_EPSILON, METADATA_KEY, Artifact
+from src.inference.onnx_digest import DIGEST_KEY, PLACEHOLDER, fill_in_digest
 from src.inference.weights import Arrays
 
 OPSET = 17
@@ -63,6 +64,14 @@ def build_onnx(weights: Arrays, artifact: Artifact) -> onnx.ModelProto:
     helper.set_model_props(model, {METADATA_KEY: artifact.to_json()})
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def serialize(model: onnx.ModelProto) -> bytes:
+    """The content of the model's file, with the digest that `check_digest` looks at in the metadata."""
+    described = onnx.ModelProto()
+    described.CopyFrom(model)
+    described.metadata_props.add(key=DIGEST_KEY, value=PLACEHOLDER)
+    return fill_in_digest(described.SerializeToString())
 
 
 class _Graph:

@@ -33,6 +33,7 @@ _LEAST: dict[str, int] = {
     "device_id": 0,
     "num_parallel_workers": 0,
     "report_images": 0,
+    "calibration_images": 1,
     "ordered_epochs": 0,
     "overfit_batches": 0,
     "diagnose_blank_steps": 0,

@@ -108,6 +108,88 @@ def test_a_damaged_model_is_refused_by_every_program(
         assert_refused(run_program(eval_onnx.main, *options, f"--file_name={path}"), f"{path}: ")
 
 
+# A protobuf field of that number and wire type 2, which announces 2 GB and ends.
+HUGE_HEADER = b"\xff\xff\xff\xff\x07"
+FOREIGN = {
+    "empty": b"",
+    "text": b"no model at all\n",
+    "huge first field": b"\x0a" + HUGE_HEADER,
+    "huge graph": b"\x08\x08\x3a" + HUGE_HEADER,
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("ending", ["ckpt", "mindir", "onnx"])
+def test_a_foreign_file_is_refused(
+    run_program: Run, copied, words_folder: Path, ending: str, content: bytes
+) -> None:
+    path = copied(ending)
+    path.write_bytes(content)
+    assert_refused(run_program(predict.main, words_folder, f"--model={path}"), f"{path}: ")
+
+
+def test_a_model_under_the_ending_of_another_format_is_refused(
+    run_program: Run, tiny_models, copied, words_folder: Path
+) -> None:
+    for ending in ("ckpt", "mindir", "onnx"):
+        path = copied(ending)
+        for other in {"ckpt", "mindir", "onnx"} - {ending}:
+            path.write_bytes(tiny_models["V2"].file(other).read_bytes())
+            assert_refused(run_program(predict.main, words_folder, f"--model={path}"), f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        (b"\xff\xfe\x00", "its description is damaged"),
+        (b"[" * 100_000, "its description is damaged"),
+        (b"{}", "its description is damaged"),
+    ],
+)
+def test_a_damaged_description_of_a_mindir_is_refused(
+    run_program: Run, copied, words_folder: Path, description: bytes, message: str
+) -> None:
+    path = copied("mindir")
+    path.with_suffix(".json").write_bytes(description)
+    outcome = run_program(predict.main, words_folder, f"--model={path}")
+    assert_refused(outcome, f"{path.with_suffix('.json')}: {message}")
+
+
+def test_the_description_of_another_mindir_is_refused(
+    run_program: Run, tiny_models, copied, words_folder: Path
+) -> None:
+    path = copied("mindir")
+    other = tiny_models["V1"].mindir.with_suffix(".json")
+    path.with_suffix(".json").write_bytes(other.read_bytes())
+    outcome = run_program(predict.main, words_folder, f"--model={path}")
+    assert_refused(outcome, f"{path}: its parameters do not have the hash in {path.with_suffix('.json')}")
+
+
+@pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "{folder}/weights.bin"])
+def test_an_onnx_file_that_keeps_weights_in_another_file_is_refused(
+    run_program: Run, copied, words_folder: Path, monkeypatch: pytest.MonkeyPatch, location: str
+) -> None:
+    import onnx
+
+    from src.inference.onnx_digest import DIGEST_KEY
+    from src.inference.onnx_graph import serialize
+
+    path = copied("onnx")
+    model = onnx.load(path)
+    (digest,) = [entry for entry in model.metadata_props if entry.key == DIGEST_KEY]
+    model.metadata_props.remove(digest)
+    tensor = model.graph.initializer[0]
+    for folder in (path.parent, path.parent.parent):  # the file is there and holds what it should
+        (folder / "weights.bin").write_bytes(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location.format(folder=path.parent))
+    path.write_bytes(serialize(model))
+    monkeypatch.chdir(path.parent)
+    outcome = run_program(predict.main, words_folder, f"--model={path}")
+    assert_refused(outcome, f"{path}: ONNX Runtime cannot load it: ", "External data path")
+
+
 @pytest.mark.parametrize("ending", ["ckpt", "mindir"])
 def test_changed_weights_are_refused(
     run_program: Run, copied, tiny_models, words_folder: Path, ending: str

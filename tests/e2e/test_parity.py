@@ -1,13 +1,21 @@
 """check_parity.py: equal models pass, a different one is named and fails."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import Run, TinyModel, assert_refused
+from onnx import ModelProto, load, numpy_helper
 
 import check_parity
+import export
+import predict
+from src.inference.artifact import METADATA_KEY
+from src.inference.onnx_backend import OnnxBackend
+from src.inference.onnx_digest import DIGEST_KEY
+from src.inference.onnx_graph import build_onnx, serialize
 from src.inference.parity import Parity, compare
 from src.training.checkpoint import read_checkpoint, save_checkpoint
 
@@ -64,10 +72,33 @@ def test_models_of_another_network_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("difference", "differing", "expected"), [(1e-4, 0, True), (1.1e-4, 0, False), (0.0, 1, False)]
+    ("precision", "difference", "differing", "loss", "expected"),
+    [
+        ("fp32", 1e-4, 0, 0.0, True),
+        ("fp32", 1.1e-4, 0, 0.0, False),
+        ("fp32", 0.0, 1, 0.0, False),
+        ("fp16", 0.25, 5, 0.005, True),
+        ("fp16", 0.26, 0, 0.0, False),
+        ("fp16", 0.0, 6, 0.0, False),
+        ("fp16", 0.0, 1, 0.006, False),
+        ("int8", 9.0, 100, 0.01, True),
+        ("int8", 0.0, 101, 0.0, False),
+        ("int8", 0.0, 11, 0.011, False),
+        ("int8", 0.0, 11, -0.5, True),  # reading better is no loss
+    ],
 )
-def test_parity_wants_close_logits_and_equal_texts(difference: float, differing: int, expected: bool) -> None:
-    assert Parity("engine", difference, differing, 8, 1.0).is_within(1e-4) is expected
+def test_each_precision_has_limits_on_logits_texts_and_accuracy(
+    precision: str, difference: float, differing: int, loss: float, expected: bool
+) -> None:
+    parity = Parity("engine", precision, difference, differing, 1000, 0.5, loss)
+    assert parity.is_within(parity.tolerance()) is expected
+
+
+def test_a_limit_on_the_logits_that_is_given_replaces_that_of_the_precision() -> None:
+    parity = Parity("engine", "int8", 2.0, 0, 1000, 0.5, 0.0)
+    assert parity.is_within(parity.tolerance(2.0))
+    assert not parity.is_within(parity.tolerance(1.9))
+    assert str(parity.tolerance(1.9)) == "1.9, 10.0% of the texts, 1 points of word accuracy"
 
 
 def test_compare_counts_differing_texts_over_all_batches(tiny_models: dict[str, TinyModel]) -> None:
@@ -96,3 +127,121 @@ def test_compare_counts_differing_texts_over_all_batches(tiny_models: dict[str, 
     first, second = compare(reference, [Shifted()], [batch, batch], protocol)
     assert (first.differing_texts, first.max_difference) == (0, 0)
     assert (second.differing_texts, second.images, second.word_accuracy) == (2, 6, 0.5)
+    assert (first.accuracy_loss, second.accuracy_loss) == (0, -0.5)
+
+
+@pytest.fixture
+def edited(onnx: Path, tmp_path: Path) -> Callable[[Callable[[ModelProto], None], bool], Path]:
+    """The tiny V2 model with something changed, and with a digest that fits the change if wanted."""
+
+    def edit(change: Callable[[ModelProto], None], fitting: bool) -> Path:
+        model = load(onnx)
+        change(model)
+        path = tmp_path / "edited.onnx"
+        if fitting:
+            (digest,) = [entry for entry in model.metadata_props if entry.key == DIGEST_KEY]
+            model.metadata_props.remove(digest)
+        path.write_bytes(serialize(model) if fitting else model.SerializeToString())
+        return path
+
+    return edit
+
+
+def nudge_weight(model: ModelProto) -> None:
+    (bias,) = [t for t in model.graph.initializer if t.name == "rnn.1.embedding.bias"]
+    array = numpy_helper.to_array(bias).copy()
+    array[5] += 0.01
+    bias.CopyFrom(numpy_helper.from_array(array, bias.name))
+
+
+def describe(**changed: object) -> Callable[[ModelProto], None]:
+    def change(model: ModelProto) -> None:
+        (entry,) = [entry for entry in model.metadata_props if entry.key == METADATA_KEY]
+        values = json.loads(entry.value)
+        for name, value in changed.items():
+            values[name] = values[name] | value if isinstance(value, dict) else value
+        entry.value = json.dumps(values)
+
+    return change
+
+
+PERMUTED = "bacdefghijklmnopqrstuvwxyz0123456789"
+CHANGES = {
+    "charset": (describe(charset=PERMUTED), f"was made with label_dict '{PERMUTED}', but label_dict 'abc"),
+    "mean": (describe(preprocessing={"mean": 0.0}), "was made with image_mean 0.0, but image_mean 127.5"),
+    "std": (describe(preprocessing={"std": 255.0}), "was made with image_std 255.0, but image_std 127.5"),
+    "channels": (
+        describe(preprocessing={"channel_order": "RGB"}),
+        "was made with image_channel_order 'RGB', but image_channel_order 'BGR'",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", [nudge_weight, *(change for change, _ in CHANGES.values())])
+def test_a_changed_export_is_refused_on_loading(
+    run_program: Run, edited, onnx: Path, words_folder: Path, change: Callable[[ModelProto], None]
+) -> None:
+    path = edited(change, fitting=False)
+    message = f"{path}: its content does not have the graph_sha256 in its metadata: damaged or changed"
+    data = ["--dataset=folder", f"--dataset_path={words_folder}"]
+    assert_refused(run_program(check_parity.main, onnx, path, *data), message)
+    assert_refused(run_program(predict.main, words_folder, f"--model={path}"), message)
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES.values(), ids=CHANGES)
+def test_another_charset_or_normalisation_fails_even_with_a_fitting_digest(
+    run_program: Run, edited, onnx: Path, words_folder: Path, change, message: str
+) -> None:
+    path = edited(change, fitting=True)
+    data = ["--dataset=folder", f"--dataset_path={words_folder}"]
+    assert_refused(run_program(check_parity.main, onnx, path, *data), message)
+
+
+def test_a_nudged_weight_fails_even_with_a_fitting_digest(
+    run_program: Run, edited, onnx: Path, words_folder: Path
+) -> None:
+    path = edited(nudge_weight, fitting=True)
+    data = ["--dataset=folder", f"--dataset_path={words_folder}"]
+    outcome = run_program(check_parity.main, onnx, path, *data)
+    assert outcome.status == 1
+    assert f"{path}: largest logit difference 1.00e-02, 0 of 8 texts differ" in outcome.out
+    assert f"error: parity: {path} differs by more than 0.0001 or reads differently" in outcome.err
+    assert run_program(check_parity.main, onnx, path, *data, "--tolerance=0.011").status == 0
+
+
+@pytest.mark.slow
+def test_export_ends_with_status_1_if_the_export_differs(
+    run_program: Run, tiny_models, words_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from src.exporting import export as exporting
+
+    def build_nudged(*arguments: object) -> ModelProto:
+        model = build_onnx(*arguments)
+        nudge_weight(model)
+        return model
+
+    monkeypatch.setattr(exporting, "build_onnx", build_nudged)
+    outcome = run_program(
+        export.main,
+        f"--ckpt_file={tiny_models['V2'].checkpoint}",
+        f"--file_name={tmp_path / 'm'}",
+        "--file_format=ONNX",
+        "--device_target=CPU",
+        "--verify=folder",
+        f"--verify_path={words_folder}",
+    )
+    assert outcome.status == 1
+    assert f"{tmp_path / 'm.onnx'}: largest logit difference 1.00e-02" in outcome.out
+    assert "differs by more than 0.0001" in outcome.err
+
+
+def test_an_export_of_an_earlier_version_loads_with_a_warning(
+    onnx: Path, tmp_path: Path, log: list[str]
+) -> None:
+    model = load(onnx)
+    (digest,) = [entry for entry in model.metadata_props if entry.key == DIGEST_KEY]
+    model.metadata_props.remove(digest)
+    path = tmp_path / "old.onnx"
+    path.write_bytes(model.SerializeToString())
+    OnnxBackend(str(path))
+    assert log == [f"{path}: carries no graph_sha256, so it is not known whether it was changed"]

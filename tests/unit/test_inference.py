@@ -45,6 +45,7 @@ def test_a_description_is_read_back_equal() -> None:
         ({"network": {"depth": 3}}, "a.json: its description is damaged"),
         ({"preprocessing": []}, "a.json: preprocessing description: missing"),
         ({"charset": "aa"}, "a.json: the charset (label_dict) repeats 'a'"),
+        ({"precision": "int4"}, "a.json: precision 'int4' is none of fp32, fp16, int8"),
         ({"blank": 0}, "a.json: blank 0 of 6 classes contradicts its charset of 5 characters"),
         ({"num_classes": 37}, "a.json: blank 5 of 37 classes contradicts its charset of 5 characters"),
     ],
@@ -56,12 +57,18 @@ def test_a_damaged_description_is_refused(change: dict, message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("field", sorted(json.loads(ARTIFACT.to_json())))
+@pytest.mark.parametrize("field", sorted(json.loads(ARTIFACT.to_json()).keys() - {"precision"}))
 def test_a_description_without_a_field_is_refused_with_its_name(field: str) -> None:
     values = json.loads(ARTIFACT.to_json())
     del values[field]
     with pytest.raises(UserError, match=rf"^a\.json: its description is damaged .*{field}"):
         Artifact.from_json(json.dumps(values), "a.json")
+
+
+def test_a_description_of_an_earlier_version_is_that_of_a_model_in_fp32() -> None:
+    values = json.loads(ARTIFACT.to_json())
+    del values["precision"]
+    assert Artifact.from_json(json.dumps(values), "a.json") == ARTIFACT
 
 
 def test_a_description_that_is_no_json_is_refused() -> None:
