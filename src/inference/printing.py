@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 from src.inference.recognizer import Recognition
 
@@ -40,14 +41,20 @@ def tab_separated(results: Iterable[Recognition], shows_rejected: bool = False) 
 def json_list(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
     """One list of objects with the fields of `Recognition`."""
     del shows_rejected
-    yield json.dumps([asdict(r) for r in results], ensure_ascii=False, indent=1)
+    yield json.dumps([_record(r) for r in results], ensure_ascii=False, indent=1)
 
 
 def json_lines(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
     """One object a line, each as soon as it is there."""
     del shows_rejected
     for r in results:
-        yield json.dumps(asdict(r), ensure_ascii=False)
+        yield json.dumps(_record(r), ensure_ascii=False)
+
+
+def _record(recognition: Recognition) -> dict[str, Any]:
+    record = asdict(recognition)
+    del record["strip"]  # for pages, not for lines
+    return record
 
 
 Printer = Callable[[Iterable[Recognition], bool], Iterator[str]]

@@ -19,11 +19,34 @@ from src.text.alignment import align
 from src.text.ctc import Floats, log_softmax
 from src.text.decoder import Decoded, Decoder
 from src.text.greedy import GreedyDecoder
+from src.text.strip import Strip, create_strip
 
 Image = str | Path | bytes | npt.NDArray[np.uint8]
 
 _WIDTH_STEP = 16  # pixels: few enough widths that images still share batches
 _LARGEST_WIDTH = 4096  # pixels; wider images are squeezed
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of an image beside its text and confidence.
+
+    Attributes:
+        top_k: Texts: the reading and `top_k - 1` alternatives.
+        characters: Whether confidence and position of each character are.
+        strip: Whether the class probabilities over time are.
+
+    Raises:
+        UserError: If `top_k` is below 1.
+    """
+
+    top_k: int = 1
+    characters: bool = False
+    strip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise UserError(f"top_k is {self.top_k}, must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -64,6 +87,7 @@ class Recognition:
         rejected: Whether the confidence is below the recogniser's threshold.
         alternatives: The next most probable texts, as many as were asked for.
         characters: The characters of the text, if they were asked for.
+        strip: The class probabilities over time, if they were asked for.
     """
 
     name: str
@@ -73,6 +97,7 @@ class Recognition:
     rejected: bool = False
     alternatives: tuple[Alternative, ...] = ()
     characters: tuple[Character, ...] = ()
+    strip: Strip | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +108,13 @@ class PreparedImage:
         name: What its result is called.
         pixels: (3, H, W) float32, the network's input.
         width: Of the image as given, in pixels.
+        wanted: What is wanted of it.
     """
 
     name: str
     pixels: npt.NDArray[np.float32]
     width: int
+    wanted: Wanted
 
 
 class Recognizer:
@@ -122,16 +149,14 @@ class Recognizer:
         characters: bool = False,
         keep_ratio: bool = False,
     ) -> None:
-        for name, value in (("batch_size", batch_size), ("top_k", top_k)):
-            if value < 1:
-                raise UserError(f"{name} is {value}, must be at least 1")
+        if batch_size < 1:
+            raise UserError(f"batch_size is {batch_size}, must be at least 1")
         check_reject_below(reject_below)
         self.backend = backend
         self.batch_size = batch_size
         self.decoder = decoder or GreedyDecoder(backend.artifact.charset)
         self.reject_below = reject_below
-        self.top_k = top_k
-        self.characters = characters
+        self.wanted = Wanted(top_k, characters)
         self.keep_ratio = keep_ratio
 
     @classmethod
@@ -185,15 +210,21 @@ class Recognizer:
             for p in prepared:
                 yield next(read) if isinstance(p, PreparedImage) else p
 
-    def prepare(self, image: Image, name: str) -> PreparedImage:
+    def prepare(self, image: Image, name: str, wanted: Wanted | None = None) -> PreparedImage:
         """Decodes and resizes one image; may be called by several threads.
+
+        Args:
+            image: As for calling.
+            name: What its result is called.
+            wanted: What is wanted of it; None for what is wanted of every image.
 
         Raises:
             UnreadableImageError: If it cannot be decoded; the message begins with the name.
         """
         pixels = _decoded(image, name)
         width = pixels.shape[1]
-        return PreparedImage(name, preprocess(pixels, self._preprocessing(pixels)), width)
+        network_input = preprocess(pixels, self._preprocessing(pixels))
+        return PreparedImage(name, network_input, width, wanted or self.wanted)
 
     def read(self, images: Sequence[PreparedImage]) -> list[Recognition]:
         """Reads prepared images of any number and widths; those of one width share a batch."""
@@ -203,9 +234,8 @@ class Recognizer:
             by_width.setdefault(image.pixels.shape[2], []).append(number)
         for numbers in by_width.values():
             logits = self.backend.forward(np.stack([images[n].pixels for n in numbers]))
-            readings = self.decoder.best(logits, self.top_k)
-            for k, (n, found) in enumerate(zip(numbers, readings, strict=True)):
-                results[n] = self._recognition(images[n], found, logits[:, k])
+            for k, (n, reading) in enumerate(zip(numbers, self.decoder(logits), strict=True)):
+                results[n] = self._recognition(images[n], reading, logits[:, k])
         return [results[n] for n in range(len(images))]
 
     def _prepared(self, image: Image, number: int) -> PreparedImage | Recognition:
@@ -223,21 +253,31 @@ class Recognizer:
         width = min(_WIDTH_STEP * round(width / _WIDTH_STEP), _LARGEST_WIDTH)
         return replace(own, width=max(own.width, width))
 
-    def _recognition(self, image: PreparedImage, found: list[Decoded], logits: Floats) -> Recognition:
-        best, *others = found
-        return Recognition(
-            image.name,
-            best.text,
-            best.confidence,
-            rejected=best.confidence < self.reject_below,
-            alternatives=tuple(Alternative(other.text, other.confidence) for other in others),
-            characters=self._characters(best.text, logits, image) if self.characters else (),
+    def _recognition(self, image: PreparedImage, reading: Decoded, logits: Floats) -> Recognition:
+        """The result of an image with logits (T, C)."""
+        result = Recognition(
+            image.name, reading.text, reading.confidence, rejected=reading.confidence < self.reject_below
         )
+        wanted = image.wanted
+        if wanted.top_k > 1:
+            _, *others = self.decoder.best(logits[:, None], wanted.top_k)[0]
+            result = replace(
+                result, alternatives=tuple(Alternative(other.text, other.confidence) for other in others)
+            )
+        if wanted.characters or wanted.strip:
+            charset = self.backend.artifact.charset
+            log_probs = log_softmax(logits / self.decoder.temperature)
+            target = charset.encode(reading.text).tolist()
+            if wanted.characters:
+                result = replace(result, characters=self._characters(target, log_probs, image))
+            if wanted.strip:
+                result = replace(result, strip=create_strip(np.exp(log_probs), target, charset.blank))
+        return result
 
-    def _characters(self, text: str, logits: Floats, image: PreparedImage) -> tuple[Character, ...]:
+    def _characters(
+        self, target: Sequence[int], log_probs: Floats, image: PreparedImage
+    ) -> tuple[Character, ...]:
         charset = self.backend.artifact.charset
-        log_probs = log_softmax(logits / self.decoder.temperature)
-        target = charset.encode(text).tolist()
         width = image.pixels.shape[2]
         centres = time_step_centres(width) * image.width
         half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else image.width / 2

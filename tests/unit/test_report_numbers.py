@@ -24,10 +24,10 @@ from src.inference.report.statistics import (
     coverage_curve,
     reliability,
 )
-from src.inference.report.strip import create_strip
 from src.inference.report.training_log import EVAL_COLUMNS, TRAIN_COLUMNS, find_logs, read_curves
 from src.metric import classic_text
 from src.text.charset import Charset
+from src.text.strip import create_strip
 from src.training.progress import CSV_COLUMNS
 
 

@@ -13,9 +13,9 @@ from src.data.loader import load_batch
 from src.data.word_dataset import WordDataset
 from src.inference.backend import Backend
 from src.inference.evaluator import Prediction
-from src.inference.report.strip import Strip, create_strip
 from src.text.charset import Charset
 from src.text.ctc import log_softmax, text_log_probabilities
+from src.text.strip import Strip, create_strip
 
 Normalize = Callable[[str], str]
 
