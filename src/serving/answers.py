@@ -1,0 +1,180 @@
+"""What the server answers, as models: they make the JSON and its description under /docs."""
+
+import math
+
+from pydantic import BaseModel, Field
+
+from src.data.preprocess import time_step_centres
+from src.inference.backend import Backend
+from src.inference.report.strip import Strip
+from src.serving.batching import Result
+from src.text.alignment import Span
+from src.text.charset import Charset
+
+_DIGITS = 6  # of a probability
+
+
+class Alternative(BaseModel):
+    """A text that the image could say."""
+
+    text: str
+    confidence: float = Field(description="probability of the text, 0 to 1")
+
+
+class Character(BaseModel):
+    """One character of the reading."""
+
+    character: str
+    confidence: float = Field(description="probability of the character at its clearest step, 0 to 1")
+    first_step: int = Field(description="first time step, from 0")
+    last_step: int = Field(description="last time step, included")
+    left: float = Field(description="where its steps begin, as a share of the image's width")
+    right: float = Field(description="where they end")
+
+
+class Row(BaseModel):
+    """The probabilities of one class over time."""
+
+    character: str = Field(description="empty for the blank")
+    probabilities: list[float]
+
+
+class Step(BaseModel):
+    """The most probable class of one time step."""
+
+    character: str = Field(description="empty for the blank")
+    probability: float
+    emits: bool = Field(description="whether a new character begins here")
+
+
+class Alignment(BaseModel):
+    """What the network saw at every time step."""
+
+    centres: list[float] = Field(description="middle of each step, as a share of the image's width")
+    rows: list[Row] = Field(description="the classes that matter: the blank, then others as they come up")
+    steps: list[Step]
+
+
+class ImageResult(BaseModel):
+    """One image: its reading, or why there is none."""
+
+    name: str = Field(description="file name of the part of the form; 'image' for a body that is an image")
+    text: str
+    confidence: float = Field(description="probability of the text, 0 to 1")
+    rejected: bool = Field(description="whether the confidence is below the server's reject_below")
+    error: str | None = Field(default=None, description="why the image could not be read")
+    alternatives: list[Alternative] | None = Field(default=None, description="with top_k: the most probable texts")
+    characters: list[Character] | None = Field(default=None, description="with positions=true")
+    alignment: Alignment | None = Field(default=None, description="with alignment=true")
+
+
+class Answer(BaseModel):
+    """The images of a request, in their order."""
+
+    results: list[ImageResult]
+
+
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    detail: str
+
+
+class Health(BaseModel):
+    """The model that answers."""
+
+    status: str
+    model: str = Field(description="file name")
+    weights_sha256: str = Field(description="hash of its parameters; empty where its file states none")
+    version: str = Field(description="of the network")
+    precision: str
+    charset_size: int = Field(description="characters it can write")
+    image_width: int = Field(description="pixels that it sees")
+    image_height: int
+    time_steps: int
+    decoder: str
+
+
+def health(backend: Backend, model_name: str, decoder_name: str) -> Health:
+    """The description of a model that is ready."""
+    artifact = backend.artifact
+    return Health(
+        status="ready",
+        model=model_name,
+        weights_sha256=artifact.weights_sha256,
+        version=artifact.network.version,
+        precision="fp32",
+        charset_size=len(artifact.charset),
+        image_width=artifact.preprocessing.width,
+        image_height=artifact.preprocessing.height,
+        time_steps=artifact.preprocessing.time_steps,
+        decoder=decoder_name,
+    )
+
+
+def image_result(result: Result, charset: Charset, image_width: int) -> ImageResult:
+    """The JSON form of a result.
+
+    Args:
+        result: Of the reader.
+        charset: Names the classes.
+        image_width: Of the network's input, pixels.
+    """
+    reading, details = result.recognition, result.details
+    answer = ImageResult(
+        name=reading.name,
+        text=reading.text,
+        confidence=_rounded(reading.confidence),
+        rejected=reading.rejected,
+        error=reading.error or None,
+    )
+    if details is None:
+        return answer
+    if details.alternatives is not None:
+        answer.alternatives = [
+            Alternative(text=a.text, confidence=_rounded(a.confidence)) for a in details.alternatives
+        ]
+    if details.spans is not None:
+        answer.characters = _characters(reading.text, details.spans, image_width)
+    if details.strip is not None:
+        answer.alignment = _alignment(details.strip, charset, image_width)
+    return answer
+
+
+def _characters(text: str, spans: list[Span], image_width: int) -> list[Character]:
+    centres = time_step_centres(image_width)
+    half = 2 / image_width  # a step is 4 pixels wide
+    return [
+        Character(
+            character=character,
+            confidence=_rounded(span.probability),
+            first_step=span.first,
+            last_step=span.last,
+            left=_rounded(centres[span.first] - half),
+            right=_rounded(centres[span.last] + half),
+        )
+        for character, span in zip(text, spans, strict=True)
+    ]
+
+
+def _alignment(strip: Strip, charset: Charset, image_width: int) -> Alignment:
+    names = [*charset.characters, ""]
+    best = strip.probabilities[[strip.classes.index(c) for c in strip.path], range(len(strip.path))]
+    return Alignment(
+        centres=[_rounded(c) for c in time_step_centres(image_width)],
+        rows=[
+            Row(character=names[c], probabilities=[_rounded(p) for p in row])
+            for c, row in zip(strip.classes, strip.probabilities, strict=True)
+        ],
+        steps=[
+            Step(character=names[c], probability=_rounded(p), emits=emits)
+            for c, p, emits in zip(strip.path, best, strip.emits, strict=True)
+        ],
+    )
+
+
+def _rounded(value: float) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"the model gives {number} for a probability: its weights are damaged")
+    return round(number, _DIGITS)
