@@ -63,7 +63,7 @@ class ImageResult(BaseModel):
     confidence: float = Field(description="probability of the text, 0 to 1")
     rejected: bool = Field(description="whether the confidence is below the server's reject_below")
     error: str | None = Field(default=None, description="why the image could not be read")
-    alternatives: list[Alternative] | None = Field(default=None, description="with top_k: the most probable texts")
+    alternatives: list[Alternative] | None = Field(default=None, description="with top_k: the best texts")
     characters: list[Character] | None = Field(default=None, description="with positions=true")
     alignment: Alignment | None = Field(default=None, description="with alignment=true")
 

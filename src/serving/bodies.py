@@ -15,7 +15,6 @@ from src.serving.limits import Limits
 RETRY = {"Retry-After": "1"}
 # What the client still sends would be taken for its next request.
 _CLOSE = {"Connection": "close"}
-_DISCARD_SECONDS = 2.0
 
 _HOW_TO_SEND = "send an image as the body, with a Content-Type of image/*, or several as multipart/form-data"
 
@@ -63,7 +62,7 @@ class BodyReader:
             message = f"the body did not arrive within {seconds:g} seconds"
             raise HTTPException(408, message, _CLOSE) from None
         except HTTPException as error:
-            await body.discard_rest(self._limits.body_bytes)
+            await body.discard_rest(self._limits.discard_seconds)
             error.headers = {**(error.headers or {}), **_CLOSE}
             raise
 
@@ -134,18 +133,16 @@ class _Body:
             self._has_ended = not message.get("more_body", False)
             yield message.get("body", b"")
 
-    async def discard_rest(self, most: int) -> None:
-        """Reads on for a moment: a client that is still sending when the connection closes sees no answer."""
+    async def discard_rest(self, seconds: float) -> None:
+        """Reads on for a while: a client that is still sending when the connection closes sees no answer."""
         if "expect" in self.headers and not self.held:  # it waits for permission, and has sent nothing
             return
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._read_away(most), _DISCARD_SECONDS)
+            await asyncio.wait_for(self._read_away(), seconds)
 
-    async def _read_away(self, most: int) -> None:
-        async for chunk in self.chunks():
-            most -= len(chunk)
-            if most < 0:
-                return
+    async def _read_away(self) -> None:
+        async for _ in self.chunks():
+            pass
 
 
 class _FormParser(MultiPartParser):

@@ -14,6 +14,7 @@ class Limits:
     Attributes:
         body_bytes: Of one request's body.
         body_seconds: In which a request's body must have arrived.
+        discard_seconds: For which the rest of a refused body is read away, so that its client sees why.
         header_seconds: In which a connection must have sent the head of its next request.
         request_images: In one request.
         waiting_images: Accepted and not yet answered, of all requests.
@@ -26,6 +27,7 @@ class Limits:
 
     body_bytes: int = 16 * MEBIBYTE
     body_seconds: float = 30.0
+    discard_seconds: float = 2.0
     header_seconds: float = 10.0
     request_images: int = 64
     waiting_images: int = 256

@@ -14,6 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from src.errors import UserError
 from src.serving.limits import Limits
 
+_LAST_PORT = 65535
+
 _logger = logging.getLogger(__name__)
 
 
@@ -27,6 +29,8 @@ def open_socket(host: str, port: int) -> socket.socket:
     Raises:
         UserError: If the address does not exist here or is in use.
     """
+    if port > _LAST_PORT:
+        raise UserError(f"port is {port}, must be at most {_LAST_PORT}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
@@ -36,9 +40,8 @@ def open_socket(host: str, port: int) -> socket.socket:
         except OSError:
             bound.close()
             raise
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot listen on host {host}, port {port}: {reason}") from None
+    except OSError as error:
+        raise UserError(f"cannot listen on host {host}, port {port}: {error.strerror}") from None
     return bound
 
 
@@ -70,8 +73,9 @@ def serve(server: uvicorn.Server, listener: socket.socket) -> None:
         KeyboardInterrupt: After SIGINT.
     """
     host, port = listener.getsockname()[:2]
-    _logger.info("serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     with _ending_at_sigterm(server):
+        listener.listen()  # whoever reads the next line may connect
+        _logger.info("serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
         server.run(sockets=[listener])
 
 

@@ -18,6 +18,7 @@ SCRIPTS = {
     "run_eval.sh": (4, 5),
     "run_eval_cpu.sh": (3, 3),
     "run_eval_onnx.sh": (3, 4),
+    "run_server.sh": (1, 2),
 }
 
 
@@ -58,6 +59,8 @@ def run_script(
         ("run_standalone_train.sh", ["synth", ".", "0", "TPU"], "PLATFORM is 'TPU'"),
         ("run_eval_cpu.sh", ["synth", ".", "gone.ckpt"], "gone.ckpt"),
         ("run_eval_onnx.sh", ["synth", ".", "gone.onnx"], "gone.onnx"),
+        ("run_server.sh", ["gone.onnx"], "gone.onnx"),
+        ("run_server.sh", ["pretrained", "first"], "PORT is 'first'"),
     ],
 )
 def test_a_script_names_the_argument_that_is_wrong(

@@ -1,0 +1,366 @@
+"""The web application: what it answers, what it refuses, and what it counts."""
+
+import re
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from conftest import WORDS, word_image
+from mangled_images import encoded, mangled_files, unusual_images
+from running_service import service, tiny_onnx, wait_for
+from starlette.testclient import TestClient
+from table_backend import TableBackend
+
+from src.data.preprocess import decode_image, preprocess
+from src.inference.onnx_backend import OnnxBackend
+from src.inference.recognizer import Recognizer
+from src.serving.limits import Limits
+from src.text.beam import BeamDecoder
+from src.text.calibration import CalibratedDecoder
+from src.text.charset import Charset
+from src.text.greedy import GreedyDecoder
+
+PNG = {"Content-Type": "image/png"}
+
+
+def word_png(word: str) -> bytes:
+    return cv2.imencode(".png", word_image(word))[1].tobytes()
+
+
+def form(images: dict[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("images", item) for item in images.items()]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    """The service of a table that knows two words, one of them not surely."""
+    backend = TableBackend({"cat": ("cat", 30.0), "moon": ("moon", 3.0)})
+    with service(Recognizer(backend, batch_size=4)) as running:
+        yield TestClient(running.app)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Recognizer:
+    return Recognizer(OnnxBackend("tiny", model=tiny_onnx()), batch_size=4)
+
+
+def test_one_image_as_the_body(client: TestClient) -> None:
+    answer = client.post("/recognize", content=word_png("cat"), headers=PNG)
+    assert answer.status_code == 200
+    (result,) = answer.json()["results"]
+    assert result == {"name": "image", "text": "cat", "confidence": 1.0, "rejected": False}
+
+
+def test_many_images_in_a_form_are_answered_in_order_and_broken_ones_beside_the_others(
+    client: TestClient,
+) -> None:
+    images = {"1.png": word_png("cat"), "2.png": b"nothing", "3.png": word_png("moon"), "4.png": b""}
+    answer = client.post("/recognize", files=form(images))
+    assert answer.status_code == 200
+    results = answer.json()["results"]
+    assert [r["name"] for r in results] == list(images)
+    assert [r["text"] for r in results] == ["cat", "", "moon", ""]
+    assert [r.get("error") for r in results] == [
+        None,
+        "2.png: not an image OpenCV can read (7 bytes)",
+        None,
+        "4.png: empty file (0 bytes)",
+    ]
+
+
+def test_answers_are_those_of_the_recognizer(tiny: Recognizer) -> None:
+    images = {f"{word}.png": word_png(word) for word in WORDS}
+    expected = tiny(list(images.values()))
+    with service(tiny) as running:
+        results = TestClient(running.app).post("/recognize", files=form(images)).json()["results"]
+    assert [r["text"] for r in results] == [r.text for r in expected]
+    assert [r["confidence"] for r in results] == pytest.approx([r.confidence for r in expected], abs=2e-6)
+    assert len({r.text for r in expected}) > 1
+
+
+def test_an_answer_does_not_depend_on_what_is_read_beside_it(tiny: Recognizer) -> None:
+    """Each image alone, and all at the same time from many clients in batches of all sizes."""
+    query = "/recognize?top_k=3&positions=true&alignment=true"
+    images = [word_png(word) for word in WORDS]
+    release = threading.Event()
+
+    class Held(TableBackend):
+        artifact = tiny.backend.artifact
+
+        def __init__(self) -> None:
+            pass
+
+        def forward(self, batch: np.ndarray) -> np.ndarray:
+            assert release.wait(20)
+            return tiny.backend.forward(batch)
+
+    with service(Recognizer(Held(), batch_size=4)) as running:
+        client = TestClient(running.app)
+
+        def ask(image: bytes) -> dict[str, object]:
+            return client.post(query, content=image, headers=PNG).json()["results"][0]
+
+        with ThreadPoolExecutor(2 * len(images)) as pool:
+            together = [pool.submit(ask, image) for image in images * 2]
+            wait_for(lambda: running.reader.waiting == 2 * len(images))
+            release.set()
+            crowded = [future.result() for future in together]
+        assert max(running.batches) == 4
+        assert sum(running.batches) == 2 * len(images)
+        running.batches.clear()
+        alone = [ask(image) for image in images]
+        assert running.batches == [1] * len(images)
+    for one, other in zip(alone * 2, crowded, strict=True):
+        assert one["text"] == other["text"]
+        assert one["confidence"] == pytest.approx(other["confidence"], abs=2e-6)
+        for kind in ("steps", "rows"):
+            for a, b in zip(one["alignment"][kind], other["alignment"][kind], strict=True):
+                assert a["character"] == b["character"]
+        assert [c["first_step"] for c in one["characters"]] == [c["first_step"] for c in other["characters"]]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_details_come_from_the_logits_of_the_reading_at_its_temperature(temperature: float) -> None:
+    backend, charset = TableBackend({"moon": ("moon", 3.0)}), Charset()
+    decoder = GreedyDecoder(charset)
+    if temperature != 1:
+        decoder = CalibratedDecoder(decoder, temperature)
+    with service(Recognizer(backend, decoder=decoder)) as running:
+        answer = TestClient(running.app).post(
+            "/recognize?top_k=2&positions=true&alignment=true", content=word_png("moon"), headers=PNG
+        )
+    (result,) = answer.json()["results"]
+    image = preprocess(decode_image(word_png("moon"), ""), backend.artifact.preprocessing)
+    logits = backend.forward(image[None]) / temperature
+    best = BeamDecoder(charset).best(logits, 2)[0]
+    assert [(a["text"], a["confidence"]) for a in result["alternatives"]] == [
+        (b.text, pytest.approx(b.confidence, abs=1e-6)) for b in best
+    ]
+    # The table has one class with the logit 3 and 36 with 0; letters at the steps 0, 2, 4 and 6.
+    peak = np.exp(3 / temperature) / (np.exp(3 / temperature) + 36)
+    assert result["text"] == "moon"
+    assert [(c["character"], c["first_step"], c["last_step"]) for c in result["characters"]] == [
+        ("m", 0, 0),
+        ("o", 2, 2),
+        ("o", 4, 4),
+        ("n", 6, 6),
+    ]
+    assert [c["confidence"] for c in result["characters"]] == pytest.approx([peak] * 4, abs=1e-6)
+    # A step is 4 of the 100 pixels wide; the first looks at the pixels around 4.
+    assert [(c["left"], c["right"]) for c in result["characters"]][:2] == [(0.02, 0.06), (0.1, 0.14)]
+    steps = result["alignment"]["steps"]
+    assert [s["character"] for s in steps] == ["m", "", "o", "", "o", "", "n", *[""] * 17]
+    assert [s["emits"] for s in steps] == [i in (0, 2, 4, 6) for i in range(24)]
+    assert result["alignment"]["centres"] == pytest.approx([(i + 1) / 25 for i in range(24)])
+    rows = {row["character"]: row["probabilities"] for row in result["alignment"]["rows"]}
+    assert rows["o"] == pytest.approx([peak if i in (2, 4) else (1 - peak) / 36 for i in range(24)], abs=1e-6)
+
+
+def test_readings_below_the_threshold_are_rejected() -> None:
+    with service(Recognizer(TableBackend({"moon": ("moon", 3.0)}), reject_below=0.5)) as running:
+        answer = TestClient(running.app).post("/recognize", content=word_png("moon"), headers=PNG)
+    (result,) = answer.json()["results"]
+    assert (result["rejected"], result["text"]) == (True, "moon")
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("empty.jpg", 422), ("half.jpg", 422), ("huge.png", 422), ("page.html", 415)]
+)
+def test_one_image_that_cannot_be_read_is_a_refusal(client: TestClient, name: str, status: int) -> None:
+    answer = client.post("/recognize", files=form({name: mangled_files()[name]}))
+    assert answer.status_code == status
+    assert answer.json()["detail"].startswith(f"{name}: ")
+
+
+def test_mangled_files_have_their_messages_and_the_server_lives(client: TestClient) -> None:
+    files = mangled_files()
+    assert len(files) >= 30
+    results = client.post("/recognize", files=form(files)).json()["results"]
+    assert [r["name"] for r in results] == list(files)
+    for result in results:
+        assert result["text"] == ""
+        assert re.fullmatch(rf"{re.escape(result['name'])}: .+", result["error"]), result
+    sizes = next(r["error"] for r in results if r["name"] == "huge.png")
+    assert sizes == "huge.png: 100000 x 100000 pixels, more than 67,108,864 pixels in all"
+    for name, data in files.items():
+        assert client.post("/recognize", files=form({name: data})).status_code in (415, 422), name
+    answer = client.post("/recognize", content=word_png("cat"), headers=PNG)
+    assert answer.json()["results"][0]["text"] == "cat"
+
+
+def test_images_of_unusual_modes_and_formats_are_read(client: TestClient) -> None:
+    results = client.post("/recognize", files=form(unusual_images())).json()["results"]
+    assert len(results) == 12
+    assert [r for r in results if "error" in r] == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "detail"),
+    [
+        ({}, 400, "the request holds no image"),
+        ({"headers": PNG}, 400, "the body is empty"),
+        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "Content-Type is 'text/plain'"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "boundary"),
+        (
+            {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
+            400,
+            "the form cannot be read",
+        ),
+        (
+            {
+                "content": b'--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nhalf',
+                "headers": {"Content-Type": "multipart/form-data; boundary=b"},
+            },
+            400,
+            "it ends before its last boundary",
+        ),
+        (
+            {"content": b"--b--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
+            400,
+            "no file",
+        ),
+        ({"files": {"a": (None, "text")}}, 400, "the field 'a' of the form is no file"),
+        ({"files": form({f"{i}.png": b"x" for i in range(65)})}, 400, "Maximum number of files is 64"),
+        ({"params": {"top_k": "11"}, "content": b"x", "headers": PNG}, 422, "top_k is '11'"),
+        ({"params": {"topk": "1"}, "content": b"x", "headers": PNG}, 422, "unknown parameter 'topk'"),
+        ({"params": {"positions": "much"}, "content": b"x", "headers": PNG}, 422, "positions is 'much'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_is_refused_with_what_is_wrong(
+    client: TestClient, request_: dict[str, object], status: int, detail: str
+) -> None:
+    answer = client.post("/recognize", **request_)
+    assert (answer.status_code, detail in answer.json()["detail"]) == (status, True), answer.text
+
+
+def test_too_large_a_body_is_refused_by_its_length_and_by_its_content() -> None:
+    limits = Limits(body_bytes=1000)
+    with service(Recognizer(TableBackend(["cat"])), limits) as running:
+        client = TestClient(running.app)
+        parts = iter([bytes(600), bytes(600)])  # no length is announced
+        for content in (bytes(1001), parts):
+            answer = client.post("/recognize", content=content, headers=PNG)
+            assert answer.status_code == 413
+            assert answer.json()["detail"] == "the body is larger than 1,000 bytes"
+        answer = client.post("/recognize", files=form({"a": bytes(1000)}))
+        assert answer.status_code == 413
+        assert client.post("/recognize", content=bytes(1000), headers=PNG).status_code == 415
+
+
+def test_a_full_queue_refuses_until_there_is_room() -> None:
+    release = threading.Event()
+
+    class Slow(TableBackend):
+        def forward(self, images: np.ndarray) -> np.ndarray:
+            assert release.wait(20)
+            return super().forward(images)
+
+    limits = Limits(request_images=2, waiting_images=2)
+    with service(Recognizer(Slow(["cat"]), batch_size=1), limits) as running:
+        client = TestClient(running.app)
+
+        def ask() -> int:
+            return client.post("/recognize", content=word_png("cat"), headers=PNG).status_code
+
+        with ThreadPoolExecutor(2) as pool:
+            accepted = [pool.submit(ask) for _ in range(2)]
+            wait_for(lambda: running.reader.waiting == 2)
+            refused = client.post("/recognize", content=word_png("cat"), headers=PNG)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert "crnn_waiting_images 2.0\n" in client.get("/metrics").text
+            release.set()
+            assert [future.result() for future in accepted] == [200, 200]
+        assert ask() == 200
+
+
+def test_a_failing_model_fails_its_batch_and_not_the_server(log: list[str]) -> None:
+    class Failing(TableBackend):
+        def forward(self, images: np.ndarray) -> np.ndarray:
+            if not self.batch_sizes:
+                self.batch_sizes.append(0)
+                raise RuntimeError("out of memory")
+            return super().forward(images)
+
+    with service(Recognizer(Failing(["cat"]))) as running:
+        client = TestClient(running.app, raise_server_exceptions=False)
+        failed = client.post("/recognize", content=word_png("cat"), headers=PNG)
+        assert (failed.status_code, failed.json()) == (500, {"detail": "the server failed; its log says why"})
+        assert log == ["a batch of 1 images could not be read"]
+        assert client.post("/recognize", content=word_png("cat"), headers=PNG).status_code == 200
+
+
+def test_metrics_count_requests_images_and_batches() -> None:
+    with service(Recognizer(TableBackend(["cat"]))) as running:
+        client = TestClient(running.app)
+        client.post("/recognize", content=word_png("cat"), headers=PNG)
+        client.post("/recognize", files=form({"1": word_png("cat"), "2": b"x", "3": b"y"}))
+        client.post("/recognize", content=b"x", headers=PNG)
+        client.get("/recognize")
+        client.get("/a/path/of/my/own")
+        text = client.get("/metrics").text
+    for line in (
+        'crnn_requests_total{path="/recognize",status="200"} 2.0',
+        'crnn_requests_total{path="/recognize",status="415"} 1.0',
+        'crnn_requests_total{path="/recognize",status="405"} 1.0',
+        'crnn_requests_total{path="other",status="404"} 1.0',
+        'crnn_images_total{result="read"} 2.0',
+        'crnn_images_total{result="unreadable"} 3.0',
+        "crnn_request_seconds_count 4.0",
+        "crnn_batch_images_count 2.0",
+        'crnn_batch_images_bucket{le="1.0"} 2.0',
+        "crnn_waiting_images 0.0",
+    ):
+        assert f"{line}\n" in text, line
+    assert "my/own" not in text
+
+
+def test_health_describes_the_model(client: TestClient) -> None:
+    assert client.get("/health").json() == {
+        "status": "ready",
+        "model": "tiny.onnx",
+        "weights_sha256": "aa",
+        "version": "V1",
+        "precision": "fp32",
+        "charset_size": 36,
+        "image_width": 100,
+        "image_height": 32,
+        "time_steps": 24,
+        "decoder": "greedy",
+    }
+
+
+def test_the_pages_load_nothing_from_elsewhere_and_run_no_foreign_script(client: TestClient) -> None:
+    for page in ("/", "/docs"):
+        answer = client.get(page)
+        assert (answer.status_code, "https://" in answer.text) == (200, False)
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "http" not in policy and "*" not in policy
+        links = re.findall(r'(?:src|href)="(/[^"]+)"', answer.text)
+        assert len(links) >= 3
+        for link in links:
+            assert client.get(link).status_code == 200, link
+    page = client.get("/")
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?! src=)|<style|\bon\w+=|style=", page.text)
+    script = client.get("/static/page.js").text
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org)", script
+    )
+
+
+def test_the_api_is_described(client: TestClient) -> None:
+    description = client.get("/openapi.json").json()
+    assert set(description["paths"]) == {"/recognize", "/health", "/metrics"}
+    post = description["paths"]["/recognize"]["post"]
+    assert set(post["requestBody"]["content"]) == {"multipart/form-data", "image/*"}
+    assert {p["name"] for p in post["parameters"]} == {"top_k", "positions", "alignment"}
+    assert {"200", "400", "408", "413", "415", "422", "503"} <= set(post["responses"])
+
+
+def test_the_jpeg_of_a_word_is_read_like_its_png(client: TestClient) -> None:
+    answer = client.post("/recognize", content=encoded(".jpg"), headers={"Content-Type": "image/jpeg"})
+    assert answer.status_code == 200
