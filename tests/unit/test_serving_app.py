@@ -159,6 +159,19 @@ def test_details_come_from_the_logits_of_the_reading_at_its_temperature(temperat
     assert rows["o"] == pytest.approx([peak if i in (2, 4) else (1 - peak) / 36 for i in range(24)], abs=1e-6)
 
 
+def test_alternatives_are_those_of_the_decoder_if_it_is_a_beam_search(tiny: Recognizer) -> None:
+    backend, found = tiny.backend, []
+    image = preprocess(decode_image(word_png("moon"), ""), backend.artifact.preprocessing)
+    for bonus in (0.0, 4.0):
+        decoder = BeamDecoder(Charset(), 5, length_bonus=bonus)
+        with service(Recognizer(backend, decoder=decoder)) as running:
+            answer = TestClient(running.app).post("/recognize?top_k=9", content=word_png("moon"), headers=PNG)
+        found.append([a["text"] for a in answer.json()["results"][0]["alternatives"]])
+        assert found[-1] == [reading.text for reading in decoder.best(backend.forward(image[None]), 9)[0]]
+        assert len(found[-1]) == 5
+    assert found[0] != found[1]
+
+
 def test_readings_below_the_threshold_are_rejected() -> None:
     with service(Recognizer(TableBackend({"moon": ("moon", 3.0)}), reject_below=0.5)) as running:
         answer = TestClient(running.app).post("/recognize", content=word_png("moon"), headers=PNG)
