@@ -61,6 +61,8 @@ def find_details(logits: Floats, reading: Decoded, decoder: Decoder, wanted: Wan
             word of a lexicon has alternatives outside of it, too.
         wanted: What to find.
     """
+    if wanted == NOTHING_WANTED:
+        return Details()
     temperature = decoder.temperature if isinstance(decoder, CalibratedDecoder) else 1.0
     log_probs = log_softmax(logits / temperature)
     charset = decoder.charset
