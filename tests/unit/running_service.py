@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from conftest import TINY_HIDDEN, TINY_SCALE
+from conftest import TINY_HIDDEN, TINY_SCALE, word_image
 from reference import random_weights
 from starlette.types import ASGIApp
 
@@ -23,6 +24,18 @@ from src.serving.limits import Limits
 from src.serving.metrics import Metrics
 from src.serving.server import create_server, open_socket
 from src.text.charset import Charset
+
+PNG = {"Content-Type": "image/png"}
+
+
+def word_png(word: str) -> bytes:
+    """The image of a word, encoded."""
+    return cv2.imencode(".png", word_image(word))[1].tobytes()
+
+
+def form(images: dict[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    """Name -> image as the files of a form."""
+    return [("images", item) for item in images.items()]
 
 
 def tiny_onnx(**replaced: float) -> bytes:

@@ -4,10 +4,8 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
-import cv2
 import pytest
-from conftest import word_image
-from running_service import listening, service, talk, tiny_onnx, wait_for
+from running_service import listening, service, talk, tiny_onnx, wait_for, word_png
 from table_backend import TableBackend
 
 from src.errors import UserError
@@ -17,7 +15,7 @@ from src.serving.limits import Limits
 from src.serving.server import open_socket
 from src.serving.service import load_recognizer
 
-CAT = cv2.imencode(".png", word_image("cat"))[1].tobytes()
+CAT = word_png("cat")
 
 
 def head(*lines: str) -> bytes:

@@ -3,6 +3,7 @@
 // Sends images to /recognize and draws what comes back. Texts of clients and of the model enter the page as
 // text nodes only.
 
+const RECOGNIZE = "/recognize?top_k=3&positions=true&alignment=true";
 const SVG = "http://www.w3.org/2000/svg";
 const GUTTER = 24; // left of the picture, for the classes' names
 const STEP = 12; // a time step, unless that makes the picture too narrow or too wide
@@ -65,7 +66,7 @@ async function recognize(file) {
   const form = new FormData();
   form.append("images", file, file.name || "pasted image");
   try {
-    const response = await fetch("/recognize?top_k=3&positions=true&alignment=true", { method: "POST", body: form });
+    const response = await fetch(RECOGNIZE, { method: "POST", body: form });
     const answer = await response.json();
     return response.ok ? answer.results[0] : { error: answer.detail };
   } catch {
@@ -99,7 +100,8 @@ function drawStrip(result, url, size) {
   svg.setAttribute("class", "strip");
   svg.setAttribute("viewBox", `0 0 ${total} ${lastRow + 18}`);
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `Alignment of ${centres.length} time steps: ${said.join(", ") || "nothing but blanks"}`);
+  const content = said.join(", ") || "nothing but blanks";
+  svg.setAttribute("aria-label", `Alignment of ${centres.length} time steps: ${content}`);
   svg.style.maxWidth = `${1.3 * total}px`;
   if (size) {
     const place = { x: GUTTER, y: 0, width, height: picture, preserveAspectRatio: "none", href: url };
@@ -141,7 +143,8 @@ function stepTable(result) {
     const name = step.character === "" ? "blank" : visible(step.character);
     for (const text of [index + 1, name, probability(step.probability)]) row.insertCell().textContent = text;
   });
-  const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Every time step" });
+  const label = { role: "region", "aria-label": "Every time step" };
+  const scroll = element("div", { class: "scroll", tabindex: "0", ...label });
   scroll.append(table);
   details.append(scroll);
   return details;
