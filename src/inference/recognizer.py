@@ -64,6 +64,8 @@ class Character:
     Attributes:
         text: The character.
         confidence: Its probability at the step where it is highest.
+        first_step: Its first time step, from 0.
+        last_step: Its last time step, included.
         start: Where the first of its time steps begins, in pixels from the left of the image as given.
         end: Where the last of its time steps ends. The network often needs one step for a character that is
             wider than that.
@@ -71,6 +73,8 @@ class Character:
 
     text: str
     confidence: float
+    first_step: int
+    last_step: int
     start: float
     end: float
 
@@ -285,6 +289,8 @@ class Recognizer:
             Character(
                 charset.decode([class_id]),
                 float(np.exp(log_probs[first : last + 1, class_id].max())),
+                first,
+                last,
                 round(float(max(centres[first] - half, 0)), 2),
                 round(float(min(centres[last] + half, image.width)), 2),
             )

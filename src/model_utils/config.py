@@ -43,6 +43,13 @@ _LEAST: dict[str, int] = {
     "language_weight": 0,
     "reject_below": 0,
     "ema_decay": 0,
+    "port": 0,
+    "batch_wait_ms": 0,
+    "max_body_mb": 1,
+    "body_seconds": 1,
+    "max_request_images": 1,
+    "max_waiting_images": 1,
+    "shutdown_seconds": 1,
 }
 
 

@@ -19,6 +19,7 @@ SCRIPTS = {
     "run_eval_cpu.sh": (3, 3),
     "run_eval_onnx.sh": (3, 4),
     "run_infer_310.sh": (4, 5),
+    "run_server.sh": (1, 2),
 }
 
 
@@ -64,6 +65,8 @@ def run_script(
         ("run_infer_310.sh", [".", ".", "gone.txt", "svt"], "gone.txt"),
         ("run_infer_310.sh", [".", ".", ".", "svt", "first"], "DEVICE_ID is 'first'"),
         ("run_infer_310.sh", [".", ".", ".", "svt"], "LITE_HOME is ''"),
+        ("run_server.sh", ["gone.onnx"], "gone.onnx"),
+        ("run_server.sh", ["pretrained", "first"], "PORT is 'first'"),
     ],
 )
 def test_a_script_names_the_argument_that_is_wrong(

@@ -17,10 +17,11 @@ LAYERS = (
     ("src.text", "src.metric", "src.errors", "src.progress_bar"),
     ("src.data", "src.dataset", "src.synth"),
     ("src.inference",),
+    ("src.serving",),
     ("src.crnn", "src.winograd", "src.loss", "src.crnn_for_train"),
     ("src.training", "src.exporting", "src.model_utils"),
 )
-FIRST_WITH_MINDSPORE = 3
+FIRST_WITH_MINDSPORE = 4
 
 
 def modules() -> dict[str, Path]:
@@ -151,7 +152,7 @@ def test_importing_does_nothing_whatever_the_command_line(tmp_path: Path) -> Non
 
 def test_the_first_layers_are_imported_where_mindspore_is_not_installed(tmp_path: Path) -> None:
     names = [m for m in MODULES if layer_of(m) < FIRST_WITH_MINDSPORE]
-    names += ["src.model_utils.config", "eval", "eval_onnx", "predict", "render_words"]
+    names += ["src.model_utils.config", "eval", "eval_onnx", "predict", "render_words", "serve"]
     import_in_a_fresh_process(names, False, tmp_path)
 
 
