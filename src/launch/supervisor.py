@@ -1,0 +1,198 @@
+"""Runs the processes of a training to their end, together: one fails, all stop; none stays behind. Linux."""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from src.errors import UserError
+from src.launch.plan import Plan, Process
+
+_logger = logging.getLogger(__name__)
+
+_POLL = 0.2  # seconds
+# After a failure the others may end by themselves, so that their own messages are written. Seconds.
+_GRACE = 10.0
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+class Supervisor:
+    """Starts processes and waits for them.
+
+    SIGINT and SIGTERM are passed on to the training processes, which save and end; a second one kills them.
+
+    Args:
+        plan: What to start.
+        script: The training program; what runs it is told of signals.
+    """
+
+    def __init__(self, plan: Plan, script: str) -> None:
+        self._plan = plan
+        self._script = script
+        self._received: list[int] = []
+
+    def run(self) -> int:
+        """Returns when the last process has ended.
+
+        Returns:
+            0 if all ended well; 128 + its number after a signal; else the status of the first that failed,
+            1 for one that was killed.
+
+        Raises:
+            UserError: If a process cannot be started.
+        """
+        _adopt_orphans()
+        started: list[subprocess.Popen[bytes]] = []
+        try:
+            with self._signals(), _Follower(self._plan.shown_log) as follower:
+                for process in self._plan.processes:
+                    started.append(_start(process))
+                status = self._wait(started, follower)
+        finally:
+            _kill_all(started)
+        if self._received:
+            return 128 + self._received[0]
+        if status:
+            self._report(status)
+        return status if status >= 0 else 1
+
+    def _wait(self, started: list[subprocess.Popen[bytes]], follower: "_Follower") -> int:
+        """Waits until all have ended, or `_GRACE` longer than the first failure; its status, or 0."""
+        status, failed_at = 0, 0.0
+        while any(process.poll() is None for process in started):
+            follower.show()
+            time.sleep(_POLL)
+            failed = [process.returncode for process in started if process.returncode]
+            if failed and not status:
+                status, failed_at = failed[0], time.monotonic()
+            if status and not self._received and time.monotonic() - failed_at > _GRACE:
+                break
+            if len(self._received) > 1:
+                break
+        return status or next((process.returncode for process in started if process.returncode), 0)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self._pass_on) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _pass_on(self, number: int, frame: object) -> None:
+        self._received.append(number)
+        ranks = [pid for pid in descendants() if self._is_rank(pid)]
+        _logger.info("%s: passed on to %d processes", signal.Signals(number).name, len(ranks))
+        for pid in ranks:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if not ranks:  # they have not started yet, or have ended
+            self._received.append(number)
+
+    def _is_rank(self, pid: int) -> bool:
+        """Whether a process trains: it runs the program, and is not msrun's scheduler, which does so too."""
+        arguments = _read_proc(pid, "cmdline").split(b"\0")
+        runs_script = os.fsencode(self._script) in arguments[1:3]
+        return runs_script and b"MS_ROLE=MS_SCHED" not in _read_proc(pid, "environ").split(b"\0")
+
+    def _report(self, status: int) -> None:
+        folder = self._plan.shown_log.parent
+        _logger.error("the training has failed (status %d); its logs are in %s", status, folder)
+        for log in sorted(folder.glob("worker_*.log")):
+            if log != self._plan.shown_log:
+                text = log.read_text(encoding="utf-8", errors="replace")
+                for line in text.splitlines():
+                    if line.startswith("error: "):
+                        _logger.error("%s: %s", log.name, line)
+
+
+class _Follower:
+    """Copies what is added to a log to standard output."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._position = 0
+
+    def __enter__(self) -> "_Follower":
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.show()
+
+    def show(self) -> None:
+        """Writes what came since the last time."""
+        with suppress(OSError), self._log.open("rb") as file:
+            file.seek(self._position)
+            added = file.read()
+            self._position += len(added)
+            sys.stdout.write(added.decode("utf-8", errors="replace"))
+            sys.stdout.flush()
+
+
+def _start(process: Process) -> subprocess.Popen[bytes]:
+    try:
+        with process.log.open("wb") as log:
+            # In a session of its own: Ctrl-C reaches the launcher alone, which decides.
+            return subprocess.Popen(
+                process.arguments,
+                env=process.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise UserError(f"{process.arguments[0]} cannot be started: {error}") from None
+
+
+def _adopt_orphans() -> None:
+    """Makes this process the parent of whatever its descendants leave behind, so that it can be found."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _kill_all(started: list[subprocess.Popen[bytes]]) -> None:
+    """Kills every descendant that still runs."""
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    while left := descendants():
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(_POLL / 10)
+
+
+def descendants() -> list[int]:
+    """The processes that this one has started, directly or not; those that wait to be reaped included."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            # The second field, the program's name, may hold anything, brackets too.
+            fields = _read_proc(int(entry.name), "stat").rpartition(b")")[2].split()
+            if fields:
+                children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found, pending = [], [os.getpid()]
+    while pending:
+        added = children.get(pending.pop(), [])
+        found += added
+        pending += added
+    return found
+
+
+def _read_proc(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:  # it has ended
+        return b""
