@@ -94,7 +94,7 @@ def _own_address() -> str:
     """The address that other machines see: that of the way out, for which nothing is sent."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect(("192.0.2.1", 9))  # an address for documentation: RFC 5737
+            probe.connect(("198.51.100.1", 9))  # an address for documentation: RFC 5737
             return str(probe.getsockname()[0])
     except OSError:
         raise UserError("--servers: this machine's address cannot be found, give it") from None

@@ -17,8 +17,6 @@ from src.launch.plan import Plan, Process
 _logger = logging.getLogger(__name__)
 
 _POLL = 0.2  # seconds
-# After a failure the others may end by themselves, so that their own messages are written. Seconds.
-_GRACE = 10.0
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -30,11 +28,13 @@ class Supervisor:
     Args:
         plan: What to start.
         script: The training program; what runs it is told of signals.
+        grace: Seconds that the others have after a failure to end by themselves, with messages of their own.
     """
 
-    def __init__(self, plan: Plan, script: str) -> None:
+    def __init__(self, plan: Plan, script: str, grace: float = 10.0) -> None:
         self._plan = plan
         self._script = script
+        self._grace = grace
         self._received: list[int] = []
 
     def run(self) -> int:
@@ -63,19 +63,18 @@ class Supervisor:
         return status if status >= 0 else 1
 
     def _wait(self, started: list[subprocess.Popen[bytes]], follower: "_Follower") -> int:
-        """Waits until all have ended, or `_GRACE` longer than the first failure; its status, or 0."""
+        """Waits until all have ended, or `grace` longer than the first failure; its status, or 0."""
         status, failed_at = 0, 0.0
-        while any(process.poll() is None for process in started):
+        while True:
+            ends = [process.poll() for process in started]
             follower.show()
-            time.sleep(_POLL)
-            failed = [process.returncode for process in started if process.returncode]
+            failed = [end for end in ends if end]
             if failed and not status:
                 status, failed_at = failed[0], time.monotonic()
-            if status and not self._received and time.monotonic() - failed_at > _GRACE:
-                break
-            if len(self._received) > 1:
-                break
-        return status or next((process.returncode for process in started if process.returncode), 0)
+            is_late = status and not self._received and time.monotonic() - failed_at > self._grace
+            if None not in ends or is_late or len(self._received) > 1:
+                return status
+            time.sleep(_POLL)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

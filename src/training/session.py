@@ -129,6 +129,9 @@ class TrainingSession:
         start = time.perf_counter()
         with self._profile():
             state, signal_number = trainer.fit(self.start, self.total_steps)
+        if self.runtime.world_size > 1:
+            digest = hash_weights(network_weights(self.network))
+            _logger.info("rank %d ends with weights of SHA-256 %s", self.runtime.rank, digest)
         seconds = time.perf_counter() - start
         images = state.images_seen - self.start.images_seen
         result = {
