@@ -123,6 +123,7 @@ class Trainer:
                         is_stopped = self.ranks.any(bool(received))
                         if state.step == total_steps or is_stopped:
                             break
+                is_stopped = is_stopped or self.ranks.any(bool(received))
             if state.step != saved_step:
                 self.checkpoints.save(state, is_last=True)
             if not is_stopped:
