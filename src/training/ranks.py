@@ -57,7 +57,7 @@ class MeanOfParameters(nn.Cell):
 class Ranks:
     """All processes of a training; with one process, everything is its own.
 
-    Every method but the properties is called by all processes at the same place, or they wait for each other.
+    Every method is called by all processes at the same place, or they wait for each other for ever.
 
     Args:
         rank: This process, 0..world_size-1.

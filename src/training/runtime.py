@@ -70,7 +70,7 @@ def initialize(device_target: str, device_id: int = 0, run_distribute: bool = Fa
     ms.set_context(mode=ms.GRAPH_MODE)
     try:
         if run_distribute:
-            device_id = _join_device(ms, device_target)
+            device_id = join_device(ms, device_target)
         elif not (device_target == "CPU" and _computes_on_cpu(ms)):
             ms.set_device(device_target, device_id if device_target != "CPU" else 0)
         rank, world_size = _join(ms) if run_distribute else (0, 1)
@@ -95,10 +95,21 @@ def _computes_on_cpu(ms: "object") -> bool:
     return bool(ms.get_context("device_target") == "CPU")  # type: ignore[attr-defined]
 
 
-def _join_device(ms: Any, device_target: str) -> int:
-    """Takes the device that the launcher gave this process; returns its number on this server."""
-    # msrun's processes settle among themselves who takes which, unless they are told. A rank table's and
-    # mpirun's would all take the first.
+def join_device(ms: Any, device_target: str) -> int:
+    """Takes the device that the launcher gave this process.
+
+    msrun's processes settle among themselves who takes which; those of a rank table and of mpirun would all
+    take the first, if they were not told.
+
+    Args:
+        ms: The package mindspore.
+        device_target: Ascend, GPU or CPU.
+
+    Returns:
+        The number of the device on this server, for the log.
+
+    Source: https://www.mindspore.cn/docs/en/r2.7.1/api_python/mindspore/mindspore.set_device.html
+    """
     given = os.environ.get("DEVICE_ID") or os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK") or "0"
     if "MS_ROLE" in os.environ or device_target == "CPU":
         ms.set_device(device_target)

@@ -44,7 +44,8 @@ def options(folder: Path) -> list[str]:
         f"--batch_size={BATCH}",
         f"--max_steps={STEPS}",
         f"--save_checkpoint_steps={SAVE_EVERY}",
-        f"--learning_rate={RATE}",
+        f"--learning_rate={RATE / 2}",
+        "--scale_learning_rate=True",  # times two processes
         "--lr_schedule=constant",
         "--augment=light",
         "--per_print_time=1",

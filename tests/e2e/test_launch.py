@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from src.training.runtime import join_device
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "run_distribute_train.sh"
 TRAIN = str(ROOT / "train.py")
@@ -227,6 +229,34 @@ def test_mpirun_starts_the_devices_of_all_its_servers(
         *launch.train_options("GPU", *arguments),
     ]
     assert "RANK_TABLE_FILE" not in record["environment"]
+
+
+class Device:
+    """Stands for the package mindspore: remembers how the device was set."""
+
+    def set_device(self, *arguments: object) -> None:
+        self.arguments = arguments
+
+
+@pytest.mark.parametrize(
+    ("target", "variables", "arguments"),
+    [
+        ("Ascend", {"DEVICE_ID": "5", "RANK_ID": "13"}, ("Ascend", 5)),  # of a rank table
+        ("GPU", {"OMPI_COMM_WORLD_LOCAL_RANK": "3"}, ("GPU", 3)),  # of mpirun
+        ("Ascend", {"MS_ROLE": "MS_WORKER", "DEVICE_ID": "5"}, ("Ascend",)),  # of msrun, which sets both
+        ("CPU", {"MS_ROLE": "MS_WORKER", "DEVICE_ID": "1"}, ("CPU",)),
+    ],
+)
+def test_a_process_takes_the_device_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, target: str, variables: dict[str, str], arguments: tuple
+) -> None:
+    for name in ("DEVICE_ID", "OMPI_COMM_WORLD_LOCAL_RANK", "MS_ROLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    device = Device()
+    join_device(device, target)
+    assert device.arguments == arguments
 
 
 def test_further_options_follow_and_a_failure_is_the_scripts(launch: Launch) -> None:
