@@ -36,6 +36,7 @@ class Supervisor:
         self._script = script
         self._grace = grace
         self._received: list[int] = []
+        self._passed_on = False
 
     def run(self) -> int:
         """Returns when the last process has ended.
@@ -49,13 +50,13 @@ class Supervisor:
         """
         _adopt_orphans()
         started: list[subprocess.Popen[bytes]] = []
-        try:
-            with self._signals(), _Follower(self._plan.shown_log) as follower:
+        with self._signals(), _Follower(self._plan.shown_log) as follower:
+            try:
                 for process in self._plan.processes:
                     started.append(_start(process))
                 status = self._wait(started, follower)
-        finally:
-            _kill_all(started)
+            finally:
+                _kill_all(started)
         if self._received:
             return 128 + self._received[0]
         if status:
@@ -66,6 +67,8 @@ class Supervisor:
         """Waits until all have ended, or `grace` longer than the first failure; its status, or 0."""
         status, failed_at = 0, 0.0
         while True:
+            if self._received and not self._passed_on:
+                self._pass_on()
             ends = [process.poll() for process in started]
             follower.show()
             failed = [end for end in ends if end]
@@ -79,22 +82,27 @@ class Supervisor:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._pass_on) for number in numbers}
+        before = {number: signal.signal(number, self._remember) for number in numbers}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _pass_on(self, number: int, frame: object) -> None:
+    def _remember(self, number: int, frame: object) -> None:
         self._received.append(number)
+
+    def _pass_on(self) -> None:
+        """Asks the training processes to save and end; counts as a second signal where there is none."""
+        self._passed_on = True
+        name = signal.Signals(self._received[0]).name
         ranks = [pid for pid in descendants() if self._is_rank(pid)]
-        _logger.info("%s: passed on to %d processes", signal.Signals(number).name, len(ranks))
+        _logger.info("%s: passed on to %d processes", name, len(ranks))
         for pid in ranks:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         if not ranks:  # they have not started yet, or have ended
-            self._received.append(number)
+            self._received.append(self._received[0])
 
     def _is_rank(self, pid: int) -> bool:
         """Whether a process trains: it runs the program, and is not msrun's scheduler, which does so too."""
