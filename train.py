@@ -30,7 +30,7 @@ from src.synth.render_loader import Ramp, RenderLoader
 from src.text.greedy import GreedyDecoder
 from src.training.options import TrainingOptions
 from src.training.overfit import DEFAULT_STEPS, OverfitCheck
-from src.training.resume_policy import RECORDED
+from src.training.resume_policy import RECORDED, WORLD_SIZE
 from src.training.runtime import Runtime, initialize
 
 if TYPE_CHECKING:
@@ -51,17 +51,23 @@ def _train(config: Config) -> int:
         raise UserError("enable_modelarts: training on ModelArts is not available yet")
     if config.overfit_batches:
         config = for_overfitting(config)
-    config = settle_charset(adopt_pretrained(config))
+    config = adopt_pretrained(config)
+    is_charset_derived = config.label_dict == AUTO
+    config = settle_charset(config)
     config.check_model()
     loader, hints = create_train_loader(config)
     evaluation = create_evaluation(config) if config.run_eval else None
     runtime = initialize(config.device_target, config.device_id, config.run_distribute)
+    if is_charset_derived and runtime.is_main:
+        save_charset(config)
     loader.rank, loader.world_size = runtime.rank, runtime.world_size
     if config.overfit_batches:
         return check_overfitting(config, loader, runtime, hints)
-    result, signal_number = create_session(config, loader, runtime, evaluation, hints).run()
+    session = create_session(config, loader, runtime, evaluation, hints)
+    result, signal_number = session.run()
     if runtime.is_main:
         report(config, {**result, "unreadable": list(loader.unreadable)})
+    session.ranks.wait()  # a launcher kills the others when one has ended with a signal's status
     return 128 + signal_number if signal_number else 0
 
 
@@ -77,7 +83,8 @@ def create_session(
     from src.training.session import TrainingSession
 
     options = TrainingOptions(**{field.name: config[field.name] for field in fields(TrainingOptions)})
-    recorded = {name: config[name] for name in sorted(RECORDED)}
+    recorded = {name: config[name] for name in sorted(RECORDED - {WORLD_SIZE})}
+    recorded[WORLD_SIZE] = runtime.world_size
     return TrainingSession(options, describe(config), loader, runtime, evaluation, recorded, hints)
 
 
@@ -140,16 +147,20 @@ def adopt_pretrained(config: Config) -> Config:
 
 
 def settle_charset(config: Config) -> Config:
-    """With `label_dict auto`, the alphabet of the training labels, written to `output_dir`/charset.txt."""
+    """With `label_dict auto`, the alphabet of the training labels."""
     if config.label_dict != AUTO:
         return config
     config.require("train_dataset_path")
     source = load_samples(config.train_dataset, config.train_dataset_path, split="train")
     characters = resolve_characters(AUTO, source)
-    path = Path(config.output_dir) / "charset.txt"
+    return config.replaced(label_dict=characters)
+
+
+def save_charset(config: Config) -> None:
+    """Writes a derived alphabet to `output_dir`/charset.txt."""
+    path, characters = Path(config.output_dir) / "charset.txt", config.label_dict
     save_charset_file(str(path), characters)
     _logger.info("label_dict auto: %d characters, written to %s: %s", len(characters), path, characters)
-    return config.replaced(label_dict=characters)
 
 
 def create_train_loader(config: Config) -> tuple[TrainLoader | RenderLoader, list[Hint]]:
@@ -174,6 +185,7 @@ def create_train_loader(config: Config) -> tuple[TrainLoader | RenderLoader, lis
         num_workers=config.num_parallel_workers,
         ordered_epochs=config.ordered_epochs,
         augment=create_augmentation(config.augment),
+        fills_last={"auto": None, "drop": False, "fill": True}[config.last_batch],
     )
     return loader, hints
 

@@ -115,8 +115,10 @@ def prefetched(tasks: Iterator[Callable[[], Batch]], num_workers: int) -> Genera
 class TrainLoader:
     """Shuffled batches of one size, epoch after epoch; any epoch can be entered at any step.
 
-    The samples left over at the end of an epoch, fewer than a batch, are not read in that epoch (another
-    shuffle leaves out others). A data set smaller than a batch is repeated to fill one.
+    All ranks have the same number of batches in an epoch. What is left over at its end, too little for a
+    batch on every rank, is not read in that epoch (another shuffle leaves out others), or with `fills_last`
+    filled up with the first samples of the epoch's order, so that every sample is read. A data set smaller
+    than a batch is repeated to fill one.
 
     Args:
         dataset: The samples.
@@ -128,6 +130,7 @@ class TrainLoader:
         num_workers: Background threads; 0 assembles a batch when it is asked for. The batches are the same.
         ordered_epochs: The first so many epochs are read in file order (for data sorted from easy to hard).
         augment: Distorts a resized image: ((H, W, 3) uint8 BGR, seed) -> the same shape and type.
+        fills_last: Whether the last batch is filled up; None: with several ranks.
     """
 
     def __init__(
@@ -142,6 +145,7 @@ class TrainLoader:
         num_workers: int = 2,
         ordered_epochs: int = 0,
         augment: Augment | None = None,
+        fills_last: bool | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, must be at least 1")
@@ -154,6 +158,7 @@ class TrainLoader:
         self.num_workers = num_workers
         self.ordered_epochs = ordered_epochs
         self.augment = augment
+        self.fills_last = fills_last
 
     @property
     def unreadable(self) -> list[str]:
@@ -163,8 +168,16 @@ class TrainLoader:
     @property
     def steps_per_epoch(self) -> int:
         """Whole batches in this rank's share of an epoch, at least 1."""
+        if self._multiple > 1:
+            return -(-len(self.dataset) // (self.world_size * self.batch_size))
         per_rank = -(-len(self.dataset) // self.world_size)
         return max(1, per_rank // self.batch_size)
+
+    @property
+    def _multiple(self) -> int:
+        """What the number of samples of every rank is filled up to a multiple of."""
+        fills = self.world_size > 1 if self.fills_last is None else self.fills_last
+        return self.batch_size if fills else 1
 
     def batches(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch from a step on; the images of earlier steps are not read.
@@ -174,7 +187,10 @@ class TrainLoader:
             start_step: The first step within the epoch, from 0.
         """
         shuffle = self.shuffle and epoch >= self.ordered_epochs
-        order = epoch_order(len(self.dataset), self.seed, epoch, self.rank, self.world_size, shuffle=shuffle)
+        place = self.rank, self.world_size
+        order = epoch_order(
+            len(self.dataset), self.seed, epoch, *place, shuffle=shuffle, multiple=self._multiple
+        )
         if len(order) < self.batch_size:
             order = np.resize(order, self.batch_size)
         tasks = (self._task(order, epoch, step) for step in range(start_step, self.steps_per_epoch))

@@ -20,7 +20,8 @@ class EvaluationPlan:
     """Evaluates now and then on one or several data sets.
 
     Attributes:
-        run: Evaluates the network as it is: name of the data set -> what was found.
+        run: Evaluates the network as it is: name of the data set -> what was found; empty where another
+            process does.
         start_epoch: The first epoch, from 1, that is followed by an evaluation.
         interval: Epochs between two evaluations from there.
         interval_steps: Evaluate after every so many steps too; 0: only after epochs.
@@ -54,6 +55,8 @@ class EvaluationPlan:
             The state with the best accuracy (the mean over the data sets), and whether it is this one.
         """
         evaluations = self.run()
+        if not evaluations:
+            return state, False
         for name, evaluation in evaluations.items():
             if len(evaluations) > 1:
                 _logger.info("%s:", name)

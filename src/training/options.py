@@ -10,6 +10,7 @@ class TrainingOptions:
     epoch_size: int
     max_steps: int
     learning_rate: float
+    scale_learning_rate: bool
     lr_schedule: str
     warmup_steps: int
     decay_steps: int
@@ -40,6 +41,7 @@ class TrainingOptions:
     eval_start_epoch: int
     eval_interval: int
     eval_interval_steps: int
+    eval_ranks: str
     eval_examples: int
     overfit_batches: int
     diagnose_blank_steps: int

@@ -12,7 +12,7 @@ from mindspore import nn
 from src.crnn_for_train import WeightAverage
 from src.errors import UserError
 from src.training.checkpoint import Checkpoint, TrainState, Weights, load_weights, network_weights
-from src.training.resume_policy import compare_options
+from src.training.resume_policy import compare_options, step_in_epoch
 
 _logger = logging.getLogger(__name__)
 
@@ -88,8 +88,9 @@ def resumed_state(checkpoint: Checkpoint, fresh: TrainState, origin: str) -> Tra
     """Where to go on.
 
     Step and best result are the checkpoint's, the seed and the options the new ones. With another number of
-    steps an epoch (other data, batch size or number of devices) the position within the epoch means nothing:
-    training goes on at the start of the epoch it was in.
+    steps an epoch because of another number of devices or another batch size, training goes on behind the
+    images of the epoch that it has seen; see `step_in_epoch`. With other data the position within the epoch
+    means nothing: training goes on at the start of the epoch it was in.
 
     Raises:
         UserError: If the checkpoint holds no training state, or an option changed that must not.
@@ -100,17 +101,22 @@ def resumed_state(checkpoint: Checkpoint, fresh: TrainState, origin: str) -> Tra
             f"{origin}: holds no training state to resume; to start from its weights, use --pretrained"
         )
     compare_options(state.options, fresh.options, origin)
+    saved_options = state.options
     state = replace(state, seed=fresh.seed, options=fresh.options)
     if state.steps_per_epoch != fresh.steps_per_epoch:
-        epoch = state.step // state.steps_per_epoch
+        epoch, done = divmod(state.step, state.steps_per_epoch)
+        position = step_in_epoch(saved_options, fresh.options, done)
+        place = "the start" if position is None else f"step {min(position, fresh.steps_per_epoch) + 1}"
         _logger.warning(
-            "%s: made with %d steps an epoch, now %d; resuming at the start of epoch %d",
+            "%s: made with %d steps an epoch, now %d; resuming at %s of epoch %d",
             origin,
             state.steps_per_epoch,
             fresh.steps_per_epoch,
+            place,
             epoch + 1,
         )
-        state = replace(state, step=epoch * fresh.steps_per_epoch, steps_per_epoch=fresh.steps_per_epoch)
+        step = epoch * fresh.steps_per_epoch + min(position or 0, fresh.steps_per_epoch)
+        state = replace(state, step=step, steps_per_epoch=fresh.steps_per_epoch)
     return state
 
 

@@ -8,6 +8,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from src.errors import UserError
 
@@ -69,7 +70,7 @@ def initialize(device_target: str, device_id: int = 0, run_distribute: bool = Fa
     ms.set_context(mode=ms.GRAPH_MODE)
     try:
         if run_distribute:
-            ms.set_device(device_target)
+            device_id = join_device(ms, device_target)
         elif not (device_target == "CPU" and _computes_on_cpu(ms)):
             ms.set_device(device_target, device_id if device_target != "CPU" else 0)
         rank, world_size = _join(ms) if run_distribute else (0, 1)
@@ -92,6 +93,29 @@ def initialize(device_target: str, device_id: int = 0, run_distribute: bool = Fa
 def _computes_on_cpu(ms: "object") -> bool:
     """Whether the CPU is the device already: MindSpore refuses to be told so once it has computed."""
     return bool(ms.get_context("device_target") == "CPU")  # type: ignore[attr-defined]
+
+
+def join_device(ms: Any, device_target: str) -> int:
+    """Takes the device that the launcher gave this process.
+
+    msrun's processes settle among themselves who takes which; those of a rank table and of mpirun would all
+    take the first, if they were not told.
+
+    Args:
+        ms: The package mindspore.
+        device_target: Ascend, GPU or CPU.
+
+    Returns:
+        The number of the device on this server, for the log.
+
+    Source: https://www.mindspore.cn/docs/en/r2.7.1/api_python/mindspore/mindspore.set_device.html
+    """
+    given = os.environ.get("DEVICE_ID") or os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK") or "0"
+    if "MS_ROLE" in os.environ or device_target == "CPU":
+        ms.set_device(device_target)
+    else:
+        ms.set_device(device_target, int(given))
+    return int(given)
 
 
 def _join(ms: "object") -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,31 +16,31 @@ import numpy.typing as npt
 from src.crnn_for_train import CRNNForTrain, WeightAverage
 from src.data.findings import Hint
 from src.errors import UserError
-from src.exporting.ms_backend import MindSporeBackend, create_network, evaluation_backend
-from src.inference.artifact import Artifact
+from src.exporting.ms_backend import create_network
+from src.inference.artifact import Artifact, hash_weights
 from src.inference.backend import resolve_model
-from src.inference.evaluator import Evaluation, Forward
+from src.inference.evaluator import Evaluation
 from src.loss import CTCLoss
 from src.training.bad_batch import FiniteGuard
-from src.training.checkpoint import TrainState, load_weights, read_checkpoint, save_checkpoint
+from src.training.checkpoint import TrainState, network_weights, read_checkpoint, save_checkpoint
 from src.training.checkpoint_folder import CheckpointFolder
 from src.training.csv_log import CsvLog
 from src.training.diagnosis import Diagnosis, learning_rate_hint
 from src.training.eval_callback import CSV_COLUMNS as EVAL_COLUMNS
 from src.training.eval_callback import EvaluationPlan
+from src.training.evaluating import Evaluate, TrainingEvaluation
 from src.training.lr_schedule import create_schedule
 from src.training.optimizers import create_optimizer
 from src.training.options import TrainingOptions
 from src.training.pretrained import load_pretrained
 from src.training.progress import Progress
+from src.training.ranks import Ranks
 from src.training.resume import TrainingTensors, resumed_state
 from src.training.runtime import Runtime
 from src.training.tensorboard import open_tensorboard
 from src.training.trainer import Batches, Trainer, updates_per_epoch
 
 _logger = logging.getLogger(__name__)
-
-Evaluate = Callable[[Forward], dict[str, Evaluation]]
 
 
 class TrainingSession:
@@ -73,7 +73,6 @@ class TrainingSession:
         self.artifact = artifact
         self.loader = loader
         self.runtime = runtime
-        self.evaluation = evaluation
         self.recorded = dict(recorded or {})
         ms.set_seed(options.seed)
         self.network = create_network(artifact, options.use_dropout)
@@ -88,8 +87,11 @@ class TrainingSession:
             options.nesterov,
             options.weight_decay,
         )
-        averaged = self.network.changing_parameters()
-        self.average = WeightAverage(averaged, options.ema_decay) if options.ema_decay > 0 else None
+        changing = self.network.changing_parameters()
+        self.average = WeightAverage(changing, options.ema_decay) if options.ema_decay > 0 else None
+        statistics = [parameter for parameter in changing if not parameter.requires_grad]
+        self.ranks = Ranks(runtime.rank, runtime.world_size, statistics)
+        self.peak_rate = options.learning_rate * (runtime.world_size if options.scale_learning_rate else 1)
         self.tensors = TrainingTensors(self.network, self.optimizer, self.average)
         self.checkpoints = CheckpointFolder(
             Path(options.save_checkpoint_path),
@@ -108,8 +110,11 @@ class TrainingSession:
             raise UserError(
                 f"{origin}: is at step {self.start.step} of {self.total_steps}: nothing left to train"
             )
+        self.ranks.check_same(self._facts())
         self.diagnosis = self._create_diagnosis(hints)
-        self.eval_backend = evaluation_backend(artifact) if evaluation else None
+        self.evaluation = (
+            TrainingEvaluation(artifact, evaluation, self.ranks, options.eval_ranks) if evaluation else None
+        )
         folder = Path(options.output_dir)
         writes_scalars = options.tensorboard and runtime.is_main
         self.scalars = open_tensorboard(folder / "tensorboard", self.start.step) if writes_scalars else None
@@ -124,6 +129,9 @@ class TrainingSession:
         start = time.perf_counter()
         with self._profile():
             state, signal_number = trainer.fit(self.start, self.total_steps)
+        if self.runtime.world_size > 1:
+            digest = hash_weights(network_weights(self.network))
+            _logger.info("rank %d ends with weights of SHA-256 %s", self.runtime.rank, digest)
         seconds = time.perf_counter() - start
         images = state.images_seen - self.start.images_seen
         result = {
@@ -136,14 +144,14 @@ class TrainingSession:
             "best_step": state.best_step,
             "findings": [asdict(hint) for hint in self.diagnosis.hints],
         }
-        if self.options.eval_all_saved_ckpts and not signal_number:
-            self._evaluate_saved()
+        if self.options.eval_all_saved_ckpts and self.evaluation is not None and not signal_number:
+            self.evaluation.of_checkpoints(self.checkpoints.saved())
         return result, signal_number
 
     @contextmanager
     def _profile(self) -> Iterator[None]:
         """Records where the time goes, with `enable_profiling`; meant for trainings of a few steps."""
-        if not self.options.enable_profiling:
+        if not (self.options.enable_profiling and self.runtime.is_main):
             yield
             return
         folder = Path(self.options.output_dir) / "profile"
@@ -181,7 +189,7 @@ class TrainingSession:
             ),
             create_schedule(
                 options.lr_schedule,
-                options.learning_rate,
+                self.peak_rate,
                 self.total_steps,
                 self.steps_per_epoch,
                 options.warmup_steps,
@@ -202,7 +210,7 @@ class TrainingSession:
             target_width=self.artifact.preprocessing.time_steps,
             average=self.average,
             evaluation=plan,
-            world_size=self.runtime.world_size,
+            ranks=self.ranks,
             keep_best=options.save_best_ckpt,
             masks=self._draw_masks,
             diagnosis=self.diagnosis,
@@ -216,7 +224,7 @@ class TrainingSession:
     def _create_diagnosis(self, hints: Sequence[Hint]) -> Diagnosis:
         options = self.options
         rate = learning_rate_hint(
-            options.optimizer, options.learning_rate, options.momentum, bool(options.pretrained)
+            options.optimizer, self.peak_rate, options.momentum, bool(options.pretrained)
         )
         return Diagnosis(
             options.diagnose_blank_steps,
@@ -268,25 +276,21 @@ class TrainingSession:
         rng = np.random.Generator(np.random.PCG64([self.start.seed, number, self.runtime.rank]))
         return self.network.dropout_masks(shape[0], shape[3], rng)
 
+    def _facts(self) -> dict[str, int]:
+        """What all processes must start with."""
+        weights = int(hash_weights(network_weights(self.network))[:12], 16)  # 48 bits
+        return {
+            "number of steps done": self.start.step,
+            "number of steps an epoch": self.steps_per_epoch,
+            "number of steps": self.total_steps,
+            "hash of the weights": weights,
+        }
+
     def evaluate(self) -> dict[str, Evaluation]:
-        """Evaluates the network as it is now, or its averaged weights where there are any."""
-        backend, evaluation = self._evaluation_parts()
-        load_weights(backend.network, self.tensors.weights(), "training")
-        return evaluation(backend.forward)
+        """Evaluates the network as it is now, or its averaged weights where there are any.
 
-    def _evaluate_saved(self) -> None:
-        if self.evaluation is None or not self.runtime.is_main:
-            return
-        backend, evaluation = self._evaluation_parts()
-        for path in self.checkpoints.saved():
-            load_weights(backend.network, read_checkpoint(str(path)).weights, str(path))
-            _logger.info("%s", path)
-            for name, found in evaluation(backend.forward).items():
-                _logger.info("%s:", name)
-                for line in found.lines():
-                    _logger.info("%s", line)
-
-    def _evaluation_parts(self) -> tuple[MindSporeBackend, Evaluate]:
-        if self.eval_backend is None or self.evaluation is None:
+        Empty on a process that leaves it to another.
+        """
+        if self.evaluation is None:
             raise RuntimeError("no evaluation was asked for")
-        return self.eval_backend, self.evaluation
+        return self.evaluation.of_weights(self.tensors.weights())

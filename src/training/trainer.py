@@ -24,6 +24,7 @@ from src.training.eval_callback import EvaluationPlan
 from src.training.lr_schedule import Schedule
 from src.training.optimizers import set_learning_rate
 from src.training.progress import Progress
+from src.training.ranks import Ranks
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Trainer:
         target_width: Columns that targets are padded to, so that the graph is compiled once: time steps.
         average: Averaged weights, or None.
         evaluation: When to evaluate, or None.
-        world_size: Processes that train together.
+        ranks: The processes that train together; None for one alone.
         keep_best: Whether the checkpoint with the best word accuracy is kept.
         masks: Number of the batch since the start of training, shape of its images -> further inputs of the
             network.
@@ -72,7 +73,7 @@ class Trainer:
         target_width: int,
         average: WeightAverage | None = None,
         evaluation: EvaluationPlan | None = None,
-        world_size: int = 1,
+        ranks: Ranks | None = None,
         keep_best: bool = True,
         masks: Masks = lambda number, shape: (),
         diagnosis: Diagnosis | None = None,
@@ -86,7 +87,7 @@ class Trainer:
         self.target_width = target_width
         self.average = average
         self.evaluation = evaluation
-        self.world_size = world_size
+        self.ranks = ranks or Ranks()
         self.keep_best = keep_best
         self.masks = masks
         self.diagnosis = diagnosis or Diagnosis()
@@ -95,15 +96,17 @@ class Trainer:
     def fit(self, state: TrainState, total_steps: int) -> tuple[TrainState, int]:
         """Trains from `state` on.
 
+        A signal to one process ends all of them, after the same step.
+
         Returns:
             The state reached, saved as a checkpoint, and the signal that ended it early, 0 if none did.
 
         Raises:
             UserError: If pixels, loss or gradients are not finite; see `FiniteGuard`.
         """
-        saved_step = state.step
-        with self.progress, _stop_signal() as stop:
-            while state.step < total_steps and not stop and not self._has_arrived(state):
+        saved_step, is_stopped = state.step, False
+        with self.progress, _stop_signal() as received:
+            while state.step < total_steps and not is_stopped and not self._has_arrived(state):
                 epoch, first = divmod(state.step, state.steps_per_epoch)
                 count = self.run_step.accumulate_steps
                 with closing(self.loader.batches(epoch, first * count)) as batches:
@@ -117,13 +120,15 @@ class Trainer:
                             with self.progress.paused():
                                 if self.checkpoints.save(state, is_last=state.step == total_steps):
                                     saved_step = state.step
-                        if state.step == total_steps or stop:
+                        is_stopped = self.ranks.any(bool(received))
+                        if state.step == total_steps or is_stopped:
                             break
+                is_stopped = is_stopped or self.ranks.any(bool(received))
             if state.step != saved_step:
                 self.checkpoints.save(state, is_last=True)
-            if not stop:
+            if not is_stopped:
                 self.diagnosis.end(state.step)
-        return state, stop[0] if stop else 0
+        return state, (received or [signal.SIGTERM])[0] if is_stopped else 0
 
     def _update(self, state: TrainState, batches: tuple[Batch, ...]) -> TrainState:
         step = state.step + 1
@@ -143,10 +148,11 @@ class Trainer:
         suspect = batches[is_bad.index(True) if any(is_bad) else -1]
         self.guard.check_update(step, suspect, loss, norm, learning_rate)
         characters = sum(float(batch.target_lengths.mean()) for batch in batches) / len(batches)
+        loss, unread, characters = self.ranks.after_update(loss, unread, characters)
         self.diagnosis.update(Update(step, loss, learning_rate, unread, characters))
         if self.average is not None:
             self.average.update(state.step)
-        images = sum(map(len, batches)) * self.world_size
+        images = sum(map(len, batches)) * self.ranks.world_size
         images_seen = state.images_seen + images
         self.progress.step(state.step, images, images_seen, loss, learning_rate, norm)
         return replace(state, step=state.step + 1, images_seen=images_seen)

@@ -23,6 +23,7 @@ from src.training.diagnosis import Diagnosis
 from src.training.eval_callback import CSV_COLUMNS, EvaluationPlan, example_lines
 from src.training.lr_schedule import create_schedule
 from src.training.progress import Progress
+from src.training.ranks import Ranks
 from src.training.resume import resumed_state
 from src.training.trainer import Trainer, updates_per_epoch
 
@@ -327,7 +328,9 @@ def test_a_bad_pixel_stops_before_the_update(create_run) -> None:
 
 
 def test_images_of_all_processes_are_counted(create_run) -> None:
-    run = create_run(total=3, world_size=4)
+    ranks = Ranks()
+    ranks.world_size = 4
+    run = create_run(total=3, ranks=ranks)
     assert run.trainer.fit(FRESH, 3)[0].images_seen == 3 * 2 * 4
 
 
@@ -429,6 +432,46 @@ def test_another_epoch_length_resumes_at_the_start_of_the_epoch(log: list[str]) 
     state = resumed_state(checkpoint_at(step=25, steps_per_epoch=10, seed=1), FRESH, "a.ckpt")
     assert (state.step, state.steps_per_epoch) == (2 * STEPS_PER_EPOCH, STEPS_PER_EPOCH)
     assert "10 steps an epoch, now 4; resuming at the start of epoch 3" in "\n".join(log)
+
+
+ON_TWO = {
+    **{"batch_size": 4, "accumulate_steps": 1, "world_size": 2},
+    **{"seed": 1, "train_dataset": "synth", "train_dataset_path": "/data", "max_text_length": 23},
+    **{"ordered_epochs": 0, "render_epoch_images": 100},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "steps_per_epoch", "step"),
+    [  # 96 images an epoch; 7 updates of 8 are done in the third: 56 images
+        ({"world_size": 1}, 24, 2 * 24 + 14),
+        ({"world_size": 4}, 6, 2 * 6 + 3),  # 48; the 8 behind them come again
+        ({"world_size": 3}, 8, 2 * 8 + 4),
+        ({"world_size": 1, "batch_size": 2, "accumulate_steps": 2}, 24, 2 * 24 + 14),
+        ({"world_size": 1, "batch_size": 8}, 12, 2 * 12 + 7),
+        ({"world_size": 12, "batch_size": 8}, 1, 2),
+        ({"world_size": 1, "train_dataset_path": "/other"}, 24, 2 * 24),
+        ({"world_size": 1, "seed": 2}, 24, 2 * 24),
+    ],
+)
+def test_another_number_of_devices_goes_on_behind_the_images_seen(
+    log: list[str], change: dict[str, object], steps_per_epoch: int, step: int
+) -> None:
+    stored = {"step": 2 * 12 + 7, "steps_per_epoch": 12, "images_seen": 248, "seed": 1, "options": ON_TWO}
+    fresh = TrainState(steps_per_epoch=steps_per_epoch, seed=1, options=ON_TWO | change)
+    state = resumed_state(checkpoint_at(**stored), fresh, "a.ckpt")
+    assert (state.step, state.steps_per_epoch, state.images_seen) == (step, steps_per_epoch, 248)
+    if "world_size" in change:
+        assert f"resuming with world_size {change['world_size']}, it was 2 before" in log
+
+
+def test_a_checkpoint_of_an_earlier_version_is_one_process() -> None:
+    saved = {name: value for name, value in ON_TWO.items() if name != "world_size"}
+    stored = {"step": 2 * 24 + 14, "steps_per_epoch": 24, "seed": 1, "options": saved}
+    state = resumed_state(
+        checkpoint_at(**stored), TrainState(steps_per_epoch=12, seed=1, options=ON_TWO), "a.ckpt"
+    )
+    assert state.step == 2 * 12 + 7
 
 
 def test_weights_alone_cannot_be_resumed() -> None:

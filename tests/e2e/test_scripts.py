@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = {
     "run_standalone_train.sh": (3, 5),
     "run_standalone_train_cpu.sh": (2, 3),
+    "run_distribute_train.sh": (3, 5),
     "run_eval.sh": (4, 5),
     "run_eval_cpu.sh": (3, 3),
     "run_eval_onnx.sh": (3, 4),

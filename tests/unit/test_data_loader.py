@@ -1,5 +1,6 @@
 """The data set the network sees, its order, and the batches."""
 
+import math
 import threading
 from pathlib import Path
 
@@ -187,6 +188,36 @@ def test_fewer_samples_than_a_batch_are_repeated_to_fill_it(folder: Path) -> Non
     (batch,) = loader.batches(0)
     assert loader.steps_per_epoch == 1
     assert np.bincount(batch.indices).tolist() == np.bincount(np.resize(epoch_order(10, 0, 0), 25)).tolist()
+
+
+@pytest.mark.parametrize(("ranks", "batch"), [(2, 4), (3, 2), (3, 4), (4, 1), (7, 1), (2, 25)])
+def test_over_several_ranks_an_epoch_has_every_sample_in_the_same_number_of_steps(
+    folder: Path, ranks: int, batch: int
+) -> None:
+    ds = dataset(folder)
+    loaders = [TrainLoader(ds, batch, 3, rank=r, world_size=ranks, num_workers=0) for r in range(ranks)]
+    steps = math.ceil(10 / (ranks * batch))
+    assert [loader.steps_per_epoch for loader in loaders] == [steps] * ranks
+    read = [[b.indices.tolist() for b in loader.batches(1)] for loader in loaders]
+    assert [[len(indices) for indices in share] for share in read] == [[batch] * steps] * ranks
+    # The whole order, then its beginning again: nobody's sample comes more than once more than another's.
+    counts = np.bincount(np.ravel(read), minlength=10)
+    assert counts.sum() == steps * ranks * batch
+    assert counts.min() >= 1
+    assert counts.max() - counts.min() <= 1
+    # All ranks' first batches together are the beginning of the order that one process would read.
+    first = sorted(sample for share in read for sample in share[0])
+    assert first == sorted(np.resize(epoch_order(10, 3, 1), ranks * batch).tolist())
+
+
+@pytest.mark.parametrize(
+    ("ranks", "fills_last", "steps"), [(1, None, 3), (1, True, 4), (2, None, 2), (2, False, 1), (2, True, 2)]
+)
+def test_what_is_left_of_an_epoch_is_dropped_or_filled_up(
+    folder: Path, ranks: int, fills_last: bool | None, steps: int
+) -> None:
+    loader = TrainLoader(dataset(folder), 3, 0, world_size=ranks, num_workers=0, fills_last=fills_last)
+    assert loader.steps_per_epoch == len(list(loader.batches(0))) == steps
 
 
 def test_ordered_epochs_are_read_in_file_order(folder: Path) -> None:

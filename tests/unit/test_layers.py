@@ -19,7 +19,7 @@ LAYERS = (
     ("src.inference",),
     ("src.serving",),
     ("src.crnn", "src.winograd", "src.loss", "src.crnn_for_train"),
-    ("src.training", "src.exporting", "src.model_utils"),
+    ("src.training", "src.exporting", "src.launch", "src.model_utils"),
 )
 FIRST_WITH_MINDSPORE = 4
 
