@@ -51,7 +51,8 @@ class ConvBatchNorm(nn.Cell):
         may_differ = self.training and self.has_winograd and self.is_size_fixed
         if may_differ and is_faster(x.shape[3], weight.shape[1], weight.shape[0]):
             return self.bn(self.winograd(x, weight))
-        return self.bn(self.conv(x))
+        x = self.conv(x)
+        return self.bn(x).astype(x.dtype)  # batch norm computes in float32 whatever the convolution does
 
     def freeze(self) -> None:
         """Weights and statistics stay as they are, in training mode too."""
@@ -100,8 +101,8 @@ class BidirectionalLSTM(nn.Cell):
         self.embedding = create_dense(2 * hidden_size, output_size)
 
     def construct(self, x: Tensor) -> Tensor:
-        x, _ = self.rnn(x)  # (T,N,in) -> (T,N,2*hidden)
-        return self.embedding(x)
+        y, _ = self.rnn(x)  # (T,N,in) -> (T,N,2*hidden)
+        return self.embedding(y.astype(x.dtype))
 
 
 class RecurrentV1(nn.Cell):
@@ -117,11 +118,11 @@ class RecurrentV1(nn.Cell):
         self.fc = create_dense(2 * hidden_size, num_classes)
 
     def construct(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        x, _ = self.lstm1(x)
+        y, _ = self.lstm1(x)
         if keep is not None:
-            x = x * keep.astype(x.dtype) * (1 / (1 - V1_DROPOUT))
-        x, _ = self.lstm2(x)
-        return self.fc(x)  # (T,N,2*hidden) -> (T,N,C)
+            y = y * keep.astype(y.dtype) * (1 / (1 - V1_DROPOUT))
+        y, _ = self.lstm2(y)
+        return self.fc(y.astype(x.dtype))  # (T,N,2*hidden) -> (T,N,C)
 
 
 class CRNN(nn.Cell):
@@ -180,7 +181,7 @@ class CRNN(nn.Cell):
         if self.has_frozen_features:
             x = ops.stop_gradient(x)
         x = ops.transpose(ops.squeeze(x, 2), (2, 0, 1))  # (N,F,1,T) -> (T,N,F)
-        return self.rnn(x, *masks)
+        return self.rnn(x, *masks).astype(ms.float32)
 
     def dropout_masks(
         self, batch_size: int, width: int, rng: np.random.Generator

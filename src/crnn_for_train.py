@@ -1,10 +1,25 @@
 """One training step: gradients -> all-reduce -> clip by global norm -> update."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
+
+class Scaler(Protocol):
+    """Keeps small gradients from vanishing in half precision: those of `mindspore.amp`."""
+
+    scale_value: Parameter
+
+    def scale(self, inputs: Any) -> Any:
+        """Tensors times the scale."""
+
+    def unscale(self, inputs: Any) -> Any:
+        """Tensors divided by the scale."""
+
+    def adjust(self, grads_finite: Tensor) -> Any:
+        """Adapts the scale to whether the gradients were finite."""
 
 
 class NetworkWithLoss(nn.Cell):
@@ -23,7 +38,7 @@ class GradientSum(nn.Cell):
     """Adds up the gradients of several batches; `__call__` takes one batch in and returns its loss.
 
     Args:
-        forward_backward: A batch -> (loss, share unread), gradients.
+        forward_backward: A batch -> (scaled loss, loss, share unread), gradients of the first.
         parameters: What the gradients are for.
     """
 
@@ -33,7 +48,7 @@ class GradientSum(nn.Cell):
         self.sums = parameters.clone(prefix="gradient_sum", init="zeros")
 
     def construct(self, *batch: Tensor) -> Tensor:
-        (loss, _), gradients = self.forward_backward(*batch)
+        (_, loss, _), gradients = self.forward_backward(*batch)
         for i in range(len(self.sums)):
             ops.assign_add(self.sums[i], gradients[i])
         return loss
@@ -48,13 +63,19 @@ class GradientSum(nn.Cell):
 
 
 class NetworkWithReading(NetworkWithLoss):
-    """The same, and beside the loss the share of images of which nothing is read."""
+    """The scaled loss, to be differentiated; beside it the loss and the share of images that stay unread."""
+
+    def __init__(self, network: nn.Cell, loss: nn.Cell, scaler: Scaler | None) -> None:
+        super().__init__(network, loss)
+        self.scaler = scaler
 
     def construct(
         self, images: Tensor, targets: Tensor, target_lengths: Tensor, *masks: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         logits = self.network(images, *masks)
-        return self.loss(logits, targets, target_lengths), unread_share(logits, self.loss.blank)
+        loss = self.loss(logits, targets, target_lengths)
+        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        return scaled, loss, unread_share(logits, self.loss.blank)
 
 
 def unread_share(logits: Tensor, blank: int) -> Tensor:
@@ -76,6 +97,8 @@ class CRNNForTrain(nn.Cell):
         clip_norm: Gradients are scaled so that their global norm is at most this; 0 leaves them.
         is_distributed: Average the gradients over all processes, once an update, before clipping.
         accumulate_steps: Batches that make one update.
+        scaler: Scales the loss before it is differentiated and the gradients back, and adapts itself. With
+            one, an update whose gradients are not finite is not made.
 
     Inputs:
         images (N,3,H,W) float32, targets (N,L) int32, target_lengths (N,) int32; then any further inputs of
@@ -94,13 +117,15 @@ class CRNNForTrain(nn.Cell):
         clip_norm: float = 10.0,
         is_distributed: bool = False,
         accumulate_steps: int = 1,
+        scaler: Scaler | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
+        self.scaler = scaler
         self.optimizer = optimizer
         self.parameters = optimizer.parameters
         self.clip_norm = clip_norm
         self.forward_backward = ops.value_and_grad(
-            NetworkWithReading(network, loss), None, self.parameters, has_aux=True
+            NetworkWithReading(network, loss, scaler), None, self.parameters, has_aux=True
         )
         self.accumulate_steps = accumulate_steps
         self.gradient_sum = (
@@ -117,17 +142,24 @@ class CRNNForTrain(nn.Cell):
     def construct(
         self, images: Tensor, targets: Tensor, target_lengths: Tensor, *masks: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        (loss, unread), gradients = self.forward_backward(images, targets, target_lengths, *masks)
+        (_, loss, unread), gradients = self.forward_backward(images, targets, target_lengths, *masks)
         if self.gradient_sum is not None:
             totals = self.gradient_sum.finish(gradients)
             gradients = scale_all(totals, Tensor(1 / self.accumulate_steps, ms.float32))
+        if self.scaler is not None:
+            gradients = self.scaler.unscale(gradients)
         if self.reducer is not None:
             gradients = self.reducer(gradients)
         norm = global_norm(gradients)
         if self.clip_norm > 0:
             scale = self.clip_norm / ops.maximum(norm, Tensor(self.clip_norm, ms.float32))
             gradients = scale_all(gradients, scale)
-        return ops.depend(loss, self.optimizer(gradients)), norm, unread
+        if self.scaler is None:
+            return ops.depend(loss, self.optimizer(gradients)), norm, unread
+        is_finite = ops.isfinite(norm)
+        if is_finite:
+            loss = ops.depend(loss, self.optimizer(gradients))
+        return ops.depend(loss, self.scaler.adjust(is_finite)), norm, unread
 
 
 class WeightAverage(nn.Cell):

@@ -12,6 +12,7 @@ from src.inference.artifact import Artifact, description_path, hash_weights, rea
 from src.inference.checkpoint_file import as_computed
 from src.text.charset import Charset
 from src.training.checkpoint import describe_foreign, load_weights, read_checkpoint
+from src.training.precision import FULL, set_precision
 
 
 class MindSporeBackend:
@@ -28,10 +29,10 @@ class MindSporeBackend:
         return logits
 
 
-def create_network(artifact: Artifact, use_dropout: bool = True) -> CRNN:
-    """The network an artifact describes, freshly initialised."""
+def create_network(artifact: Artifact, use_dropout: bool = True, amp_level: str = FULL) -> CRNN:
+    """The network an artifact describes, freshly initialised, computing in O0 or O2."""
     spec = artifact.network
-    return CRNN(
+    network = CRNN(
         num_classes=artifact.charset.num_classes,
         hidden_size=spec.hidden_size,
         version=spec.version,
@@ -39,6 +40,8 @@ def create_network(artifact: Artifact, use_dropout: bool = True) -> CRNN:
         image_height=artifact.preprocessing.height,
         use_dropout=use_dropout,
     )
+    set_precision(network, amp_level)
+    return network
 
 
 def evaluation_backend(artifact: Artifact) -> MindSporeBackend:

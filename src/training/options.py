@@ -19,6 +19,8 @@ class TrainingOptions:
     optimizer: str
     momentum: float
     nesterov: bool
+    amp_level: str
+    loss_scale: float
     weight_decay: float
     clip_norm: float
     ema_decay: float

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import nn
 
-from src.crnn_for_train import WeightAverage
+from src.crnn_for_train import Scaler, WeightAverage
 from src.errors import UserError
 from src.training.checkpoint import Checkpoint, TrainState, Weights, load_weights, network_weights
 from src.training.resume_policy import compare_options, step_in_epoch
@@ -19,21 +19,27 @@ _logger = logging.getLogger(__name__)
 _AVERAGE_PREFIX = "ema."
 _RAW_PREFIX = "raw."  # the trained parameters, where the averaged ones take their names
 _OPTIMIZER_PREFIX = "optimizer."
+_SCALER_PREFIX = "scaler."
 
 
 class TrainingTensors:
-    """Network, optimiser and averaged weights of one training.
+    """Network, optimiser, averaged weights and loss scale of one training.
 
     A checkpoint holds under the network's own names what is evaluated and exported: the averaged weights
     where there are any, and then the trained ones under `raw.`.
     """
 
     def __init__(
-        self, network: nn.Cell, optimizer: nn.Optimizer, average: WeightAverage | None = None
+        self,
+        network: nn.Cell,
+        optimizer: nn.Optimizer,
+        average: WeightAverage | None = None,
+        scaler: Scaler | None = None,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.average = average
+        self.scaler = scaler
 
     def weights(self) -> Weights:
         """What is evaluated and exported."""
@@ -48,7 +54,7 @@ class TrainingTensors:
         stored = {_OPTIMIZER_PREFIX + p.name: p for p in self._optimizer_parameters()}
         if self.average is not None:
             stored |= {_RAW_PREFIX + p.name: p for p in self.average.sources}
-        return stored
+        return stored | {_SCALER_PREFIX + p.name: p for p in self._scaler_parameters()}
 
     def restore(self, checkpoint: Checkpoint, origin: str) -> None:
         """Puts everything back as it was.
@@ -65,6 +71,16 @@ class TrainingTensors:
         elif raw:
             _logger.warning("%s: averaged weights are left behind, ema_decay is now 0", origin)
         self._restore_optimizer(_under(checkpoint.others, _OPTIMIZER_PREFIX), origin)
+        scaler = _under(checkpoint.others, _SCALER_PREFIX)
+        for parameter in self._scaler_parameters():
+            if parameter.name in scaler:  # not in those of a training in full precision
+                parameter.set_data(ms.Tensor(scaler[parameter.name], parameter.dtype))
+
+    def _scaler_parameters(self) -> list[ms.Parameter]:
+        """What a dynamic scaler knows; a fixed one knows nothing."""
+        if not isinstance(self.scaler, ms.amp.DynamicLossScaler):
+            return []
+        return [self.scaler.scale_value, self.scaler.counter]
 
     def _optimizer_parameters(self) -> list[ms.Parameter]:
         own = {p.name for p in self.network.get_parameters()}

@@ -22,6 +22,7 @@ WORLD_SIZE = "world_size"  # the number of processes: no option of its own
 ANNOUNCED = frozenset(
     {
         "accumulate_steps",
+        "amp_level",
         "augment",
         "batch_size",
         "clip_norm",
@@ -31,6 +32,7 @@ ANNOUNCED = frozenset(
         "epoch_size",
         "last_batch",
         "learning_rate",
+        "loss_scale",
         "lr_schedule",
         "max_steps",
         "max_text_length",

@@ -32,6 +32,7 @@ from src.training.evaluating import Evaluate, TrainingEvaluation
 from src.training.lr_schedule import create_schedule
 from src.training.optimizers import create_optimizer
 from src.training.options import TrainingOptions
+from src.training.precision import create_scaler, resolve_level
 from src.training.pretrained import load_pretrained
 from src.training.progress import Progress
 from src.training.ranks import Ranks
@@ -75,7 +76,15 @@ class TrainingSession:
         self.runtime = runtime
         self.recorded = dict(recorded or {})
         ms.set_seed(options.seed)
-        self.network = create_network(artifact, options.use_dropout)
+        level = resolve_level(options.amp_level, runtime.device_target)
+        self.network = create_network(artifact, options.use_dropout, level)
+        self.scaler = create_scaler(level, options.loss_scale)
+        if self.scaler is not None:
+            _logger.info(
+                "amp_level %s: convolutions, LSTM and dense layers in half precision, loss scale %g",
+                level,
+                float(self.scaler.scale_value.asnumpy()),
+            )
         if options.freeze_features:
             self.network.freeze_features()
             _logger.info("freeze_features: the convolutions stay as they are")
@@ -92,7 +101,7 @@ class TrainingSession:
         statistics = [parameter for parameter in changing if not parameter.requires_grad]
         self.ranks = Ranks(runtime.rank, runtime.world_size, statistics)
         self.peak_rate = options.learning_rate * (runtime.world_size if options.scale_learning_rate else 1)
-        self.tensors = TrainingTensors(self.network, self.optimizer, self.average)
+        self.tensors = TrainingTensors(self.network, self.optimizer, self.average, self.scaler)
         self.checkpoints = CheckpointFolder(
             Path(options.save_checkpoint_path),
             self._write,
@@ -142,6 +151,7 @@ class TrainingSession:
             "checkpoint": str(self.checkpoints.path_of(state)),
             "best_accuracy": state.best_accuracy if state.best_accuracy >= 0 else None,
             "best_step": state.best_step,
+            "skipped_updates": trainer.overflows.count,
             "findings": [asdict(hint) for hint in self.diagnosis.hints],
         }
         if self.options.eval_all_saved_ckpts and self.evaluation is not None and not signal_number:
@@ -186,6 +196,7 @@ class TrainingSession:
                 options.clip_norm,
                 is_distributed=self.runtime.world_size > 1,
                 accumulate_steps=options.accumulate_steps,
+                scaler=self.scaler,
             ),
             create_schedule(
                 options.lr_schedule,

@@ -23,6 +23,7 @@ from src.training.diagnosis import Diagnosis, Update
 from src.training.eval_callback import EvaluationPlan
 from src.training.lr_schedule import Schedule
 from src.training.optimizers import set_learning_rate
+from src.training.overflow import Overflows
 from src.training.progress import Progress
 from src.training.ranks import Ranks
 
@@ -92,6 +93,7 @@ class Trainer:
         self.masks = masks
         self.diagnosis = diagnosis or Diagnosis()
         self.guard = guard or FiniteGuard()
+        self.overflows = Overflows(step.scaler)
 
     def fit(self, state: TrainState, total_steps: int) -> tuple[TrainState, int]:
         """Trains from `state` on.
@@ -146,11 +148,13 @@ class Trainer:
         loss = sum(losses) / len(losses)
         is_bad = [not math.isfinite(value) for value in losses]
         suspect = batches[is_bad.index(True) if any(is_bad) else -1]
-        self.guard.check_update(step, suspect, loss, norm, learning_rate)
+        is_skipped = self.overflows.is_skipped(step, loss, norm)
+        if not is_skipped:
+            self.guard.check_update(step, suspect, loss, norm, learning_rate)
         characters = sum(float(batch.target_lengths.mean()) for batch in batches) / len(batches)
         loss, unread, characters = self.ranks.after_update(loss, unread, characters)
         self.diagnosis.update(Update(step, loss, learning_rate, unread, characters))
-        if self.average is not None:
+        if self.average is not None and not is_skipped:
             self.average.update(state.step)
         images = sum(map(len, batches)) * self.ranks.world_size
         images_seen = state.images_seen + images
