@@ -8,12 +8,13 @@ from src.exporting.opening import open_checkpoint
 from src.inference.backend import resolve_model
 from src.model_utils.command import run_command
 from src.model_utils.config import Config, load_config
+from src.model_utils.modelarts import run_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exports as the options say; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _export(load_config(arguments, __doc__ or "")))
+    return run_command(lambda: run_job(load_config(arguments, __doc__ or ""), _export))
 
 
 def _export(config: Config) -> int:
