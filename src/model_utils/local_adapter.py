@@ -72,19 +72,22 @@ def _claim(
     try:
         _lock(record, waits=False)
     except BlockingIOError:
-        # Shares are taken of whole copies only, so it is whole.
-        if _read(record).get("source") != wanted["source"]:
-            raise UserError(
-                f"{folder}: another job uses it with the files of {_read(record).get('source')}, "
-                f"{wanted['source']} needs a folder of its own"
-            ) from None
-    else:
         found = _read(record)
-        if found.get("state") == "failed" and found != seen:
-            raise UserError(f"{found['error']} (in the process that copied for this server)")
-        if not (wanted["job"] and found == {**wanted, "state": "whole"}):
-            _empty(folder, is_ours=bool(found))
-            _fill(record, wanted, folder, copy)
+        if found.get("state") == "whole":
+            if found["source"] != wanted["source"]:
+                raise UserError(
+                    f"{folder}: another job uses it with the files of {found['source']}, "
+                    f"{wanted['source']} needs a folder of its own"
+                ) from None
+            _lock(record, is_shared=True)
+            return
+        _lock(record)  # of a process that has failed and is just leaving
+    found = _read(record)
+    if found.get("state") == "failed" and found != seen:
+        raise UserError(f"{found['error']} (in the process that copied for this server)")
+    if not (wanted["job"] and found == {**wanted, "state": "whole"}):
+        _empty(folder, is_ours=bool(found))
+        _fill(record, wanted, folder, copy)
     _lock(record, is_shared=True)
 
 

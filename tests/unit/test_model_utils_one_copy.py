@@ -1,9 +1,11 @@
 """One copy a server: processes that really wait for each other, fail, are killed, and leave things behind."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -226,6 +228,20 @@ def test_a_damaged_record_is_no_proof_of_a_copy(folder: Path, record: str) -> No
     place.write_text(record)
     with copied_once("obs://a", folder, "7", writer(folder, "new")):
         assert names(folder) == ["new"]
+
+
+def test_the_lock_of_a_process_that_is_leaving_is_no_proof_of_a_copy(folder: Path) -> None:
+    with copied_once("obs://a", folder, "", writer(folder, "old")):
+        pass
+    (record,) = folder.parent.glob(".data.copy")
+    record.write_text('{"source": "obs://a", "job": "", "state": "begun"}')
+    with record.open() as leaving:
+        fcntl.flock(leaving, fcntl.LOCK_EX)
+        timer = threading.Timer(0.1, leaving.close)
+        timer.start()
+        with copied_once("obs://a", folder, "", writer(folder, "new")):
+            assert names(folder) == ["new"]
+        timer.join()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
