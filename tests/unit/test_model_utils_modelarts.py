@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from src.errors import UserError
 from src.model_utils.config import DEFAULT_CONFIG, Config, load_config
 from src.model_utils.device_adapter import JobProcess, job_process
+from src.model_utils.local_adapter import turn
 from src.model_utils.modelarts import run_job
 from src.model_utils.moxing_adapter import ResultsUpload
 
@@ -366,6 +368,27 @@ def test_the_first_process_of_each_server_copies_results_out(
     assert run_job(config, writes(f"bad_batch_rank{rank}.npz", status=1)) == 1
     expected = [f"obs://bucket/out/output/bad_batch_rank{rank}.npz"] if uploads else []
     assert [call[-1] for call in cloud.calls()] == expected
+
+
+def test_a_process_that_was_stopped_waits_until_results_are_out(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"RANK_ID": "3", "RANK_SIZE": "8"}.items():
+        monkeypatch.setenv(name, value)
+    config = cloud.job("--train_url=obs://bucket/out", "--run_distribute=True")
+    order = []
+
+    def other() -> None:
+        run_job(config, lambda config: order.append("stopped") or 143)
+        order.append("left")
+
+    process = threading.Thread(target=other)
+    with turn(cloud.cache / "train", "upload"):
+        process.start()
+        process.join(0.3)
+        order.append("results are out")
+    process.join()
+    assert order == ["stopped", "results are out", "left"]
 
 
 def test_without_run_distribute_only_the_first_process_works(
