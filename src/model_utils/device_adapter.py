@@ -24,6 +24,8 @@ class JobProcess:
         servers: How many servers the job has.
         device_id: The accelerator on its server; None where the platform names none.
         job_id: What tells the job from others; "" where the platform does not say.
+        is_scheduler: Whether it is msrun's scheduler: it runs the same program, carries the number of rank 0,
+            and only lets the others find each other.
     """
 
     rank: int = 0
@@ -31,18 +33,19 @@ class JobProcess:
     servers: int = 1
     device_id: int | None = None
     job_id: str = ""
+    is_scheduler: bool = False
 
     @property
-    def local_rank(self) -> int:
-        """Its number among the processes of its server, from 0."""
-        return self.rank % max(1, self.world_size // self.servers)
+    def is_first_of_server(self) -> bool:
+        """Whether no process of its server has a lower rank."""
+        return not self.is_scheduler and self.rank % max(1, self.world_size // self.servers) == 0
 
 
 def job_process() -> JobProcess:
     """This process, from the environment; the only one of a job where nothing is set.
 
     Raises:
-        UserError: If a variable is no number, or the rank is not below the number of processes.
+        UserError: If a variable is no number, or the rank is missing or not below the number of processes.
 
     Source: https://support.huaweicloud.com/intl/en-us/usermanual-standard-modelarts/develop-modelarts-0104.html
         and develop-modelarts-1415.html beside it, for the variables of ModelArts.
@@ -54,7 +57,13 @@ def job_process() -> JobProcess:
         servers=max(1, _number(_SERVERS, 1)),
         device_id=_number(_DEVICE, 0) if device else None,
         job_id=_first(_JOB),
+        is_scheduler=os.environ.get("MS_ROLE") == "MS_SCHED",
     )
+    if process.world_size > 1 and not _first(_RANK):
+        raise UserError(
+            f"environment: {_WORLD_SIZE[0]} is {process.world_size}, but {_RANK[0]} is not set; "
+            "msrun sets it when --node_rank is given"
+        )
     if process.rank >= process.world_size:
         raise UserError(
             f"environment: {_RANK[0]} is {process.rank}, but {_WORLD_SIZE[0]} is {process.world_size}"

@@ -19,18 +19,22 @@ _logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def turn(folder: Path, purpose: str) -> Iterator[None]:
+def turn(folder: Path, purpose: str, waits: bool = True) -> Iterator[None]:
     """One process of this server at a time is inside; the others wait.
 
     Args:
         folder: What it is about; the lock is a file beside it.
         purpose: Different purposes do not wait for each other.
+        waits: False where nobody else is expected.
 
     Raises:
-        UserError: If the lock cannot be made.
+        UserError: If the lock cannot be made, or somebody is inside where nobody is expected.
     """
     with _open_beside(folder, f"{purpose}.lock") as lock:
-        _lock(lock)
+        try:
+            _lock(lock, waits=waits)
+        except BlockingIOError:
+            raise UserError(f"{folder}: in use by another job, or two processes have one rank") from None
         yield
 
 

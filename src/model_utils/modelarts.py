@@ -151,14 +151,14 @@ def _work_and_bring_out(config: Config, process: JobProcess, work: Callable[[Con
     if config.resume_ckpt == _RESUME_NEWEST:
         with turn(folder, "fetch"):
             fetch_missing(url, folder)
-    if process.local_rank > 0:
+    if not process.is_first_of_server:
         status = work(config)
         if status:
             # A launcher kills the others when one has ended so; the first is still copying.
             with turn(folder, "upload"):
                 pass
         return status
-    with turn(folder, "upload"):
+    with turn(folder, "upload", waits=False):
         upload = ResultsUpload(folder, url, config.modelarts_sync_minutes)
         status = -1
         try:
