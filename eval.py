@@ -9,12 +9,17 @@ from src.inference.evaluate_all import ALL, evaluate_all
 from src.inference.evaluation_report import evaluate_and_report
 from src.model_utils.command import run_command
 from src.model_utils.config import Config, load_config
+from src.model_utils.modelarts import run_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates as the options say; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: evaluate_model(load_config(arguments, __doc__ or ""), "checkpoint_path"))
+    return run_command(lambda: run_job(load_config(arguments, __doc__ or ""), _evaluate))
+
+
+def _evaluate(config: Config) -> int:
+    return evaluate_model(config, "checkpoint_path")
 
 
 def open_model(config: Config, model_option: str) -> Backend:

@@ -16,12 +16,13 @@ from src.inference.backend import open_backend, resolve_model
 from src.inference.parity import compare_on
 from src.model_utils.command import run_command
 from src.model_utils.config import Config, load_config
+from src.model_utils.modelarts import run_job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exports as the options say; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _export(load_config(arguments, __doc__ or "")))
+    return run_command(lambda: run_job(load_config(arguments, __doc__ or ""), _export))
 
 
 def _export(config: Config) -> int:

@@ -24,6 +24,7 @@ from src.inference.evaluator import evaluate
 from src.metric import create_protocol
 from src.model_utils.command import run_command
 from src.model_utils.config import Config, load_config
+from src.model_utils.modelarts import run_job
 from src.synth.augment import create_augmentation
 from src.synth.render import create_renderer
 from src.synth.render_loader import Ramp, RenderLoader
@@ -43,12 +44,10 @@ _logger = logging.getLogger("src.train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains as the options say; returns the exit status, 128 + its number when stopped by a signal."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _train(load_config(arguments, __doc__ or "")))
+    return run_command(lambda: run_job(load_config(arguments, __doc__ or ""), _train))
 
 
 def _train(config: Config) -> int:
-    if config.enable_modelarts:
-        raise UserError("enable_modelarts: training on ModelArts is not available yet")
     if config.overfit_batches:
         config = for_overfitting(config)
     config = adopt_pretrained(config)

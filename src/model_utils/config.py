@@ -1,6 +1,8 @@
 """The configuration: default_config.yaml, another yaml on top, the command line on top of both."""
 
 import argparse
+import difflib
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -16,6 +18,8 @@ from src.inference.artifact import Artifact, NetworkSpec
 from src.inference.decoding import Decoding
 from src.model_utils.command import unknown_message
 from src.text.charset import Charset
+
+_logger = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "default_config.yaml"
 _OPTION_LINE = re.compile(r"^(?P<key>\w+):[^#]*#\s*(?P<help>.*?)(?:\s*\{(?P<choices>[^}]*)\})?\s*$")
@@ -36,6 +40,7 @@ _LEAST: dict[str, int] = {
     "calibration_images": 1,
     "ordered_epochs": 0,
     "overfit_batches": 0,
+    "modelarts_sync_minutes": 0,
     "diagnose_blank_steps": 0,
     "diagnose_flat_steps": 0,
     "clip_norm": 0,
@@ -192,7 +197,9 @@ def load_config(argv: Sequence[str], description: str = "") -> Config:
     defaults = read_yaml(DEFAULT_CONFIG)
     notes = _read_comments(DEFAULT_CONFIG.read_text(encoding="utf-8"))
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False, add_help=True)
-    parser.add_argument("--config_path", default="", help="yaml laid over default_config.yaml")
+    parser.add_argument(
+        "--config_path", "--_config_path", default="", help="yaml laid over default_config.yaml"
+    )
     for key, value in defaults.items():
         note, choices = notes[key]
         note += f" [{', '.join(choices)}]" if choices else ""
@@ -200,12 +207,9 @@ def load_config(argv: Sequence[str], description: str = "") -> Config:
             f"--{key}", default=argparse.SUPPRESS, metavar=type(value).__name__, help=note.replace("%", "%%")
         )
     known, unknown = parser.parse_known_args(argv)
-    if unknown:
-        raise UserError(unknown_message("option", unknown[0].lstrip("-").split("=")[0], defaults))
-
     values, given = dict(defaults), set()
     if known.config_path:
-        overlay = read_yaml(Path(known.config_path))
+        overlay = read_yaml(_find_yaml(known.config_path))
         for key in overlay:
             if key not in defaults:
                 raise UserError(f"{known.config_path}: {unknown_message('key', str(key), defaults)}")
@@ -215,6 +219,7 @@ def load_config(argv: Sequence[str], description: str = "") -> Config:
         if key != "config_path":
             values[key] = _typed(key, text, defaults[key], "command line")
             given.add(key)
+    _check_unknown(unknown, defaults, values["enable_modelarts"])
     for key, value in values.items():
         choices = notes[key][1]
         if choices and value not in choices:
@@ -225,6 +230,28 @@ def load_config(argv: Sequence[str], description: str = "") -> Config:
     if values["ema_decay"] >= 1:
         raise UserError(f"ema_decay is {values['ema_decay']}, must be below 1")
     return Config(values, frozenset(given))
+
+
+def _find_yaml(name: str) -> Path:
+    """The yaml of `config_path`: as it is, or beside default_config.yaml, as ModelArts starts elsewhere."""
+    beside = DEFAULT_CONFIG.parent / name
+    return beside if beside.is_file() and not Path(name).is_file() else Path(name)
+
+
+def _check_unknown(unknown: Sequence[str], options: Mapping[str, Any], is_on_modelarts: bool) -> None:
+    """Raises UserError for the first argument that is no option, except for what ModelArts adds.
+
+    The platform passes options of its own, such as --init_method, --num_gpus and --task_index, and keeps no
+    list of them: there only what is nearly one of our options is refused.
+
+    Source: https://support.huaweicloud.com/intl/en-us/trouble-modelarts/modelarts_13_0012.html
+    """
+    for argument in unknown:
+        name = argument.lstrip("-").split("=")[0]
+        if not is_on_modelarts or difflib.get_close_matches(name, list(options), n=1, cutoff=0.8):
+            raise UserError(unknown_message("option", name, options))
+    if unknown:
+        _logger.warning("not options of this program, ignored: %s", " ".join(unknown))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""Training, evaluation and export as jobs of ModelArts, with a stand-in for MoXing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import TINY_NETWORK, WORDS, write_folder
+
+from src.inference.checkpoint_file import read_checkpoint_file
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+class Jobs:
+    """Jobs with object storage in a folder; each starts on an empty machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.bucket, self.count = root, root / "storage" / "bucket", 0
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if k not in ("RANK_ID", "RANK_SIZE", "DEVICE_ID")},
+            "PYTHONPATH": f"{ROOT / 'tests' / 'fake_moxing'}",
+            "MOXING_ROOT": str(root / "storage"),
+            "MOXING_LOG": str(root / "calls"),
+        }
+        write_folder(self.bucket / "words", WORDS)
+
+    def start(self, program: str, *options: str) -> subprocess.Popen[str]:
+        self.count += 1
+        cache = self.root / f"cache{self.count}"
+        cache.mkdir()
+        folders = [f"--{name}={cache / name}" for name in ("data_path", "output_path", "load_path")]
+        fixed = ["--enable_modelarts=True", "--data_url=obs://bucket/words", "--train_url=obs://bucket/out"]
+        command = [sys.executable, "-u", str(ROOT / program), *fixed, *folders, "--device_target=CPU"]
+        return subprocess.Popen(
+            [*command, "--init_method=tcp://job:6666", *options],
+            cwd=cache,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def test_a_training_that_was_ended_goes_on_in_the_next_job_and_is_evaluated_and_exported(
+    tmp_path: Path,
+) -> None:
+    jobs = Jobs(tmp_path)
+    training = (
+        *TINY_NETWORK,
+        *("--train_dataset=folder", "--batch_size=4", "--lr_schedule=constant", "--per_print_time=1"),
+        *("--save_checkpoint_path=ckpt", "--epoch_size=100000"),
+    )
+    with jobs.start("train.py", *training) as process:
+        next(line for line in process.stdout if "epoch: [2/" in line)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 143, process.stdout.read()
+    (saved,) = (jobs.bucket / "out" / "ckpt").glob("crnn-*.ckpt")
+    result = json.loads((jobs.bucket / "out" / "output" / "train_result.json").read_text())
+    assert Path(result["checkpoint"]).name == saved.name
+
+    total = result["step"] + 1
+    with jobs.start("train.py", *training, "--resume_ckpt=auto", f"--max_steps={total}") as process:
+        printed = process.stdout.read()
+    assert process.returncode == 0, printed
+    assert f"at step {result['step']}" in printed
+    assert "not options of this program, ignored: --init_method=tcp://job:6666" in printed
+    (last,) = set((jobs.bucket / "out" / "ckpt").glob("crnn-*.ckpt")) - {saved}
+    assert read_checkpoint_file(str(last)).artifact is not None
+
+    model = "--checkpoint_url=obs://bucket/out/ckpt", f"--checkpoint_path={last.name}"
+    evaluation = *model, "--eval_dataset=folder", "--result_json=result.json"
+    with jobs.start("eval.py", *evaluation) as process:
+        printed = process.stdout.read()
+    assert process.returncode == 0, printed
+    assert f"total num: {len(WORDS)}" in printed
+    assert (jobs.bucket / "out" / "result.json").exists()
+
+    with jobs.start("export.py", model[0], f"--ckpt_file={last.name}", "--file_format=ONNX") as process:
+        printed = process.stdout.read()
+    assert process.returncode == 0, printed
+    assert (jobs.bucket / "out" / "crnn.onnx").stat().st_size > 0
+
+
+def test_a_training_that_cannot_begin_says_so_and_ends_with_2(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    with jobs.start(
+        "train.py", *TINY_NETWORK, "--train_dataset=folder", "--train_dataset_path=no"
+    ) as process:
+        printed = process.stdout.read()
+    assert process.returncode == 2, printed
+    assert "error: " in printed
+    assert str(tmp_path / "cache1" / "data_path" / "no") in printed
