@@ -42,6 +42,7 @@ class CountingStep:
         self.masks: list[list[float]] = []
         self.losses = losses
         self.accumulate_steps = accumulate_steps
+        self.scaler = None
         self.unread = unread
         self.batches = 0
 
