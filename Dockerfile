@@ -43,13 +43,12 @@ FROM ${BASE} AS train
 LABEL org.opencontainers.image.title="CRNN text recogniser for MindSpore" \
       org.opencontainers.image.licenses="Apache-2.0"
 SHELL ["/bin/bash", "-c"]
-# Only bases without a Python of their own, such as CUDA's, need one.
-# hadolint ignore=DL3008
-RUN if ! command -v python3 >/dev/null; then \
-        apt-get update \
-        && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3 python3-venv \
-        && rm -rf /var/lib/apt/lists/*; \
-    fi
+# libgomp1 is MindSpore's OpenMP. Only bases without a Python of their own, such as CUDA's, need one.
+# hadolint ignore=DL3008,SC2046
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends libgomp1 \
+        $(command -v python3 >/dev/null || echo python3 python3-venv) \
+    && rm -rf /var/lib/apt/lists/*
 ARG USER_ID=1000
 RUN useradd --non-unique --uid "${USER_ID}" --create-home crnn && install --directory --owner=crnn /opt/crnn
 WORKDIR /opt/crnn

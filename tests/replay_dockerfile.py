@@ -1,7 +1,7 @@
 """Carries out the steps of the Dockerfile in a bare system tree, for machines that run no Docker engine.
 
     debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm TREE
-    python scripts/replay_dockerfile.py --base TREE --work_dir WORK --target server
+    python tests/replay_dockerfile.py --base TREE --work_dir WORK --target server
 
 Must run as root. Every stage becomes a folder WORK/STAGE, a copy of TREE, which stands for the stage's base
 image. RUN is carried out by chroot, COPY heeds .dockerignore; the other instructions are kept in mind where a
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # that Docker starts with
 
 
 @dataclass
@@ -171,7 +172,7 @@ class Replay:
         chroot = [f"--userspec={user}:{user}", str(tree), "/bin/sh", "-c", go]
         home = {"HOME": "/root" if user == "0" else "/home/crnn"}
         environment = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "PATH": _PATH,
             **home,
             **self.variables[stage],
         }
@@ -204,7 +205,7 @@ class Replay:
                     sys.exit(f"error: ended with status {status}: RUN {arguments}")
 
     def _expanded(self, stage: str, text: str) -> str:
-        variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", **self.variables[stage]}
+        variables = {"PATH": _PATH, **self.variables[stage]}
         return re.sub(r"\$\{(\w+)\}", lambda match: variables.get(match[1], match[0]), text)
 
     def _copy(self, stage: str, words: Sequence[str]) -> None:
