@@ -32,18 +32,19 @@ COPY pretrained pretrained
 COPY src src
 USER ${USER_ID}
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD [".venv/bin/python", "-c", \
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["/opt/crnn/.venv/bin/python", "-c", \
     "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
 # Inside a container only all addresses are reached from outside; `docker run -p` decides who gets that far.
 ENV EXTRA_OPTIONS="--host=0.0.0.0"
-ENTRYPOINT ["bash", "scripts/run_server.sh"]
+ENTRYPOINT ["bash", "/opt/crnn/scripts/run_server.sh"]
 CMD ["pretrained", "8000"]
 
 FROM ${BASE} AS train
 LABEL org.opencontainers.image.title="CRNN text recogniser for MindSpore" \
       org.opencontainers.image.licenses="Apache-2.0"
 SHELL ["/bin/bash", "-c"]
-# libgomp1 is MindSpore's OpenMP. Only bases without a Python of their own, such as CUDA's, need one.
+# libgomp1 is MindSpore's OpenMP. Only bases without a Python of their own, such as CUDA's, need one. No versions:
+# distributions keep the newest of a package only.
 # hadolint ignore=DL3008,SC2046
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends libgomp1 \

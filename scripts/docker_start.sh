@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts a container of IMAGE with the devices that this machine has: Ascend, GPU or none. The folders keep their
-# paths inside; DATA_DIR is read-only there. Without COMMAND the image's own is run. More options of `docker run`
-# in DOCKER_OPTIONS, as in DOCKER_OPTIONS="--network=host" for training on several servers.
+# paths inside; DATA_DIR is read-only there, MODEL_DIR the working folder, where launchers leave their results.
+# Without COMMAND the image's own is run. More options of `docker run` in DOCKER_OPTIONS, as in
+# DOCKER_OPTIONS="--network=host" for training on several servers.
 # The container runs as the one who calls this, called by root as the owner of MODEL_DIR.
 # HOST_ROOT goes before the paths of devices and drivers; for tests.
 set -euo pipefail
@@ -67,5 +68,5 @@ fi
 
 # HOME, because the user may be unknown inside; shared memory, because NCCL and HCCL need more than 64 MB.
 # shellcheck disable=SC2086 # DOCKER_OPTIONS is a list of words
-exec docker run --rm --init --user "$OWNER" --env HOME=/tmp --shm-size=8g "${OPTIONS[@]}" ${DOCKER_OPTIONS:-} \
-    "$IMAGE" "$@"
+exec docker run --rm --init --user "$OWNER" --workdir "$MODEL_DIR" --env HOME=/tmp --shm-size=8g \
+    "${OPTIONS[@]}" ${DOCKER_OPTIONS:-} "$IMAGE" "$@"

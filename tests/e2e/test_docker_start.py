@@ -86,8 +86,9 @@ def test_a_machine_without_devices_gives_the_two_folders_and_nothing_else(machin
     owner = machine.model.stat()
     assert values(arguments, "--user") == [f"{owner.st_uid}:{owner.st_gid}"]
     assert arguments[-1] == "crnn:cpu"
+    assert values(arguments, "--workdir") == [str(machine.model)]
     others = [a for a in arguments[:-1] if a not in ALWAYS]
-    assert [a for a in others if a.startswith("-")] == ["--user", "--mount", "--mount"]
+    assert [a for a in others if a.startswith("-")] == ["--user", "--workdir", "--mount", "--mount"]
     assert [a for a in ALWAYS if a not in arguments] == []
 
 
