@@ -4,9 +4,10 @@
 #   docker build -t crnn:ascend --build-arg BASE=quay.io/ascend/cann:8.5.0-910b-ubuntu22.04-py3.11 \
 #       --build-arg EXTRA_REQUIREMENTS=requirements-ascend.txt .
 #   docker build -t crnn:gpu --build-arg BASE=nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04 .
-# CANN: MindSpore 2.8.0 wants 8.2, 8.3 or 8.5 (mindspore/run_check/_check_version.py of the wheel); images for the
-# first Ascend 910 are tagged 910 instead of 910b. CUDA: MindSpore 2.8.0 brings a plug-in for CUDA 11.6, whose images
-# end at Ubuntu 20.04 with Python 3.8; 11.8 has the same library versions. Neither has been run on its hardware.
+# CANN: MindSpore 2.8.0 wants 8.2, 8.3 or 8.5 (mindspore/run_check/_check_version.py of the wheel); images for
+# the first Ascend 910 are tagged 910 instead of 910b. CUDA: MindSpore 2.8.0 brings a plug-in for CUDA 11.6; its
+# images end at Ubuntu 20.04, which has no Python 3.11, and those of 11.8 have the same library versions. Neither
+# has been run on its hardware.
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
 ARG BASE=${PYTHON_IMAGE}
 
@@ -43,12 +44,12 @@ FROM ${BASE} AS train
 LABEL org.opencontainers.image.title="CRNN text recogniser for MindSpore" \
       org.opencontainers.image.licenses="Apache-2.0"
 SHELL ["/bin/bash", "-c"]
-# libgomp1 is MindSpore's OpenMP. Only bases without a Python of their own, such as CUDA's, need one. No versions:
+# libgomp1 is MindSpore's OpenMP. CUDA's images have no Python 3.11, which requirements.txt needs. No versions:
 # distributions keep the newest of a package only.
 # hadolint ignore=DL3008,SC2046
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends libgomp1 \
-        $(command -v python3 >/dev/null || echo python3 python3-venv) \
+        $(command -v python3.11 >/dev/null || echo python3.11 python3.11-venv) \
     && rm -rf /var/lib/apt/lists/*
 ARG USER_ID=1000
 RUN useradd --non-unique --uid "${USER_ID}" --create-home crnn && install --directory --owner=crnn /opt/crnn
@@ -57,7 +58,7 @@ ARG EXTRA_REQUIREMENTS=""
 COPY requirements*.txt ./
 COPY scripts/environment.sh scripts/
 # The environment that run_demo.sh and run_tests.sh would make, so that they find it and need no network.
-RUN export PIP_NO_CACHE_DIR=1 \
+RUN export PIP_NO_CACHE_DIR=1 PYTHON=python3.11 \
     && . scripts/environment.sh \
     && make_environment \
     && if [ -n "${EXTRA_REQUIREMENTS}" ]; then \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts a container of IMAGE with the devices that this machine has: Ascend, GPU or none. The folders keep their
-# paths inside; DATA_DIR is read-only there, MODEL_DIR the working folder, where launchers leave their results.
+# Starts a container of IMAGE with the devices that this machine has: Ascend, GPU or none. The folders keep
+# their paths inside; DATA_DIR is read-only there, MODEL_DIR the working folder, where launchers leave results.
 # Without COMMAND the image's own is run. More options of `docker run` in DOCKER_OPTIONS, as in
 # DOCKER_OPTIONS="--network=host" for training on several servers.
 # The container runs as the one who calls this, called by root as the owner of MODEL_DIR.
@@ -30,8 +30,8 @@ bind_mount() {
 }
 
 # The Ascend devices and the parts of the driver that lie outside an image.
-# Source: https://github.com/Ascend/cann-container-image, "Run a CANN Container"; hccn.conf holds the addresses of
-# the devices for several servers, add-ons is the model zoo's.
+# Source: https://github.com/Ascend/cann-container-image, "Run a CANN Container"; hccn.conf holds the devices'
+# addresses, for several servers, and add-ons is the model zoo's.
 add_ascend() {
     local path group
     for path in "$HOST_ROOT"/dev/davinci[0-9]* "$HOST_ROOT"/dev/{davinci_manager,devmm_svm,hisi_hdc}; do
