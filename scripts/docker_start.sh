@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a container of IMAGE with the devices that this machine has: Ascend, GPU or none. The folders keep
-# their paths inside; DATA_DIR is read-only there, MODEL_DIR the working folder, where launchers leave results.
+# their paths inside; DATA_DIR is read-only, MODEL_DIR the working folder, where launchers leave results.
 # Without COMMAND the image's own is run. More options of `docker run` in DOCKER_OPTIONS, as in
 # DOCKER_OPTIONS="--network=host" for training on several servers.
 # The container runs as the one who calls this, called by root as the owner of MODEL_DIR.
@@ -14,8 +14,8 @@ fi
 IMAGE=$1
 need_path "data folder" "$2"
 need_path "model folder" "$3"
-DATA_DIR=$(realpath "$2")
-MODEL_DIR=$(realpath "$3")
+DATA_DIR=$(realpath -s "$2")
+MODEL_DIR=$(realpath -s "$3")
 shift 3
 if ! command -v docker >/dev/null; then
     echo "error: docker is not installed, or not in the PATH" >&2

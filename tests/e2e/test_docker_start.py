@@ -92,8 +92,8 @@ def test_a_machine_without_devices_gives_the_two_folders_and_nothing_else(machin
     assert [a for a in ALWAYS if a not in arguments] == []
 
 
-def test_relative_folders_are_made_absolute(machine: Machine) -> None:
-    (machine.root / "near").mkdir()
+def test_relative_folders_are_made_absolute_and_links_keep_their_names(machine: Machine) -> None:
+    (machine.root / "near").symlink_to(machine.model)
     arguments = docker_arguments(machine.start("crnn:cpu", "near", "../my, data: a"))
     assert [record[2] for record in mounts(arguments)] == [
         f"target={machine.root / 'near'}",
