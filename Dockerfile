@@ -6,7 +6,7 @@
 #   docker build -t crnn:gpu --build-arg BASE=nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04 .
 # CANN: MindSpore 2.8.0 wants 8.2, 8.3 or 8.5 (mindspore/run_check/_check_version.py of the wheel); images for
 # the first Ascend 910 are tagged 910 instead of 910b.
-# CUDA: MindSpore 2.8.0 brings a plug-in for CUDA 11.6, whose images end at Ubuntu 20.04 without a Python 3.11;
+# CUDA: MindSpore 2.8.0 brings a plug-in for CUDA 11.6, whose images end at Ubuntu 20.04 without Python 3.11;
 # those of 11.8 have the same library versions. Neither has been run on its hardware.
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
 ARG BASE=${PYTHON_IMAGE}
@@ -44,7 +44,7 @@ FROM ${BASE} AS train
 LABEL org.opencontainers.image.title="CRNN text recogniser for MindSpore" \
       org.opencontainers.image.licenses="Apache-2.0"
 SHELL ["/bin/bash", "-c"]
-# libgomp1 is MindSpore's OpenMP. CUDA's images have no Python 3.11, which requirements.txt needs. No versions,
+# libgomp1 is MindSpore's OpenMP. CUDA's images have no Python 3.11, which is needed. No versions,
 # as distributions keep the newest of a package only.
 # hadolint ignore=DL3008,SC2046
 RUN apt-get update \
