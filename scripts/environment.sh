@@ -7,8 +7,8 @@ VENV_PYTHON="$ROOT/.venv/bin/python"
 make_environment() {
     local base=${PYTHON:-python3}
     local stamp="$ROOT/.venv/installed-requirements.txt"
-    if ! "$base" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))'; then
-        echo "error: $base is not Python 3.10 or 3.11; choose one with PYTHON=/path/to/python3.11" >&2
+    if ! "$base" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; then
+        echo "error: $base is not Python 3.11 or 3.12; choose one with PYTHON=/path/to/python3.11" >&2
         exit 2
     fi
     if [ ! -x "$VENV_PYTHON" ]; then

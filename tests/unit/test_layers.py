@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -158,6 +159,8 @@ def test_the_first_layers_are_imported_where_mindspore_is_not_installed(tmp_path
 
 def repository_files() -> set[str]:
     """Tracked and new files in the places that the README's tree describes."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")  # as in an image
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if result.returncode:
