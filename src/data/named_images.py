@@ -38,7 +38,7 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes]
 
 def _named(name: str) -> Iterator[Path]:
     path = Path(_local_path(name))
-    if path.is_dir():
+    if os.path.isdir(path):
         found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
         if not found:
             raise UserError(f"{name}: no image in this folder")
@@ -59,9 +59,12 @@ def _local_path(name: str) -> str:
     scheme, separator, _ = name.partition("://")
     if not separator or not scheme.isalpha():
         return name
-    url = urlsplit(name)
     if scheme.lower() != "file":
         raise UserError(f"{name}: only file:// URLs are read; download it first")
+    try:
+        url = urlsplit(name)
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from None
     if url.netloc not in ("", "localhost"):
         raise UserError(f"{name}: is on the machine {url.netloc!r}; only files of this one are read")
     return unquote(url.path)
