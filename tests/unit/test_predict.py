@@ -143,6 +143,8 @@ def test_a_file_name_that_is_no_text_stays_valid_json(run_program: Run, folder: 
         ("--reject_below=2", ["reject_below is 2.0"]),
         ("--language_weight=-1", ["language_weight is -1.0"]),
         ("--beam_width=0", ["beam_width is 0"]),
+        ("--length_bonus=nan", ["length_bonus is nan, must be a number"]),
+        ("--language_weight=inf", ["language_weight is inf, must be a number"]),
         ("--lexicon=w.txt", ["needs --decoder=lexicon"]),
         ("--characters --format=tsv", ["--characters does not fit into --format=tsv"]),
     ],
