@@ -91,11 +91,15 @@ def create_session(
 ) -> "TrainingSession":
     """One training as the options say, ready to run."""
     # Imports MindSpore, which reads the environment that initialize() sets.
+    from src.training.precision import resolve_level
     from src.training.session import TrainingSession
 
     options = TrainingOptions(**{field.name: config[field.name] for field in fields(TrainingOptions)})
     recorded = {name: config[name] for name in sorted(RECORDED - {WORLD_SIZE})}
     recorded[WORLD_SIZE] = runtime.world_size
+    recorded["amp_level"] = resolve_level(
+        config.amp_level, runtime.device_target
+    )  # `auto` is not the same everywhere
     return TrainingSession(options, describe(config), loader, runtime, evaluation, recorded, hints)
 
 

@@ -18,7 +18,13 @@ from src.model_utils.moxing_adapter import ResultsUpload, fetch, fetch_missing, 
 _logger = logging.getLogger(__name__)
 
 _RESUME_NEWEST = "auto"
-_DATA_SETS = ("train_dataset_path", "train_eval_dataset_path", "eval_dataset_path")
+_DATA_SETS = (
+    "train_dataset_path",
+    "train_eval_dataset_path",
+    "eval_dataset_path",
+    "calibration_path",
+    "verify_path",
+)
 _MODELS = ("checkpoint_path", "ckpt_file", "resume_ckpt", "pretrained")
 _RESULTS = (
     "output_dir",

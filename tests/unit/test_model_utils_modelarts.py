@@ -199,6 +199,8 @@ def test_mounted_places_are_used_where_they_are(cloud: Cloud, name: str) -> None
         f"--checkpoint_url={cloud.storage / 'bucket' / 'models'}",
         "--eval_dataset_path=sub",
         "--train_eval_dataset_path=/cache/data/sub,other,/mnt/else",
+        "--calibration_path=sub",
+        "--verify_path=/cache/data/sub",
         "--checkpoint_path=net.ckpt",
         "--ckpt_file=/cache/checkpoint_path/net.ckpt",
         "--resume_ckpt=auto",
@@ -210,6 +212,8 @@ def test_mounted_places_are_used_where_they_are(cloud: Cloud, name: str) -> None
     expected = {
         "train_dataset_path": words,  # none was given: the folder itself
         "eval_dataset_path": words / "sub",
+        "calibration_path": words / "sub",
+        "verify_path": words / "sub",
         "train_eval_dataset_path": f"{words}/sub,{words}/other,/mnt/else",
         "checkpoint_path": models / "net.ckpt",
         "ckpt_file": models / "net.ckpt",
