@@ -4,7 +4,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from src.data.image_io import IMAGE_SUFFIXES, MAX_FILE_BYTES, image_size
@@ -26,8 +26,8 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes]
         Paths, and the bytes of an image that came by standard input.
 
     Raises:
-        UserError: For a name that does not exist, a folder or pattern without images, a URL of another
-            machine, or an empty standard input.
+        UserError: For a name that does not exist, a folder or pattern without images, a folder that may not
+            be read, a URL of another machine, or an empty standard input.
     """
     for name in names:
         if name == STDIN:
@@ -39,7 +39,7 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes]
 def _named(name: str) -> Iterator[Path]:
     path = Path(_local_path(name))
     if os.path.isdir(path):
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        found = sorted(p for p in _files_under(path) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
         if not found:
             raise UserError(f"{name}: no image in this folder")
         yield from found
@@ -52,6 +52,14 @@ def _named(name: str) -> Iterator[Path]:
         yield from map(Path, matches)
     else:
         raise UserError(f"no such image or folder: {name}")
+
+
+def _files_under(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> NoReturn:
+        raise UserError(f"{error.filename}: {error.strerror}")
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names)
 
 
 def _local_path(name: str) -> str:

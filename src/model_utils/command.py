@@ -27,7 +27,7 @@ def run_command(work: Callable[[], int], log_to: TextIO | None = None) -> int:
     set_up_logging(log_to)
     try:
         status = work()
-        sys.stdout.flush()
+        print(end="", flush=True)
         return status
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

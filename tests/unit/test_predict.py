@@ -73,6 +73,19 @@ def test_a_name_without_an_image_is_refused(name: str, stdin: bytes, message: st
         found(name, stdin=stdin)
 
 
+def test_a_subfolder_that_may_not_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = os.scandir
+
+    def refuse(place: str | Path = "."):
+        if Path(place).name == "deep":
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match="deep: Permission denied"):
+        found(folder)
+
+
 def test_alternatives_and_characters_are_printed_in_every_form(run_program: Run, folder: Path) -> None:
     path = folder / "2 [x].png"
     options = "--top_k=3", "--characters"
