@@ -106,6 +106,8 @@ def _bring_in(config: Config, process: JobProcess, held: ExitStack) -> Config:
             _logger.info("%s: %s is used where it is", url_option, url)
         settled = {name: _settled(config[name] or default, was, folder) for name in options}
         config = config.replaced(**settled, **{folder_option: str(folder)})
+        if config.calibrate and options is _MODELS and folder != Path(url):
+            _logger.warning("calibrate: is written beside the model in %s and is not copied out", folder)
     return config
 
 

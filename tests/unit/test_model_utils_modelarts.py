@@ -243,6 +243,15 @@ def test_mounted_places_are_copied_where_a_folder_is_asked_for(cloud: Cloud) -> 
     assert cloud.calls() == []
 
 
+def test_a_calibration_that_stays_behind_is_named(cloud: Cloud, log: list[str]) -> None:
+    run_job(cloud.job("--checkpoint_url=obs://bucket/models", "--calibrate=True"), lambda _: 0)
+    message = f"calibrate: is written beside the model in {cloud.cache}/checkpoint_path and is not copied out"
+    assert message in log
+    log.clear()
+    settled(cloud, f"--checkpoint_url={cloud.storage / 'bucket' / 'models'}", "--calibrate=True")
+    assert not any("calibrate" in line for line in log)  # it is in the place itself
+
+
 def test_results_outside_are_named(cloud: Cloud, log: list[str]) -> None:
     run_job(cloud.job("--train_url=obs://bucket/out", "--output_dir=/mnt/log"), lambda config: 0)
     assert [line for line in log if "/mnt/log is outside of" in line]
