@@ -159,9 +159,10 @@ def read_description(model_path: str) -> Artifact:
     path = description_path(model_path)
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: {reason}; a MINDIR needs its description beside it") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; a MINDIR needs its description beside it") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: its description is damaged ({error})") from None
     return Artifact.from_json(text, str(path))
 
 
