@@ -12,11 +12,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from src.data.charset_file import resolve_characters
 from src.data.check_report import html_page, text_lines
 from src.data.checking import check_sets
+from src.data.text_file import write_text
 from src.dataset import load_samples
 from src.model_utils.command import run_command
 from src.model_utils.config import load_config
@@ -64,15 +64,10 @@ def _check(own: argparse.Namespace, rest: Sequence[str]) -> int:
     print("\n".join(text_lines(checks, settings)))
     if own.json:
         record = {"settings": settings, "sets": [check.as_dict() for check in checks]}
-        _write(own.json, json.dumps(record, ensure_ascii=False, indent=2))
+        write_text(own.json, json.dumps(record, ensure_ascii=False, indent=2))
     if own.html:
-        _write(own.html, html_page(checks, settings))
+        write_text(own.html, html_page(checks, settings))
     return 0 if all(check.starts for check in checks) else 1
-
-
-def _write(path: str, text: str) -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

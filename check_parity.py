@@ -5,8 +5,8 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
+from src.data.text_file import write_text
 from src.errors import UserError
 from src.inference.backend import open_backend
 from src.inference.parity import Parity, compare_on
@@ -41,7 +41,7 @@ def _check(arguments: argparse.Namespace) -> int:
     results = compare_on(backends, arguments.dataset, arguments.dataset_path, arguments.batch_size)
     if arguments.result_json:
         rows = [{"model": path, **asdict(result)} for path, result in zip(paths, results, strict=True)]
-        Path(arguments.result_json).write_text(json.dumps(rows, indent=2), encoding="utf-8")
+        write_text(arguments.result_json, json.dumps(rows, indent=2))
     return report_parity(paths, results, arguments.tolerance)
 
 

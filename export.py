@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from check_parity import report_parity
 from src.dataset import create_dataset
 from src.errors import UserError
-from src.exporting.formats import check_format
+from src.exporting.formats import check_format, output_path
 from src.exporting.opening import open_checkpoint
 from src.inference.artifact import Artifact
 from src.inference.backend import open_backend, resolve_model
@@ -36,6 +37,8 @@ def _export(config: Config) -> int:
             raise UserError("verify: an AIR file cannot be run, so it cannot be compared with the checkpoint")
     config.check_model()
     path = resolve_model(config.ckpt_file)
+    if output_path(config.file_name, config.file_format).resolve() == Path(path).resolve():
+        raise UserError(f"file_name: the export would take the place of ckpt_file {path}; give another name")
     backend = open_checkpoint(
         path, config.device_target, config.device_id, config.charset, config.preprocessing
     )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from preprocess import load_model_and_data
 from src.errors import UserError
+from src.inference.calibration import calibrated
 from src.inference.decoding import create_decoder
 from src.inference.evaluator import save_predictions
 from src.inference.offline_results import judge
@@ -27,19 +28,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _postprocess(config: Config) -> int:
     config.require("result_path")
+    if config.calibrate:
+        raise UserError("calibrate: result files are read with a calibration, not fitted; use eval.py")
     decoding = config.decoding
     if decoding.image_lexicon is not None:
         raise UserError(f"lexicon {decoding.lexicon!r}: an annotation gives none; name a file of words")
     artifact, source = load_model_and_data(config)
+    decoder = calibrated(create_decoder(decoding, artifact), config.checkpoint_path, artifact)
     evaluation = judge(
         source,
         artifact,
-        create_decoder(decoding, artifact),
+        decoder,
         config.result_path,
         config.protocol,
         decoding.reject_below,
     )
-    for line in [f"evaluation data: {line}" for line in source.report.lines()] + evaluation.lines():
+    data = [f"evaluation data: {line}" for line in source.report.lines()]
+    for line in [*data, *evaluation.lines(), *decoder.notes()]:
         print(line)
     if config.save_predictions:
         save_predictions(evaluation, config.save_predictions)

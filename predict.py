@@ -91,6 +91,8 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     for line in PRINTERS[arguments.format](results(), decoding.reject_below > 0):
         print(line, flush=True)
+    for note in recognizer.decoder.notes():
+        print(f"warning: {note}", file=sys.stderr)
     for error in failed:
         print(f"warning: {error}", file=sys.stderr)
     if failed:

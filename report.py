@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from eval import open_model
 from src.errors import UserError
+from src.inference.backend import resolve_model
+from src.inference.decoding import GREEDY
 from src.inference.evaluate_all import ALL
 from src.inference.report.create import create_report
 from src.model_utils.command import run_command
@@ -19,12 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(config: Config) -> int:
     config.require("report_path")
+    if config.decoder != GREEDY:
+        raise UserError(f"decoder is {config.decoder!r}, but a report shows what the network itself reads")
     if config.eval_dataset == ALL:
         raise UserError(f"eval_dataset is {ALL!r}, but a report is about one data set")
     backend = open_model(config, "checkpoint_path")
     create_report(
         backend,
-        config.checkpoint_path,
+        resolve_model(config.checkpoint_path),
         config.eval_dataset,
         config.eval_dataset_path,
         config.report_path,

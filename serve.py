@@ -38,6 +38,8 @@ def _serve(config: Config) -> int:
         device_id=config.device_id,
         batch_size=config.batch_size,
     )
+    config.check_model()
+    config.check_artifact(recognizer.backend.artifact, path)
     run_service(
         path,
         recognizer,

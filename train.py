@@ -13,6 +13,7 @@ from src.data.charset_file import AUTO, resolve_characters, save_charset_file
 from src.data.findings import Hint
 from src.data.first_batches import FirstBatches
 from src.data.loader import EvalLoader, TrainLoader
+from src.data.text_file import write_text
 from src.data.training_labels import dropped_label_hints, kept_label_hints
 from src.data.word_dataset import WordDataset
 from src.dataset import create_dataset, evaluation_sets, load_samples
@@ -57,6 +58,8 @@ def _train(config: Config) -> int:
     loader, hints = create_train_loader(config)
     evaluation = create_evaluation(config) if config.run_eval else None
     runtime = initialize(config.device_target, config.device_id, config.run_distribute)
+    if runtime.is_main:
+        make_folders(config)
     if is_charset_derived and runtime.is_main:
         save_charset(config)
     loader.rank, loader.world_size = runtime.rank, runtime.world_size
@@ -70,6 +73,15 @@ def _train(config: Config) -> int:
     return 128 + signal_number if signal_number else 0
 
 
+def make_folders(config: Config) -> None:
+    """Makes the folders of the results: one that cannot be made must not show after hours of training."""
+    for option in ("output_dir", "save_checkpoint_path"):
+        try:
+            Path(config[option]).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{option} {config[option]}: {error.strerror}") from None
+
+
 def create_session(
     config: Config,
     loader: "Batches",
@@ -79,11 +91,15 @@ def create_session(
 ) -> "TrainingSession":
     """One training as the options say, ready to run."""
     # Imports MindSpore, which reads the environment that initialize() sets.
+    from src.training.precision import resolve_level
     from src.training.session import TrainingSession
 
     options = TrainingOptions(**{field.name: config[field.name] for field in fields(TrainingOptions)})
     recorded = {name: config[name] for name in sorted(RECORDED - {WORLD_SIZE})}
     recorded[WORLD_SIZE] = runtime.world_size
+    recorded["amp_level"] = resolve_level(
+        config.amp_level, runtime.device_target
+    )  # `auto` is not the same everywhere
     return TrainingSession(options, describe(config), loader, runtime, evaluation, recorded, hints)
 
 
@@ -257,11 +273,7 @@ def report(config: Config, result: dict[str, object]) -> None:
     if result["unreadable"]:
         _logger.warning("%d images could not be read", len(result["unreadable"]))
     path = Path(config.output_dir) / "train_result.json"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, ensure_ascii=False, indent=2), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+    write_text(path, json.dumps(result, ensure_ascii=False, indent=2))
 
 
 if __name__ == "__main__":

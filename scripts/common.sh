@@ -48,6 +48,7 @@ run_logged() {
     shift
     mkdir -p "$(dirname "$log")"
     local status=0
-    "$@" 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+    # Ctrl-C reaches tee too, which must stay for what the program says at its end.
+    "$@" 2>&1 | tee -i "$log" || status=${PIPESTATUS[0]}
     return "$status"
 }

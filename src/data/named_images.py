@@ -4,7 +4,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from src.data.image_io import IMAGE_SUFFIXES, MAX_FILE_BYTES, image_size
@@ -26,8 +26,8 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes]
         Paths, and the bytes of an image that came by standard input.
 
     Raises:
-        UserError: For a name that does not exist, a folder or pattern without images, a URL of another
-            machine, or an empty standard input.
+        UserError: For a name that does not exist, a folder or pattern without images, a folder that may not
+            be read, a URL of another machine, or an empty standard input.
     """
     for name in names:
         if name == STDIN:
@@ -38,8 +38,8 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes]
 
 def _named(name: str) -> Iterator[Path]:
     path = Path(_local_path(name))
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if os.path.isdir(path):
+        found = sorted(p for p in _files_under(path) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
         if not found:
             raise UserError(f"{name}: no image in this folder")
         yield from found
@@ -54,14 +54,25 @@ def _named(name: str) -> Iterator[Path]:
         raise UserError(f"no such image or folder: {name}")
 
 
+def _files_under(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> NoReturn:
+        raise UserError(f"{error.filename}: {error.strerror}")
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names)
+
+
 def _local_path(name: str) -> str:
     """The path that a `file:` URL names; anything that is no URL is a path already."""
     scheme, separator, _ = name.partition("://")
     if not separator or not scheme.isalpha():
         return name
-    url = urlsplit(name)
     if scheme.lower() != "file":
         raise UserError(f"{name}: only file:// URLs are read; download it first")
+    try:
+        url = urlsplit(name)
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from None
     if url.netloc not in ("", "localhost"):
         raise UserError(f"{name}: is on the machine {url.netloc!r}; only files of this one are read")
     return unquote(url.path)

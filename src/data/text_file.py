@@ -1,10 +1,24 @@
-"""Annotation files: decoding, line numbers, and paths that must stay inside their folder."""
+"""Text files: decoding, line numbers, paths that must stay inside their folder; and writing results."""
 
 import os
 import posixpath
 from collections.abc import Iterator
+from pathlib import Path
 
 from src.errors import UserError
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes UTF-8; makes the folder. Bytes of a file name that are no text become \\udcXX, as JSON has it.
+
+    Raises:
+        UserError: If the file cannot be written; the message names it.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
 
 
 def read_text(path: str) -> str:

@@ -12,7 +12,7 @@ import mindspore as ms
 import numpy as np
 
 from src.errors import UserError
-from src.exporting.formats import check_format
+from src.exporting.formats import check_format, output_path
 from src.exporting.ms_backend import MindSporeBackend
 from src.exporting.precision import Images, quantize, to_half
 from src.inference.artifact import description_path
@@ -49,15 +49,14 @@ def export_model(
         UserError: If the format is not available or the file cannot be written.
     """
     check_format(file_format, device_target, precision)
-    ending = f".{file_format.lower()}"
-    target = Path(file_name if file_name.lower().endswith(ending) else file_name + ending)
+    target = output_path(file_name, file_format)
     writers: dict[str, Callable[[MindSporeBackend, Path], None]] = {
         "MINDIR": _write_mindir,
         "ONNX": partial(_write_onnx, precision=precision, calibration=calibration),
         "AIR": _write_air,
         "CKPT": _write_small_checkpoint,
     }
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{ending}")
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         writers[file_format](backend, temporary)

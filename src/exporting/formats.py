@@ -1,9 +1,27 @@
 """What a model can be exported to, and where."""
 
+from pathlib import Path
+
 from src.errors import UserError
 from src.inference.artifact import PRECISIONS
 
 FORMATS = ("MINDIR", "AIR", "ONNX", "CKPT")
+
+
+def output_path(file_name: str, file_format: str) -> Path:
+    """The file that an export writes.
+
+    Args:
+        file_name: With or without the format's ending.
+        file_format: One of `FORMATS`.
+
+    Raises:
+        UserError: If the name is empty or that of a folder.
+    """
+    if not file_name or file_name.endswith("/"):
+        raise UserError(f"file_name is {file_name!r}, must name a file")
+    ending = f".{file_format.lower()}"
+    return Path(file_name if file_name.lower().endswith(ending) else file_name + ending)
 
 
 def check_format(file_format: str, device_target: str, precision: str = "fp32") -> None:

@@ -1,6 +1,7 @@
 """How logits become readings: the options of decoding, and the decoder they ask for."""
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,9 @@ class Decoding:
                 raise UserError(f"{option} {value!r} needs --decoder={owner}, but decoder is {self.decoder}")
         if self.beam_width < 1:
             raise UserError(f"beam_width is {self.beam_width}, must be at least 1")
+        for option in ("language_weight", "length_bonus"):
+            if not math.isfinite(getattr(self, option)):
+                raise UserError(f"{option} is {getattr(self, option)}, must be a number")
         if self.language_weight < 0:
             raise UserError(f"language_weight is {self.language_weight}, must not be negative")
         check_reject_below(self.reject_below)

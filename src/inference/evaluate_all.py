@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from src.data.benchmark_sets import BenchmarkSet, find_benchmarks
+from src.data.text_file import write_text
 from src.data.word_dataset import WordDataset
 from src.errors import UserError
 from src.inference.backend import Backend
@@ -105,8 +106,7 @@ def evaluate_all(
         _logger.info("%s", line)
     files = [(path, Path(path).suffix) for path in table_paths]
     for path, suffix in [*files, *([(json_path, ".json")] if json_path else [])]:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(formatted(rows, suffix, model_path), encoding="utf-8")
+        write_text(path, formatted(rows, suffix, model_path))
     return rows
 
 

@@ -2,9 +2,9 @@
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
+from src.data.text_file import write_text
 from src.data.word_dataset import WordDataset
 from src.dataset import create_dataset
 from src.inference.artifact import Artifact
@@ -75,7 +75,8 @@ def evaluate_and_report(
             evaluation itself is without calibration.
 
     Raises:
-        UserError: If the data cannot be read, holds no word to count, or lacks the lexicon asked for.
+        UserError: If the data cannot be read, holds no word to count, or lacks the lexicon asked for; or a
+            file cannot be written.
     """
     artifact = backend.artifact
     plain = create_decoder(decoding, artifact)
@@ -102,6 +103,5 @@ def evaluate_and_report(
             "dataset_path": dataset_path,
             **evaluation.as_dict(),
         }
-        Path(json_path).parent.mkdir(parents=True, exist_ok=True)
-        Path(json_path).write_text(json.dumps(record, ensure_ascii=False, indent=2), encoding="utf-8")
+        write_text(json_path, json.dumps(record, ensure_ascii=False, indent=2))
     return evaluation

@@ -1,6 +1,7 @@
 """Evaluation of a model on a data set: in order, every word counted."""
 
 import csv
+import io
 import json
 import logging
 import time
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from src.data.loader import Batch, EvalLoader
+from src.data.text_file import write_text
 from src.data.word_dataset import WordDataset
 from src.inference.backend import Backend
 from src.metric import Accuracy, CRNNAccuracy, Protocol, create_protocol
@@ -270,18 +272,20 @@ def save_predictions(evaluation: Evaluation, path: str) -> None:
     """Writes every prediction: a .json file as a list of objects, any other as TSV with a header.
 
     The TSV has a column `rejected` where the evaluation had a threshold.
+
+    Raises:
+        UserError: If the file cannot be written.
     """
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.suffix.lower() == ".json":
+    if Path(path).suffix.lower() == ".json":
         rows = [asdict(p) for p in evaluation.predictions]
-        file.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
+        write_text(path, json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    with file.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-        shows_rejected = evaluation.reject_below > 0
-        last = ["rejected"] if shows_rejected else []
-        writer.writerow(["path", "truth", "prediction", "confidence", "correct", *last])
-        for p in evaluation.predictions:
-            last = [str(int(p.rejected))] if shows_rejected else []
-            writer.writerow([p.path, p.truth, p.prediction, f"{p.confidence:.6f}", int(p.correct), *last])
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    shows_rejected = evaluation.reject_below > 0
+    last = ["rejected"] if shows_rejected else []
+    writer.writerow(["path", "truth", "prediction", "confidence", "correct", *last])
+    for p in evaluation.predictions:
+        last = [str(int(p.rejected))] if shows_rejected else []
+        writer.writerow([p.path, p.truth, p.prediction, f"{p.confidence:.6f}", int(p.correct), *last])
+    write_text(path, out.getvalue())

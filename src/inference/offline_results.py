@@ -93,7 +93,7 @@ def infer(
         _forward(backend, pending, results, report)
         (Path(time_dir) / TIMINGS_NAME).write_text("\n".join([*report.lines(), ""]), encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{error.filename}: {error.strerror}") from None
+        raise UserError(f"{error.filename or result_dir}: {error.strerror}") from None
     return report
 
 

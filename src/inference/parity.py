@@ -137,7 +137,8 @@ def compare(
                 raise UserError(
                     f"{backends[k].name}: logits {output.shape}, the reference's are {outputs[0].shape}"
                 )
-            largest[k] = max(largest[k], float(np.abs(output - outputs[0]).max()))
+            difference = float(np.abs(output - outputs[0]).max())
+            largest[k] = max(largest[k], math.inf if math.isnan(difference) else difference)
             differing[k] += sum(a != b for a, b in zip(read, texts[0], strict=True))
             metrics[k].update([read[i] for i in counted], [batch.texts[i] for i in counted])
     accuracies = [metric.eval().word_accuracy for metric in metrics]

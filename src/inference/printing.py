@@ -41,20 +41,26 @@ def tab_separated(results: Iterable[Recognition], shows_rejected: bool = False) 
 def json_list(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
     """One list of objects with the fields of `Recognition`."""
     del shows_rejected
-    yield json.dumps([_record(r) for r in results], ensure_ascii=False, indent=1)
+    yield _json([_record(r) for r in results], indent=1)
 
 
 def json_lines(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
     """One object a line, each as soon as it is there."""
     del shows_rejected
     for r in results:
-        yield json.dumps(_record(r), ensure_ascii=False)
+        yield _json(_record(r))
 
 
 def _record(recognition: Recognition) -> dict[str, Any]:
     record = asdict(recognition)
     del record["strip"]  # for pages, not for lines
     return record
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON whose strings are UTF-8 even for file names that are not: their odd bytes become \\udcXX."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 Printer = Callable[[Iterable[Recognition], bool], Iterator[str]]

@@ -240,7 +240,7 @@ def read_hccn_conf(path: str) -> dict[int, str]:
         UserError: If the file cannot be read or holds no such line.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UserError(
             f"{path}: {error.strerror}; give the addresses of the devices with --device_ips"

@@ -2,7 +2,9 @@
 
 import argparse
 import difflib
+import io
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
@@ -11,23 +13,38 @@ from src.errors import UserError
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
 
 
 def run_command(work: Callable[[], int], log_to: TextIO | None = None) -> int:
     """Runs the work of a command and returns its exit status.
 
     Log messages of level INFO and above go to `log_to`, standard output by default, as they are; warnings
-    name their level. A UserError becomes one line on standard error and status 2; Ctrl-C becomes status 130.
+    name their level. A UserError becomes one line on standard error and status 2; Ctrl-C becomes status 130,
+    and a reader of standard output that has gone, as in `... | head -1`, status 141, as shells have it.
     """
+    _print_every_name()
     set_up_logging(log_to)
     try:
-        return work()
+        status = work()
+        print(end="", flush=True)
+        return status
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more at its end, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def _print_every_name() -> None:
+    """Has standard output escape what it cannot encode: file names may be any bytes, texts any characters."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 class OptionParser(argparse.ArgumentParser):
@@ -56,11 +73,18 @@ def set_up_logging(log_to: TextIO | None = None) -> None:
     """Sends the messages of `src` to a stream, standard output by default, each line written at once."""
     logger = logging.getLogger("src")
     logger.handlers.clear()
-    handler = logging.StreamHandler(log_to or sys.stdout)
+    handler = _Handler(log_to or sys.stdout)
     handler.setFormatter(_Formatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:
+        # A training goes on when nobody reads its log any more.
+        if not isinstance(sys.exc_info()[1], BrokenPipeError):
+            super().handleError(record)
 
 
 class _Formatter(logging.Formatter):

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import logging
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -303,6 +304,8 @@ def _typed(key: str, value: Any, default: Any, origin: str) -> Any:
             if isinstance(value, bool):
                 raise ValueError
             number = float(value)
+            if not math.isfinite(number):
+                raise ValueError
             if kind is float:
                 return number
             if number != int(number):

@@ -18,7 +18,13 @@ from src.model_utils.moxing_adapter import ResultsUpload, fetch, fetch_missing, 
 _logger = logging.getLogger(__name__)
 
 _RESUME_NEWEST = "auto"
-_DATA_SETS = ("train_dataset_path", "train_eval_dataset_path", "eval_dataset_path")
+_DATA_SETS = (
+    "train_dataset_path",
+    "train_eval_dataset_path",
+    "eval_dataset_path",
+    "calibration_path",
+    "verify_path",
+)
 _MODELS = ("checkpoint_path", "ckpt_file", "resume_ckpt", "pretrained")
 _RESULTS = (
     "output_dir",
@@ -100,6 +106,8 @@ def _bring_in(config: Config, process: JobProcess, held: ExitStack) -> Config:
             _logger.info("%s: %s is used where it is", url_option, url)
         settled = {name: _settled(config[name] or default, was, folder) for name in options}
         config = config.replaced(**settled, **{folder_option: str(folder)})
+        if config.calibrate and options is _MODELS and folder != Path(url):
+            _logger.warning("calibrate: is written beside the model in %s and is not copied out", folder)
     return config
 
 

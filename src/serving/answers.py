@@ -147,7 +147,6 @@ def image_result(reading: Recognition, wanted: Wanted, charset: Charset, image_w
 
 def _alignment(strip: Strip, charset: Charset, image_width: int) -> Alignment:
     names = [*charset.characters, ""]
-    best = strip.probabilities[[strip.classes.index(c) for c in strip.path], range(len(strip.path))]
     return Alignment(
         centres=[_rounded(c) for c in time_step_centres(image_width)],
         rows=[
@@ -156,7 +155,7 @@ def _alignment(strip: Strip, charset: Charset, image_width: int) -> Alignment:
         ],
         steps=[
             Step(character=names[c], probability=_rounded(p), emits=emits)
-            for c, p, emits in zip(strip.path, best, strip.emits, strict=True)
+            for c, p, emits in zip(strip.path, strip.peaks, strip.emits, strict=True)
         ],
     )
 

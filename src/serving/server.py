@@ -40,8 +40,9 @@ def open_socket(host: str, port: int) -> socket.socket:
         except OSError:
             bound.close()
             raise
-    except OSError as error:
-        raise UserError(f"cannot listen on host {host}, port {port}: {error.strerror}") from None
+    except (OSError, UnicodeError) as error:  # the latter for a name that no host can have
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot listen on host {host}, port {port}: {reason}") from None
     return bound
 
 

@@ -39,6 +39,8 @@ def load_recognizer(
     if Path(path).suffix.lower() == ".mindir":
         raise UserError(f"{path}: is served from an .onnx file or a checkpoint; write one with export.py")
     recognizer = Recognizer.load(path, device_target, device_id, decoding, batch_size=batch_size)
+    for note in recognizer.decoder.notes():
+        _logger.warning("%s", note)
     backend = recognizer.backend
     if not isinstance(backend, OnnxBackend):
         on_cpu = "is no checkpoint that describes itself; make one with convert_checkpoint.py"

@@ -102,7 +102,7 @@ class BeamDecoder(Decoder):
             for rows, lengths in zip(beams.prefixes, beams.lengths, strict=True)
             for row, length in zip(rows, lengths, strict=True)
         ]
-        exact = text_log_probabilities(np.repeat(log_probs, width, axis=1), targets, self.charset.blank)
+        exact = text_log_probabilities(log_probs, targets, self.charset.blank)
         exact = exact.reshape(images, width)
         alive = beams.prefixes[:, :, 0] != _DEAD
         scores = np.where(alive, exact + beams.language + self._gains(beams)[:, :, -1], -np.inf)

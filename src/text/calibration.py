@@ -133,9 +133,13 @@ class CalibratedDecoder(Decoder):
         targets = [self.charset.encode(reading.text).tolist() for own in readings for reading in own]
         repeated = logits if count == 1 else logits[:, images]
         confidences = iter(tempered_confidences(repeated, targets, self.charset.blank, self.temperature))
-        return [
-            [replace(reading, confidence=float(next(confidences))) for reading in own] for own in readings
-        ]
+
+        def cooled(reading: Decoded) -> Decoded:
+            confidence = float(next(confidences))
+            is_none = not reading.text and reading.confidence == 0  # no word of a lexicon could be read
+            return reading if is_none else replace(reading, confidence=confidence)
+
+        return [[cooled(reading) for reading in own] for own in readings]
 
     def notes(self) -> list[str]:
         """What the decoder that reads noticed."""

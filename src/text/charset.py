@@ -84,17 +84,17 @@ class Charset:
         return "".join(c for c in self.normalize(text) if c in self._ids)
 
     def encode(self, text: str) -> npt.NDArray[np.int32]:
-        """Class ids of the normalised text, (L,) int32.
+        """Class ids of the normalised text, (L,) int32; of the text as it is where only that can be written.
 
         Raises:
             UserError: If a character is not in the charset; the message lists them.
         """
-        normalized = self.normalize(text)
-        try:
-            return np.array([self._ids[c] for c in normalized], dtype=np.int32)
-        except KeyError:
-            unknown = self.unknown_characters(text)
-            raise UserError(f"{text!r} holds {unknown!r}, outside the charset {self.characters!r}") from None
+        # Of an alphabet with a letter and an accent, a network may write both where NFC has one character.
+        for spelling in (self.normalize(text), text):
+            if all(c in self._ids for c in spelling):
+                return np.array([self._ids[c] for c in spelling], dtype=np.int32)
+        unknown = self.unknown_characters(text)
+        raise UserError(f"{text!r} holds {unknown!r}, outside the charset {self.characters!r}")
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of class ids; blanks must already be removed."""

@@ -16,19 +16,21 @@ def log_softmax(logits: Floats) -> Floats:
 
 
 def text_log_probabilities(log_probs: Floats, targets: Sequence[Sequence[int]], blank: int) -> Floats:
-    """Log-probability of one text per image, summed over all the paths that collapse to it.
+    """Log-probabilities of texts, each summed over all the paths that collapse to it.
 
     Args:
         log_probs: (T, N, C) log-probabilities.
-        targets: N sequences of class ids without blanks; may be empty.
+        targets: Class ids without blanks of N k texts, k for each image, those of one image side by side; a
+            text may be empty.
         blank: Class id of the blank.
 
     Returns:
-        (N,) float64; -inf where the text does not fit into T steps.
+        (N k,) float64; -inf where the text does not fit into T steps.
 
     Source: Graves et al. 2006, section 4.1, the forward variables alpha, here for all images at once.
     """
-    time_steps, count, _ = log_probs.shape
+    time_steps, images, _ = log_probs.shape
+    count = len(targets)
     lengths = np.array([len(t) for t in targets], dtype=np.int64)
     width = 2 * int(lengths.max(initial=0)) + 1
     labels = np.full((count, width), blank, dtype=np.int64)  # blank, l1, blank, l2, ..., blank
@@ -38,7 +40,8 @@ def text_log_probabilities(log_probs: Floats, targets: Sequence[Sequence[int]], 
     can_skip[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
 
     rows = np.arange(count)
-    emitted = np.take_along_axis(log_probs, np.broadcast_to(labels, (time_steps, count, width)), axis=2)
+    by_image = labels.reshape(1, images, count // max(images, 1) * width)
+    emitted = np.take_along_axis(log_probs, by_image, axis=2).reshape(time_steps, count, width)
     alpha = np.full((count, width), -np.inf)
     alpha[:, :2] = emitted[0, :, :2]
     alpha[lengths == 0, 1:] = -np.inf

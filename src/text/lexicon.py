@@ -46,8 +46,7 @@ class Lexicon:
             numbers, values = self._trie.most_probable(log_probs, self._blank, count)
         else:
             images, words = log_probs.shape[1], len(self.ids)
-            repeated = np.repeat(log_probs, words, axis=1)
-            scores = text_log_probabilities(repeated, self.ids * images, self._blank).reshape(images, words)
+            scores = text_log_probabilities(log_probs, self.ids * images, self._blank).reshape(images, words)
             numbers = np.argsort(-scores, axis=1, kind="stable")[:, :count]
             values = np.take_along_axis(scores, numbers, axis=1)
         return [

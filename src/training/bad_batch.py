@@ -138,7 +138,7 @@ def save_batch(
             }
         )
     text = json.dumps({**facts, "samples": samples}, ensure_ascii=False, indent=2)
-    (folder / "batch.json").write_text(text, encoding="utf-8")
+    (folder / "batch.json").write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def denormalize(image: npt.NDArray[np.float32], p: Preprocessing) -> npt.NDArray[np.uint8]:

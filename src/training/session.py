@@ -79,12 +79,6 @@ class TrainingSession:
         level = resolve_level(options.amp_level, runtime.device_target)
         self.network = create_network(artifact, options.use_dropout, level)
         self.scaler = create_scaler(level, options.loss_scale)
-        if self.scaler is not None:
-            _logger.info(
-                "amp_level %s: convolutions, LSTM and dense layers in half precision, loss scale %g",
-                level,
-                float(self.scaler.scale_value.asnumpy()),
-            )
         if options.freeze_features:
             self.network.freeze_features()
             _logger.info("freeze_features: the convolutions stay as they are")
@@ -115,6 +109,12 @@ class TrainingSession:
         self.total_steps = options.max_steps or options.epoch_size * self.steps_per_epoch
         origin = self._checkpoint_to_resume()
         self.start = self._starting_state(origin)
+        if self.scaler is not None:
+            _logger.info(
+                "amp_level %s: convolutions, LSTM and dense layers in half precision, loss scale %g",
+                level,
+                float(self.scaler.scale_value.asnumpy()),
+            )
         if self.start.step >= self.total_steps:
             raise UserError(
                 f"{origin}: is at step {self.start.step} of {self.total_steps}: nothing left to train"

@@ -148,11 +148,12 @@ class Trainer:
         loss = sum(losses) / len(losses)
         is_bad = [not math.isfinite(value) for value in losses]
         suspect = batches[is_bad.index(True) if any(is_bad) else -1]
+        characters = sum(float(batch.target_lengths.mean()) for batch in batches) / len(batches)
+        loss, unread, characters = self.ranks.after_update(loss, unread, characters)
+        # By what all processes know, so that all go on or all stop.
         is_skipped = self.overflows.is_skipped(step, loss, norm)
         if not is_skipped:
             self.guard.check_update(step, suspect, loss, norm, learning_rate)
-        characters = sum(float(batch.target_lengths.mean()) for batch in batches) / len(batches)
-        loss, unread, characters = self.ranks.after_update(loss, unread, characters)
         self.diagnosis.update(Update(step, loss, learning_rate, unread, characters))
         if self.average is not None and not is_skipped:
             self.average.update(state.step)

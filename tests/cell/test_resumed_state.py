@@ -1,12 +1,17 @@
 """Where a training goes on from a checkpoint: options that changed, epochs of another length."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from conftest import TINY_NETWORK
 
+import train
 from src.errors import UserError
+from src.model_utils.config import load_config
 from src.training.checkpoint import Checkpoint, TrainState
 from src.training.resume import resumed_state
+from src.training.runtime import Runtime
 
 STEPS_PER_EPOCH = 4
 FRESH = TrainState(steps_per_epoch=STEPS_PER_EPOCH, seed=1)
@@ -88,3 +93,11 @@ def test_a_checkpoint_of_an_earlier_version_is_one_process() -> None:
 def test_weights_alone_cannot_be_resumed() -> None:
     with pytest.raises(UserError, match=r"a\.ckpt: holds no training state .* use --pretrained"):
         resumed_state(checkpoint_at(), FRESH, "a.ckpt")
+
+
+def test_the_precision_is_recorded_as_it_is_and_not_as_auto(words_folder: Path, tmp_path: Path) -> None:
+    data = "--train_dataset=folder", f"--train_dataset_path={words_folder}", f"--output_dir={tmp_path}"
+    config = load_config([*data, *TINY_NETWORK, "--batch_size=4", f"--save_checkpoint_path={tmp_path}"])
+    loader, hints = train.create_train_loader(config)
+    session = train.create_session(config, loader, Runtime("CPU", 0), None, hints)
+    assert session.recorded["amp_level"] == "O0"

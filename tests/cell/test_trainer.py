@@ -22,6 +22,8 @@ from src.training.csv_log import CsvLog
 from src.training.diagnosis import Diagnosis
 from src.training.eval_callback import CSV_COLUMNS, EvaluationPlan, example_lines
 from src.training.lr_schedule import create_schedule
+from src.training.overflow import Overflows
+from src.training.precision import create_scaler
 from src.training.progress import Progress
 from src.training.ranks import Ranks
 from src.training.trainer import Trainer, updates_per_epoch
@@ -225,6 +227,21 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_rate_and_images(create_r
     ):
         run.trainer.fit(FRESH, 8)
     assert [s.step for _, s in run.saved] == [2, 4]
+
+
+class BesideDiverged(Ranks):
+    """Two processes, of which the other one has lost its numbers."""
+
+    def after_update(self, *values: float) -> list[float]:
+        return [(value + float("nan")) / 2 for value in values]
+
+
+@pytest.mark.parametrize("level", ["O0", "O2"])
+def test_a_loss_that_is_not_finite_in_another_process_stops_this_one_too(create_run, level: str) -> None:
+    run = create_run(total=8, losses=lambda k: 1.0, ranks=BesideDiverged())
+    run.trainer.overflows = Overflows(create_scaler(level, 1024))
+    with pytest.raises(UserError, match="step 1: loss nan"):
+        run.trainer.fit(FRESH, 8)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -88,6 +88,18 @@ def test_a_required_option_is_named(run_program: Run, program, options, missing,
     assert_refused(outcome, f"option --{missing} is required")
 
 
+@pytest.mark.parametrize("option", ["output_dir", "save_checkpoint_path"])
+def test_a_folder_of_results_that_cannot_be_made_is_refused_before_the_training(
+    train_tiny: Run, words_folder: Path, tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    place = tmp_path / "file" / "here"
+    data = "--train_dataset=folder", f"--train_dataset_path={words_folder}"
+    outcome = train_tiny(*data, f"--{option}={place}", "--max_steps=1")
+    assert_refused(outcome, f"{option} {place}: Not a directory")
+    assert "epoch: [" not in outcome.out
+
+
 def test_eval_onnx_wants_an_onnx_file(run_program: Run) -> None:
     outcome = run_program(eval_onnx.main, "--eval_dataset_path=x", "--file_name=crnn.ckpt")
     assert_refused(outcome, "file_name is 'crnn.ckpt', must be an .onnx file")

@@ -13,10 +13,11 @@ import check_parity
 import export
 import predict
 from src.inference.artifact import METADATA_KEY
+from src.inference.backend import open_backend
 from src.inference.onnx_backend import OnnxBackend
 from src.inference.onnx_digest import DIGEST_KEY
 from src.inference.onnx_graph import build_onnx, serialize
-from src.inference.parity import Parity, compare
+from src.inference.parity import Parity, compare, compare_on
 from src.training.checkpoint import read_checkpoint, save_checkpoint
 
 
@@ -101,9 +102,43 @@ def test_a_limit_on_the_logits_that_is_given_replaces_that_of_the_precision() ->
     assert str(parity.tolerance(1.9)) == "1.9, 10.0% of the texts, 1 points of word accuracy"
 
 
+def test_an_export_that_gives_no_numbers_is_not_within_any_limit(
+    tiny_models: dict[str, TinyModel], words_folder: Path
+) -> None:
+    reference = open_backend(str(tiny_models["V2"].onnx))
+
+    class Numberless:
+        """The reference with one logit lost."""
+
+        artifact = reference.artifact
+        name = "numberless"
+
+        def forward(self, images: np.ndarray) -> np.ndarray:
+            logits = reference.forward(images).copy()
+            logits[0, 0, 0] = np.nan
+            return logits
+
+    _, lost = compare_on([reference, Numberless()], "folder", str(words_folder), 4)
+    assert lost.max_difference == float("inf")
+    assert not lost.is_within(lost.tolerance())
+
+
+@pytest.mark.slow
+def test_an_export_never_takes_the_place_of_its_checkpoint(
+    run_program: Run, tiny_models: dict[str, TinyModel], tmp_path: Path
+) -> None:
+    path = tmp_path / "crnn.ckpt"
+    path.write_bytes(tiny_models["V2"].checkpoint.read_bytes())
+    before = path.read_bytes()
+    options = f"--ckpt_file={path}", "--file_format=CKPT", "--device_target=CPU"
+    for name in (tmp_path / "crnn", tmp_path / "." / "crnn.ckpt"):
+        assert_refused(run_program(export.main, *options, f"--file_name={name}"), "file_name: ", path)
+    assert path.read_bytes() == before
+    assert_refused(run_program(export.main, *options, f"--file_name={tmp_path}/"), "must name a file")
+
+
 def test_compare_counts_differing_texts_over_all_batches(tiny_models: dict[str, TinyModel]) -> None:
     from src.data.loader import Batch
-    from src.inference.backend import open_backend
     from src.metric import create_protocol
 
     reference = open_backend(str(tiny_models["V2"].onnx))

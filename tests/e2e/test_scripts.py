@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,29 @@ def test_the_cpu_scripts_train_and_evaluate_and_end_with_the_programs_status(
     assert "error: unknown option 'bach_size', did you mean 'batch_size'?" in failed.stdout
     failed = run_script("run_eval_cpu.sh", tmp_path, "synth", tmp_path, checkpoint)
     assert failed.returncode == 2
+
+
+def test_what_a_program_says_after_ctrl_c_is_shown_and_logged_and_its_status_kept(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import signal, sys, time\n"
+        "def save(number, frame):\n"
+        "    time.sleep(0.3)\n"
+        "    print('saved', flush=True)\n"
+        "    sys.exit(130)\n"
+        "signal.signal(signal.SIGINT, save)\n"
+        "print('begun', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    script = (
+        f"set -euo pipefail; source {ROOT}/scripts/common.sh; run_logged log.txt {sys.executable} {program}"
+    )
+    with subprocess.Popen(
+        ["bash", "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all that run in it
+        assert process.stdout.read() == "saved\n"
+    assert process.returncode == 130
+    assert (tmp_path / "log.txt").read_text() == "begun\nsaved\n"

@@ -104,6 +104,8 @@ def test_the_request_in_flight_at_sigterm_is_answered_and_the_status_is_0(
         (["--port=70000"], ["port is 70000"]),
         (["--decoder=lexicon", "--lexicon=50"], ["lexicon '50'", "name a file"]),
         (["--lexicon=words.txt"], ["lexicon 'words.txt' needs --decoder=lexicon"]),
+        (["--label_dict=abc"], ["crnn_v2_half.ckpt: was made with label_dict", "label_dict 'abc' was given"]),
+        (["--image_width=160"], ["image_width 160 was given"]),
         (["--ports=1"], ["unknown option 'ports', did you mean 'port'?"]),
     ],
 )

@@ -18,8 +18,12 @@ from src.errors import UserError
 from src.inference import calibration as calibration_file
 from src.inference.calibration import Calibration, Quality, calibrated, load_calibration, save_calibration
 from src.inference.decoding import Decoding, create_decoder
+from src.inference.evaluator import ImageReading, compare_readings, save_predictions
 from src.inference.recognizer import Recognizer
+from src.metric import create_protocol
 from src.text.calibration import CalibratedDecoder
+from src.text.charset import Charset
+from src.text.decoder import Decoded
 from src.text.greedy import GreedyDecoder
 
 # What the table makes of each image: "moom" and "rivet" are misreadings, and faint ones.
@@ -65,6 +69,21 @@ def test_greedy_is_the_default_and_the_notes_name_the_decoder(evaluate: Evaluate
     assert lines[2] == "result: {'CRNNAccuracy': 0.6}"
     assert "protocol classic, decoder greedy, " in lines[3]
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize("option", ["result_json", "save_predictions"])
+def test_a_result_that_cannot_be_written_is_named(evaluate: Evaluate, tmp_path: Path, option: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    place = tmp_path / "file" / "r.json"
+    assert_refused(evaluate(f"--{option}={place}"), f"{place}: ")
+
+
+@pytest.mark.parametrize("name", ["p.json", "p.tsv"])
+def test_predictions_of_a_file_whose_name_is_no_text(tmp_path: Path, name: str) -> None:
+    batch = [ImageReading(0, "\udcff.png", "cat", Decoded("cat", 1.0, ""))]
+    evaluation = compare_readings(batch, "greedy", create_protocol("classic", Charset()))
+    save_predictions(evaluation, str(tmp_path / name))
+    assert "\\udcff.png" in (tmp_path / name).read_text(encoding="utf-8")
 
 
 def test_a_beam_reads_and_a_language_model_corrects(evaluate: Evaluate, tmp_path: Path) -> None:

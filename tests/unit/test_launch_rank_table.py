@@ -201,7 +201,7 @@ def test_a_wrong_argument_is_named(
 
 
 def test_a_device_without_an_address_is_named(run_program: Run, tmp_path: Path) -> None:
-    (tmp_path / "hccn.conf").write_text("address_0=1.1.1.1\n")
+    (tmp_path / "hccn.conf").write_bytes(b"# \xff\naddress_0=1.1.1.1\n")
     options = f"--hccn_conf={tmp_path / 'hccn.conf'}", f"--output={tmp_path / 'rank.json'}"
     outcome = run_program(rank_table.main, "--servers=10.0.0.1", "--devices=0-1", *options)
     assert_refused(outcome, "server 10.0.0.1: no address for device 1")

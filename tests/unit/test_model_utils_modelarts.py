@@ -199,6 +199,8 @@ def test_mounted_places_are_used_where_they_are(cloud: Cloud, name: str) -> None
         f"--checkpoint_url={cloud.storage / 'bucket' / 'models'}",
         "--eval_dataset_path=sub",
         "--train_eval_dataset_path=/cache/data/sub,other,/mnt/else",
+        "--calibration_path=sub",
+        "--verify_path=/cache/data/sub",
         "--checkpoint_path=net.ckpt",
         "--ckpt_file=/cache/checkpoint_path/net.ckpt",
         "--resume_ckpt=auto",
@@ -210,6 +212,8 @@ def test_mounted_places_are_used_where_they_are(cloud: Cloud, name: str) -> None
     expected = {
         "train_dataset_path": words,  # none was given: the folder itself
         "eval_dataset_path": words / "sub",
+        "calibration_path": words / "sub",
+        "verify_path": words / "sub",
         "train_eval_dataset_path": f"{words}/sub,{words}/other,/mnt/else",
         "checkpoint_path": models / "net.ckpt",
         "ckpt_file": models / "net.ckpt",
@@ -237,6 +241,15 @@ def test_mounted_places_are_copied_where_a_folder_is_asked_for(cloud: Cloud) -> 
     assert run_job(cloud.job(*options), work) == 0
     assert [p.name for p in (cloud.storage / "results").rglob("*.*")] == ["train_log.csv"]
     assert cloud.calls() == []
+
+
+def test_a_calibration_that_stays_behind_is_named(cloud: Cloud, log: list[str]) -> None:
+    run_job(cloud.job("--checkpoint_url=obs://bucket/models", "--calibrate=True"), lambda _: 0)
+    message = f"calibrate: is written beside the model in {cloud.cache}/checkpoint_path and is not copied out"
+    assert message in log
+    log.clear()
+    settled(cloud, f"--checkpoint_url={cloud.storage / 'bucket' / 'models'}", "--calibrate=True")
+    assert not any("calibrate" in line for line in log)  # it is in the place itself
 
 
 def test_results_outside_are_named(cloud: Cloud, log: list[str]) -> None:

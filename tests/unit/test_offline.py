@@ -1,5 +1,7 @@
 """Offline inference: the list of images, the result files, and the accuracy from them."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,6 +19,7 @@ from src.data.samples import ListSource, WordSample
 from src.dataset import load_samples
 from src.errors import UserError
 from src.inference.artifact import Artifact, NetworkSpec
+from src.inference.calibration import Calibration, Quality, save_calibration
 from src.inference.offline_inputs import InputList, read_inputs, result_names, write_inputs
 from src.inference.offline_results import infer as infer_offline
 from src.inference.offline_results import judge
@@ -288,3 +291,37 @@ def test_the_programs_name_what_is_missing(run_program: Run, words_folder: Path,
     (tmp_path / "m.json").write_text(ARTIFACT.to_json())
     options = f"--checkpoint_path={tmp_path / 'm.mindir'}", "--image_width=160", *data
     assert_refused(run_program(preprocess_program.main, *options), "image_width 100, but image_width 160")
+
+
+def test_a_calibration_beside_the_model_holds_for_result_files(
+    run_program: Run, words_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "m.json").write_text(replace(ARTIFACT, weights_sha256="aa").to_json())
+    quality = Quality(0.0, 0.0, 1.0, 0.5)
+    calibration = Calibration(2.0, "greedy", "aa", 9, "here", quality, quality)
+    save_calibration(calibration, str(tmp_path / "m.mindir"))
+    for i, word in enumerate(WORDS):
+        (tmp_path / f"{i}_0.bin").write_bytes(spelled(word).tobytes())
+    data = ["--dataset=folder", f"--eval_dataset_path={words_folder}", f"--ann_file={words_folder}"]
+    options = [f"--checkpoint_path={tmp_path / 'm.mindir'}", f"--result_path={tmp_path}", *data]
+    predictions = tmp_path / "p.json"
+    outcome = run_program(postprocess.main, *options, f"--save_predictions={predictions}")
+    assert outcome.status == 0, outcome
+    found = [row["confidence"] for row in json.loads(predictions.read_text())]
+    halved = np.stack([spelled(word) / 2 for word in WORDS], axis=1)
+    assert found == pytest.approx([r.confidence for r in GreedyDecoder(Charset())(halved)])
+    assert_refused(run_program(postprocess.main, *options, "--calibrate=True"), "calibrate: ", "eval.py")
+
+
+def test_words_that_a_lexicon_lists_in_vain_are_said_with_the_accuracy(
+    run_program: Run, words_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "m.json").write_text(ARTIFACT.to_json())
+    (tmp_path / "words.txt").write_text("\n".join([*WORDS, "x-ray"]))
+    for i, word in enumerate(WORDS):
+        (tmp_path / f"{i}_0.bin").write_bytes(spelled(word).tobytes())
+    data = ["--dataset=folder", f"--eval_dataset_path={words_folder}", f"--ann_file={words_folder}"]
+    model = f"--checkpoint_path={tmp_path / 'm.mindir'}", f"--result_path={tmp_path}"
+    lexicon = "--decoder=lexicon", f"--lexicon={tmp_path / 'words.txt'}"
+    lines = run_program(postprocess.main, *model, *data, *lexicon).out.splitlines()
+    assert lines[-1] == "lexicon words.txt: words left out: 1 the charset cannot write (e.g. 'x-ray')"

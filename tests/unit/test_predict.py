@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -60,6 +61,9 @@ def test_standard_input_is_an_image_or_a_list(folder: Path) -> None:
         ("http://host/1.png", b"", "http://host/1.png: only file:// URLs are read"),
         ("file://host/1.png", b"", "is on the machine 'host'"),
         ("file:///gone.png", b"", "no such image or folder: file:///gone.png"),
+        ("http://[host", b"", r"http://\[host: only file:// URLs are read"),
+        ("file://[host", b"", r"file://\[host: Invalid IPv6 URL"),
+        ("a" * 300, b"", "no such image or folder: aaa"),
         ("-", b" \n", "standard input is empty"),
         ("-", b"gone.png\n", "no such image or folder: gone.png"),
     ],
@@ -67,6 +71,19 @@ def test_standard_input_is_an_image_or_a_list(folder: Path) -> None:
 def test_a_name_without_an_image_is_refused(name: str, stdin: bytes, message: str) -> None:
     with pytest.raises(UserError, match=message):
         found(name, stdin=stdin)
+
+
+def test_a_subfolder_that_may_not_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = os.scandir
+
+    def refuse(place: str | Path = "."):
+        if Path(place).name == "deep":
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match="deep: Permission denied"):
+        found(folder)
 
 
 def test_alternatives_and_characters_are_printed_in_every_form(run_program: Run, folder: Path) -> None:
@@ -110,6 +127,27 @@ def test_words_of_a_lexicon_are_read_with_the_next_best_behind(
     assert_refused(run_program(predict.main, folder, *options[:1], "--lexicon=50"), "'50'", "one word a line")
 
 
+def test_words_that_a_lexicon_lists_in_vain_are_said(run_program: Run, folder: Path, tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("cat\nx-ray\n" + "o" * 13 + "\n", encoding="utf-8")
+    outcome = run_program(predict.main, folder / "1.png", "--decoder=lexicon", f"--lexicon={words}")
+    assert outcome.status == 0
+    left_out = "words left out: 1 the charset cannot write (e.g. 'x-ray'), 1 need more than 24 time steps"
+    assert f"warning: lexicon words.txt: {left_out}" in outcome.err
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_a_file_name_that_is_no_text_stays_valid_json(run_program: Run, folder: Path, form: str) -> None:
+    path = os.fsencode(folder) + b"/\xff.png"
+    with open(path, "wb") as file:
+        file.write((folder / "1.png").read_bytes())
+    outcome = run_program(predict.main, os.fsdecode(path), f"--format={form}")
+    records = json.loads(outcome.out.encode("utf-8"))
+    record = records[0] if form == "json" else records
+    assert os.fsencode(record["name"]) == path
+    assert record["text"] == "cat"
+
+
 @pytest.mark.parametrize(
     ("option", "parts"),
     [
@@ -118,6 +156,8 @@ def test_words_of_a_lexicon_are_read_with_the_next_best_behind(
         ("--reject_below=2", ["reject_below is 2.0"]),
         ("--language_weight=-1", ["language_weight is -1.0"]),
         ("--beam_width=0", ["beam_width is 0"]),
+        ("--length_bonus=nan", ["length_bonus is nan, must be a number"]),
+        ("--language_weight=inf", ["language_weight is inf, must be a number"]),
         ("--lexicon=w.txt", ["needs --decoder=lexicon"]),
         ("--characters --format=tsv", ["--characters does not fit into --format=tsv"]),
     ],

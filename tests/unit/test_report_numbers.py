@@ -154,6 +154,7 @@ def test_a_strip_of_a_long_line_is_bounded() -> None:
     probabilities = np.eye(100)[:60]
     strip = create_strip(probabilities, truth=list(range(60, 99)), blank=99)
     assert strip.classes == [99, *range(32)]
+    assert strip.peaks == [probabilities[t, c] for t, c in enumerate(strip.path)]
 
 
 @pytest.mark.parametrize("width", [100, 101, 160, 8])

@@ -254,6 +254,7 @@ def test_wrong_options_are_refused_before_the_evaluation(
 ) -> None:
     data = ["--eval_dataset=folder", f"--eval_dataset_path={words_folder}", "--device_target=CPU"]
     assert_refused(run_program(report.main, *data), "option --checkpoint_path is required")
+    assert_refused(run_program(report.main, "--decoder=beam"), "decoder is 'beam'")
     data.append(f"--checkpoint_path={onnx}")
     for options, message in (
         (["--report_path="], "option --report_path is required"),

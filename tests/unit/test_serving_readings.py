@@ -10,7 +10,8 @@ from running_service import PNG, form, service, tiny_onnx, wait_for, word_png
 from starlette.testclient import TestClient
 from table_backend import TableBackend
 
-from src.data.preprocess import decode_image, preprocess
+from src.data.preprocess import Preprocessing, decode_image, preprocess
+from src.inference.artifact import Artifact, NetworkSpec
 from src.inference.onnx_backend import OnnxBackend
 from src.inference.recognizer import Recognizer
 from src.serving.limits import Limits
@@ -114,6 +115,31 @@ def test_details_come_from_the_logits_of_the_reading_at_its_temperature(temperat
     assert result["alignment"]["centres"] == pytest.approx([(i + 1) / 25 for i in range(24)])
     rows = {row["character"]: row["probabilities"] for row in result["alignment"]["rows"]}
     assert rows["o"] == pytest.approx([peak if i in (2, 4) else (1 - peak) / 36 for i in range(24)], abs=1e-6)
+
+
+def test_a_line_of_more_characters_than_the_alignment_has_rows_for() -> None:
+    charset = Charset("".join(map(chr, range(0x4E00, 0x4E00 + 60))))
+    line = charset.characters[:40]
+
+    class Line:
+        artifact = Artifact(charset, Preprocessing(width=168), NetworkSpec())
+        name = "line"
+
+        def forward(self, images: np.ndarray) -> np.ndarray:
+            steps = [*range(40), 60]  # (T,) of 168 // 4 - 1: each character once, then the blank
+            return np.repeat(9 * np.eye(61, dtype=np.float32)[steps][:, None], len(images), axis=1)
+
+    with service(Recognizer(Line())) as running:
+        query = "/recognize?alignment=true"
+        answer = TestClient(running.app).post(query, content=word_png("cat"), headers=PNG)
+    (result,) = answer.json()["results"]
+    assert result["text"] == line
+    assert [step["character"] for step in result["alignment"]["steps"]] == [*line, ""]
+    peak = np.exp(9) / (np.exp(9) + 60)
+    assert [step["probability"] for step in result["alignment"]["steps"]] == pytest.approx(
+        [peak] * 41, abs=1e-6
+    )
+    assert len(result["alignment"]["rows"]) == 33
 
 
 def test_alternatives_are_those_of_the_decoder_if_it_is_a_beam_search(tiny: Recognizer) -> None:

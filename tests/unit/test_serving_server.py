@@ -130,6 +130,8 @@ def test_an_address_that_cannot_be_had_is_named() -> None:
             open_socket("127.0.0.1", port)
     with pytest.raises(UserError, match=r"host no\.such\.host\.invalid, port 80: "):
         open_socket("no.such.host.invalid", 80)
+    with pytest.raises(UserError, match=r"host a\.\.b, port 80: "):
+        open_socket("a..b", 80)
     with pytest.raises(UserError, match="port is 99999, must be at most 65535"):
         open_socket("127.0.0.1", 99999)
 
@@ -139,6 +141,13 @@ def test_limits_that_contradict_each_other_are_named() -> None:
         Limits(request_images=9, waiting_images=8)
     with pytest.raises(UserError, match="max_body_mb is 300, must be at most 256"):
         Limits(body_bytes=300 << 20)
+
+
+def test_words_that_a_lexicon_lists_in_vain_are_said_at_the_start(tmp_path: Path, log: list[str]) -> None:
+    (tmp_path / "m.onnx").write_bytes(tiny_onnx())
+    (tmp_path / "words.txt").write_text("cat\nx-ray\n")
+    load_recognizer(str(tmp_path / "m.onnx"), Decoding("lexicon", str(tmp_path / "words.txt")))
+    assert "lexicon words.txt: words left out: 1 the charset cannot write (e.g. 'x-ray')" in log
 
 
 def test_a_model_is_refused_if_it_gives_no_numbers(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from src.text.calibration import (
 )
 from src.text.charset import Charset
 from src.text.greedy import GreedyDecoder
+from src.text.lexicon import LexiconDecoder
 
 CHARSET = Charset("abc")
 BLANK = 3
@@ -123,3 +124,12 @@ def test_a_calibrated_decoder_changes_confidences_and_nothing_else() -> None:
         assert (a.text, a.raw) == (b.text, b.raw)
         expected = text_probabilities(log_probabilities(logits[:, n] / 2), BLANK)
         assert b.confidence == pytest.approx(expected[tuple(CHARSET.encode(b.text).tolist())])
+
+
+def test_an_image_without_a_word_of_its_lexicon_keeps_no_confidence() -> None:
+    logits = np.zeros((4, 2, 37), dtype=np.float32)
+    decoder = CalibratedDecoder(LexiconDecoder(Charset(), 4), 2.0)
+    none, some = decoder(logits, [("x-ray",), ("a",)])
+    assert (none.text, none.confidence) == ("", 0.0)
+    # All classes are alike: 4 x 5 / 2 paths of 37 ** 4 collapse to one "a".
+    assert (some.text, some.confidence) == ("a", pytest.approx(10 / 37**4))

@@ -53,6 +53,12 @@ def test_decomposed_characters_are_composed_before_encoding() -> None:
     assert Charset().unknown_characters(decomposed) == "é"
 
 
+def test_whatever_decode_gives_can_be_encoded() -> None:
+    charset = Charset("e\u0301\u2126")  # NFC has one character for the first two, another for the last
+    assert charset.encode(charset.decode([0, 1, 2, 0])).tolist() == [0, 1, 2, 0]
+    assert Charset("e\u0301\u00e9").encode("e\u0301").tolist() == [2]
+
+
 def test_restrict_keeps_what_the_charset_can_write() -> None:
     assert Charset().restrict("It's 5!") == "its5"
 
