@@ -16,7 +16,14 @@ from src.training.checkpoint import read_checkpoint
 pytestmark = pytest.mark.slow
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-NETWORK = ("--device_target=CPU", "--model_version=V2", "--hidden_size=32", "--channel_scale=0.125")
+# Narrow images make the steps cheap that a test of learning takes many of.
+NETWORK = (
+    "--device_target=CPU",
+    "--model_version=V2",
+    "--hidden_size=32",
+    "--channel_scale=0.125",
+    "--image_width=60",
+)
 RATE = ("--optimizer=adam", "--learning_rate=0.003", "--lr_schedule=constant", "--save_checkpoint=False")
 
 
@@ -57,7 +64,7 @@ def test_a_model_of_letters_is_grown_to_digits(run_program: Run, tmp_path: Path)
         (out / "log.txt").write_text(outcome.out)
         return next(out.glob("crnn-*.ckpt"))
 
-    old = run("old", letters, LETTERS, "--max_steps=600")
+    old = run("old", letters, LETTERS, "--max_steps=250")
     before = read_words(run_program, old, letters, tmp_path)
     assert sum(a == b for a, b in zip(before, words, strict=True)) >= 6
 
@@ -74,7 +81,7 @@ def test_a_model_of_letters_is_grown_to_digits(run_program: Run, tmp_path: Path)
     new_rows = read_checkpoint(str(first)).weights["rnn.1.embedding.weight"]
     assert np.array_equal(new_rows[[*range(26), 36]], old_rows)
 
-    grown = run("grown", digits, mixed, *start, "--max_steps=600")
+    grown = run("grown", digits, mixed, *start, "--max_steps=250")
     truth = [line.split("\t")[1] for line in (digits / "labels.tsv").read_text().splitlines()]
     found = read_words(run_program, grown, digits, tmp_path)
     assert sum(a == b for a, b in zip(found, truth, strict=True)) >= 6, found
