@@ -11,8 +11,9 @@ fi
 make_environment
 cd "$ROOT"
 export GLOG_v=3 OMP_NUM_THREADS=1
-# A process a core, four at most: each holds MindSpore. The tests of a file stay together and share what is trained.
-PYTEST=("$VENV_PYTHON" -m pytest -n auto --maxprocesses=4 --dist=loadfile --cov)
+# A process a core, four at most: each holds MindSpore. Neighbours stay together, for they share what is trained,
+# until a process has nothing left to do.
+PYTEST=("$VENV_PYTHON" -m pytest -n auto --maxprocesses=4 --dist=worksteal --durations=10 --cov)
 "${PYTEST[@]}" -m "not slow" --cov-report=
 [ "${1:-}" = fast ] && exit 0
 "${PYTEST[@]}" -m slow --cov-append --cov-report=term --cov-fail-under=85

@@ -51,11 +51,10 @@ def test_a_half_precision_network_has_the_logits_of_the_full_one_to_its_digits(v
     assert {p.dtype for p in half.get_parameters()} == {ms.float32}
 
 
-@pytest.mark.parametrize("version", ["V1", "V2"])
-def test_training_in_half_precision_follows_training_in_full(version: str) -> None:
+def test_training_in_half_precision_follows_training_in_full() -> None:
     losses = {}
     for level in ("O0", "O2"):
-        made = network(version, level).set_train(True)
+        made = network("V2", level).set_train(True)
         optimizer = create_optimizer("adam", made.trainable_params(), 0.9, True, 0.0)
         optimizer.learning_rate.set_data(Tensor(0.01, ms.float32))
         step = CRNNForTrain(made, CTCLoss(3), optimizer, scaler=create_scaler(level, 128))

@@ -51,28 +51,32 @@ def assert_same_training(first: Path, second: Path) -> None:
             assert np.array_equal(found[name], array), name
 
 
+# Each training compiles for seconds: few recipes, that have all the kinds of state between them.
 RECIPES = {
-    "adam-averaged": ["--optimizer=adam", "--ema_decay=0.8", "--lr_schedule=cosine_step", "--warmup_steps=3"],
-    "adamw-augmented-evaluated": [
+    "adamw-averaged-augmented-evaluated": [
         "--optimizer=adamw",
         "--weight_decay=0.01",
+        "--ema_decay=0.8",
+        "--lr_schedule=cosine_step",
+        "--warmup_steps=3",
         "--augment=strong",
         "--run_eval=True",
         "--eval_interval_steps=3",
     ],
-    "adadelta-rendered": [
+    "adadelta-rendered-accumulated": [
         "--optimizer=adadelta",
         "--train_dataset=render",
+        "--batch_size=2",
+        "--accumulate_steps=2",
         f"--render_epoch_images={4 * STEPS_PER_EPOCH}",
     ],
-    "V1-dropout": ["--model_version=V1", "--lr_schedule=constant"],
-    "sgd-accumulated": ["--batch_size=2", "--accumulate_steps=2", "--weight_decay=0.001"],
+    "sgd-V1-dropout": ["--model_version=V1", "--lr_schedule=constant"],
 }
 
 
 @pytest.mark.parametrize(
     ("recipe", "steps"),
-    [(recipe, STEPS_PER_EPOCH if recipe == "adam-averaged" else 4) for recipe in RECIPES],
+    [(recipe, STEPS_PER_EPOCH if recipe.startswith("adamw") else 4) for recipe in RECIPES],
 )
 def test_a_resumed_training_ends_as_the_uninterrupted_one(
     run_program: Run, folder: Path, tmp_path: Path, recipe: str, steps: int
@@ -199,12 +203,9 @@ sys.exit(train.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("policy", ["stop", "continue"])
-def test_a_full_disk_leaves_the_last_good_checkpoint(
-    run_program: Run, folder: Path, tmp_path: Path, policy: str
-) -> None:
+def test_a_full_disk_leaves_the_last_good_checkpoint(run_program: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    common = ["--lr_schedule=constant", "--save_checkpoint_steps=1", f"--on_save_failure={policy}"]
+    common = ["--lr_schedule=constant", "--save_checkpoint_steps=1", "--on_save_failure=continue"]
     assert run_program(train.main, *options(folder, out, *common, "--max_steps=1")).status == 0
     good = out / "crnn-1_1.ckpt"
     before = good.read_bytes()
@@ -215,8 +216,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
     )
     assert result.returncode == 2, result
     assert "crnn-1_2.ckpt: the checkpoint cannot be written" in result.stdout + result.stderr
-    stopped_at = {"stop": 2, "continue": 3}[policy]
-    assert f"training stops at step {stopped_at}, the newest checkpoint is {good}" in result.stderr
+    assert f"training stops at step 3, the newest checkpoint is {good}" in result.stderr
     assert "Traceback" not in result.stderr
     assert [p.name for p in out.glob("*crnn*")] == [good.name]
     assert good.read_bytes() == before
