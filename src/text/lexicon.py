@@ -9,7 +9,7 @@ from src.errors import UserError
 from src.text.charset import Charset, required_time_steps
 from src.text.ctc import Floats, log_softmax, text_log_probabilities
 from src.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
-from src.text.trie import Trie
+from src.text.trie import LEAST_LOG_PROBABILITY, Trie
 
 _SCORED_ONE_BY_ONE = 64  # words; below, one forward pass for all images costs less than a search for each
 _LEXICONS_KEPT = 128
@@ -42,17 +42,25 @@ class Lexicon:
             count: Words wanted.
         """
         count = min(count, len(self.words))
-        if self._trie is not None:
-            numbers, values = self._trie.most_probable(log_probs, self._blank, count)
+        if self._trie is None:
+            numbers, values = self._scored(log_probs, count)
         else:
-            images, words = log_probs.shape[1], len(self.ids)
-            scores = text_log_probabilities(log_probs, self.ids * images, self._blank).reshape(images, words)
-            numbers = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-            values = np.take_along_axis(scores, numbers, axis=1)
+            numbers, values = self._trie.most_probable(log_probs, self._blank, count)
+            for n in np.flatnonzero(
+                values[:, -1] < LEAST_LOG_PROBABILITY
+            ):  # the image shows nothing like them
+                numbers[n : n + 1], values[n : n + 1] = self._scored(log_probs[:, n : n + 1], count)
         return [
             [(self.words[k], float(value)) for k, value in zip(*row, strict=True)]
             for row in zip(numbers, values, strict=True)
         ]
+
+    def _scored(self, log_probs: Floats, count: int) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Numbers and log-probabilities (N, count) of the best words by scoring every word."""
+        images, words = log_probs.shape[1], len(self.ids)
+        scores = text_log_probabilities(log_probs, self.ids * images, self._blank).reshape(images, words)
+        numbers = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+        return numbers, np.take_along_axis(scores, numbers, axis=1)
 
 
 class LexiconDecoder(Decoder):

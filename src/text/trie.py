@@ -10,9 +10,11 @@ from src.text.ctc import Floats
 
 Integers = npt.NDArray[np.int64]
 
+LEAST_LOG_PROBABILITY = -650.0  # float64 ends at -708, and its digits before that
+
 _ROOT = 0
 _DIVE_WIDTH = 8  # prefixes of an image that are followed first
-_PIECE = 4096  # prefixes worked on at once: bounds the memory where nothing can be ruled out
+_PIECE = 16384  # prefixes worked on at once: bounds the memory where nothing can be ruled out
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class _Open:
     Attributes:
         nodes: (M,) the prefix: a node of the trie.
         images: (M,) the image.
-        bounds: (M,) log-probability of all the texts that begin with the prefix.
-        entries: (T, M) log-probability that the prefix without its last character has been emitted by the
+        bounds: (M,) probability of all the texts that begin with the prefix.
+        entries: (T, M) probability that the prefix without its last character has been emitted by the
             steps before t, so that its last character can begin at t.
     """
 
@@ -76,23 +78,27 @@ class Trie:
         promising prefixes are followed first down to their words; after that only prefixes whose bound is
         above the last of the best words of the image are looked at.
 
+        Probabilities themselves are computed with, several times as fast as their logarithms.
+
         Args:
             log_probs: (T, N, C) log-probabilities.
             blank: Class id of the blank.
             count: Words wanted of each image, at most as many as there are.
 
         Returns:
-            The numbers of the words and their log-probabilities, (N, count) each, the best first.
+            The numbers of the words and their log-probabilities, (N, count) each, the best first. Below
+            `LEAST_LOG_PROBABILITY` they mean nothing.
 
         Source: Graves et al. 2006, section 3.2 (prefix search), here over the words of a list.
         """
         time_steps, images, _ = log_probs.shape
-        best_words, best = np.zeros((images, count), dtype=np.int64), np.full((images, count), -np.inf)
-        blanks = log_probs[:, :, blank]
-        before = np.zeros((time_steps, images))
-        before[1:] = np.cumsum(blanks, axis=0)[:-1]  # the empty prefix: blanks only
+        probabilities = np.exp(log_probs)
+        best_words, best = np.zeros((images, count), dtype=np.int64), np.zeros((images, count))
+        blanks = probabilities[:, :, blank]
+        before = np.ones((time_steps, images))
+        before[1:] = np.cumprod(blanks, axis=0)[:-1]  # the empty prefix: blanks only
         numbers = np.arange(images)
-        stack = [self._children(np.full(images, _ROOT), numbers, before, before, log_probs)]
+        stack = [self._children(np.full(images, _ROOT), numbers, before, before, probabilities)]
         while stack:
             opened = stack.pop()
             opened = opened.select(opened.bounds > best[opened.images, -1])
@@ -100,27 +106,28 @@ class Trie:
                 continue
             labels = self._labels[opened.nodes]
             ends_label, ends_blank = _forward(
-                opened.entries, log_probs[:, opened.images, labels], blanks[:, opened.images]
+                opened.entries, probabilities[:, opened.images, labels], blanks[:, opened.images]
             )
-            self._update(opened, np.logaddexp(ends_label[-1], ends_blank[-1]), best_words, best)
-            ready_blank, ready = np.full((2, *ends_label.shape), -np.inf)
+            self._update(opened, ends_label[-1] + ends_blank[-1], best_words, best)
+            ready_blank, ready = np.zeros((2, *ends_label.shape))
             ready_blank[1:] = ends_blank[:-1]  # the same character again needs a blank between
-            ready[1:] = np.logaddexp(ends_label[:-1], ends_blank[:-1])
-            children = self._children(opened.nodes, opened.images, ready, ready_blank, log_probs)
+            ready[1:] = ends_label[:-1] + ends_blank[:-1]
+            children = self._children(opened.nodes, opened.images, ready, ready_blank, probabilities)
             stack += _divided(children.select(children.bounds > best[children.images, -1]))
-        return best_words, best
+        with np.errstate(divide="ignore"):
+            return best_words, np.log(best)
 
     def _children(
-        self, nodes: Integers, images: Integers, ready: Floats, ready_blank: Floats, log_probs: Floats
+        self, nodes: Integers, images: Integers, ready: Floats, ready_blank: Floats, probabilities: Floats
     ) -> _Open:
         """The prefixes one character longer.
 
         Args:
             nodes: (M,) the prefixes.
             images: (M,) the image of each.
-            ready: (T, M) log-probability that the prefix has been emitted by the steps before t.
+            ready: (T, M) probability that the prefix has been emitted by the steps before t.
             ready_blank: (T, M) the same, the last of these steps a blank.
-            log_probs: (T, N, C).
+            probabilities: (T, N, C).
         """
         counts = self._num_children[nodes]
         parents = np.repeat(np.arange(len(nodes)), counts)
@@ -128,47 +135,40 @@ class Trie:
         children = self._first_child[nodes][parents] + np.arange(len(parents)) - first_of_parent[parents]
         labels = self._labels[children]
         entries = np.where(labels == self._labels[nodes][parents], ready_blank[:, parents], ready[:, parents])
-        begins = entries + log_probs[:, images[parents], labels]
-        return _Open(children, images[parents], _log_sum(begins), entries)
+        begins = entries * probabilities[:, images[parents], labels]
+        return _Open(children, images[parents], begins.sum(axis=0), entries)
 
-    def _update(self, opened: _Open, log_probabilities: Floats, best_words: Integers, best: Floats) -> None:
+    def _update(self, opened: _Open, probabilities: Floats, best_words: Integers, best: Floats) -> None:
         """Takes over the words among the prefixes that are better than the best so far."""
         words = self._words[opened.nodes]
-        wins = (words >= 0) & (log_probabilities > best[opened.images, -1])
-        for word, image, value in zip(words[wins], opened.images[wins], log_probabilities[wins], strict=True):
-            row, numbers = best[image], best_words[image]
-            place = np.searchsorted(-row, -value, side="right")
+        wins = np.flatnonzero((words >= 0) & (probabilities > best[opened.images, -1]))
+        for i in wins[np.argsort(-probabilities[wins], kind="stable")]:  # few of the later ones still win
+            row, numbers = best[opened.images[i]], best_words[opened.images[i]]
+            if probabilities[i] <= row[-1]:
+                continue
+            place = np.searchsorted(-row, -probabilities[i], side="right")
             row[place + 1 :] = row[place:-1].copy()
             numbers[place + 1 :] = numbers[place:-1].copy()
-            row[place : place + 1] = value  # nothing where an earlier one of this round took the last place
-            numbers[place : place + 1] = word
+            row[place], numbers[place] = probabilities[i], words[i]
 
 
 def _forward(entries: Floats, emitted: Floats, blanks: Floats) -> tuple[Floats, Floats]:
-    """Log-probability that a prefix is emitted by step t, ending in its last character and in a blank.
+    """Probability that a prefix is emitted by step t, ending in its last character and in a blank.
 
     Args:
         entries: (T, M) that its last character can begin at t.
-        emitted: (T, M) log-probability of that character at t.
-        blanks: (T, M) log-probability of the blank at t.
+        emitted: (T, M) probability of that character at t.
+        blanks: (T, M) probability of the blank at t.
 
     Returns:
         (T, M) twice.
     """
-    ends_label, ends_blank = np.full((2, *entries.shape), -np.inf)
-    ends_label[0] = entries[0] + emitted[0]
+    ends_label, ends_blank = np.zeros((2, *entries.shape))
+    ends_label[0] = entries[0] * emitted[0]
     for t in range(1, len(entries)):
-        ends_label[t] = np.logaddexp(ends_label[t - 1], entries[t]) + emitted[t]
-        ends_blank[t] = np.logaddexp(ends_blank[t - 1], ends_label[t - 1]) + blanks[t]
+        ends_label[t] = (ends_label[t - 1] + entries[t]) * emitted[t]
+        ends_blank[t] = (ends_blank[t - 1] + ends_label[t - 1]) * blanks[t]
     return ends_label, ends_blank
-
-
-def _log_sum(values: Floats) -> Floats:
-    """log(sum(exp(values))) over the first axis, several times as fast as `np.logaddexp.reduce`."""
-    largest = values.max(axis=0)
-    finite = np.where(largest == -np.inf, 0.0, largest)
-    with np.errstate(divide="ignore"):
-        return finite + np.log(np.exp(values - finite).sum(axis=0))
 
 
 def _divided(opened: _Open) -> list[_Open]:

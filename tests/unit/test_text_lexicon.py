@@ -94,6 +94,21 @@ def test_a_reading_far_from_every_word_is_still_the_best_word() -> None:
     assert reading.confidence < 1e-6
 
 
+def test_words_too_improbable_for_a_float_are_still_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lexicon, "_SCORED_ONE_BY_ONE", 0)
+    words = [text for text in TEXTS if "a" not in text and required_time_steps(text) <= 9]
+    logits = np.zeros((9, 2, 4))
+    logits[:, 0, 0] = 200  # the first image shows "a" with certainty, the second next to nothing
+    logits[:, 0, 2] = np.linspace(0, 8, 9)
+    log_probs = log_probabilities(logits)
+    for n, readings in enumerate(LexiconDecoder(CHARSET, 9, words).best(logits, 3)):
+        repeated = np.repeat(log_probs[:, n : n + 1], len(words), axis=1)
+        scores = text_log_probabilities(repeated, [CHARSET.encode(w).tolist() for w in words], BLANK)
+        best = np.sort(scores)[::-1][:3]
+        assert [scores[words.index(r.text)] for r in readings] == pytest.approx(best, rel=1e-9)
+    assert best[0] > -20
+
+
 def test_every_image_is_read_with_its_own_lexicon() -> None:
     logits = np.zeros((5, 3, 4))
     logits[[0, 2], :, 0] = 5  # all three show "a.a" or, fainter, "a"
