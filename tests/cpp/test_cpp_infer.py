@@ -23,7 +23,7 @@ from src.metric import create_protocol
 from src.text.charset import Charset
 from src.text.greedy import GreedyDecoder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cpp")]
 
 ROOT = Path(__file__).resolve().parents[2]
 OPENCV = [f"-I{prefix}/include/opencv4" for prefix in ("/usr", "/usr/local")]

@@ -28,7 +28,7 @@ from src.text.charset import Charset
 from src.training.checkpoint import load_weights, network_weights, read_checkpoint, save_checkpoint
 from src.training.runtime import initialize
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distributed")]
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES, BATCH, STEPS, SAVE_EVERY = 27, 4, 20, 7
@@ -172,6 +172,7 @@ def test_both_ranks_end_equal_to_the_last_bit(trained: Path) -> None:
     assert found == [("0", saved), ("1", saved)]
 
 
+@pytest.mark.long
 def test_when_a_rank_is_killed_all_end_and_the_training_goes_on_from_its_save(
     folder: Path, trained: Path
 ) -> None:

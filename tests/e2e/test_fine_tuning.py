@@ -40,6 +40,7 @@ def read_words(run_program: Run, checkpoint: Path, data: Path, out: Path) -> lis
     return [entry["prediction"] for entry in json.loads((out / "read.json").read_text())]
 
 
+@pytest.mark.long
 def test_a_model_of_letters_is_grown_to_digits(run_program: Run, tmp_path: Path) -> None:
     words = ["cat", "moon", "river", "apple", "zinc", "sky", "queen", "fjord"]
     letters = write_folder(tmp_path / "letters", words)

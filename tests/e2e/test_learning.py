@@ -20,7 +20,7 @@ import train
 from src.inference.recognizer import Recognizer
 from src.training.checkpoint import read_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("learning")]
 
 STEPS, STEPS_PER_EPOCH = 400, 8
 TRAIN_LINE = re.compile(
