@@ -27,7 +27,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /opt/crnn
 COPY --from=server-packages /opt/crnn/.venv .venv
-COPY LICENSE default_config.yaml serve.py ./
+COPY LICENSE default_config.yaml ./
 COPY scripts/common.sh scripts/run_server.sh scripts/
 COPY pretrained pretrained
 COPY src src
@@ -65,6 +65,7 @@ RUN export PIP_NO_CACHE_DIR=1 PYTHON=python3.11 \
         "${VENV_PYTHON}" -m pip install --disable-pip-version-check -r "${EXTRA_REQUIREMENTS}"; \
     fi
 COPY --chown=crnn . .
+RUN .venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --editable .
 ENV PATH=/opt/crnn/.venv/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     GLOG_v=3

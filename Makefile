@@ -1,6 +1,6 @@
 PYTHON := .venv/bin/python
 
-.PHONY: check test demo format
+.PHONY: check test demo format options
 
 check:  ## format, lint, types, fast tests
 	bash -c 'source scripts/environment.sh && make_environment'
@@ -18,3 +18,6 @@ demo:  ## words in, a trained recogniser out
 format:  ## put the code into the project's form
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
+
+options:  ## write the comments of default_config.yaml anew from the option classes
+	PYTHONPATH=src $(PYTHON) -m crnn_mindspore.options.documents

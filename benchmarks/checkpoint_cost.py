@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import machine, markdown_table
 
 DEFAULT_INTERVAL = 1000  # save_checkpoint_steps
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--optimizer", default="sgd")
     parser.add_argument("--ema_decay", type=float, default=0.0)
     args = parser.parse_args(argv)
-    from src.training.runtime import initialize
+    from crnn_mindspore.engines.mindspore.runtime import initialize
 
     initialize("CPU")
     step, save, load = _prepare(args)
@@ -82,15 +82,15 @@ def _prepare(
 ) -> tuple[Callable[[], Any], Callable[[str], Any], Callable[[str], Any]]:
     import mindspore as ms
 
-    from src.crnn_for_train import CRNNForTrain, WeightAverage
-    from src.data.preprocess import Preprocessing
-    from src.exporting.ms_backend import create_network
-    from src.inference.artifact import Artifact, NetworkSpec
-    from src.loss import CTCLoss
-    from src.text.charset import Charset
-    from src.training.checkpoint import TrainState, read_checkpoint, save_checkpoint
-    from src.training.optimizers import create_optimizer, set_learning_rate
-    from src.training.resume import TrainingTensors
+    from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+    from crnn_mindspore.data.preprocess import Preprocessing
+    from crnn_mindspore.engines.mindspore.network_backend import create_network
+    from crnn_mindspore.networks.ctc_loss import CTCLoss
+    from crnn_mindspore.text.charset import Charset
+    from crnn_mindspore.training.checkpoints.checkpoint import TrainState, read_checkpoint, save_checkpoint
+    from crnn_mindspore.training.checkpoints.resume import TrainingTensors
+    from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate
+    from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
 
     artifact = Artifact(Charset(), Preprocessing(), NetworkSpec(args.model_version))
     network = create_network(artifact).set_train(True)

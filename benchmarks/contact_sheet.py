@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from src.errors import UserError
-from src.synth.render import create_renderer
-from src.text.charset import Charset
+import src  # noqa: F401 - makes the checkout's package importable
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.synth.render import create_renderer
+from crnn_mindspore.text.charset import Charset
 
 _CELL_WIDTH, _CELL_HEIGHT, _COLUMNS = 132, 52, 8
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp")

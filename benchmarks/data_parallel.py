@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         words = str(work / "words")
-        render = [str(ROOT / "render_words.py"), f"--output_dir={words}", "--num_train=512", "--num_test=4"]
+        render = ["-m", "src", "render", f"--output_dir={words}", "--num_train=512", "--num_test=4"]
         subprocess.run([sys.executable, *render], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         for _ in range(args.repeats):
             for processes, found in seconds.items():
@@ -83,7 +83,7 @@ def _train(words: str, folder: Path, processes: int, args: argparse.Namespace) -
     ]
     command = [str(ROOT / "train.py"), *options]
     if processes > 1:
-        launch = [str(ROOT / "launch.py"), "--platform=CPU", f"--log_dir={folder}"]
+        launch = ["-m", "src", "launch", "--platform=CPU", f"--log_dir={folder}"]
         command = [*launch, "--", *options, "--run_distribute=True"]
     threads = str(max(1, cores() // processes))
     environment = os.environ | {"OMP_NUM_THREADS": threads, "DEVICE_NUM": str(processes)}

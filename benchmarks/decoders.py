@@ -20,16 +20,16 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import machine, markdown_table
-from src.metric import classic_text
-from src.text.beam import BeamDecoder
-from src.text.charset import Charset
-from src.text.ctc import Floats, log_softmax, text_log_probabilities
-from src.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
-from src.text.greedy import GreedyDecoder
-from src.text.lexicon import LexiconDecoder
-from src.text.ngram import NgramModel
+from crnn_mindspore.evaluation.metric import classic_text
+from crnn_mindspore.text.beam import BeamDecoder
+from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
+from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
+from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.lexicon import LexiconDecoder
+from crnn_mindspore.text.ngram import NgramModel
 
 LARGE = 50_000
 PAPER_DISTANCE = 3
@@ -121,9 +121,9 @@ def english_words(count: int) -> list[str]:
 
 def network_outputs(args: argparse.Namespace) -> tuple[Charset, Floats, list[str]]:
     """(charset, logits (T, N, C), truths) of a model on a data set."""
-    from src.data.loader import EvalLoader
-    from src.dataset import create_dataset
-    from src.inference.backend import open_reader
+    from crnn_mindspore.data.loading.datasets import create_dataset
+    from crnn_mindspore.data.loading.loader import EvalLoader
+    from crnn_mindspore.engines.backend import open_reader
 
     backend = open_reader(args.checkpoint_path)
     artifact = backend.artifact

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import Engines, cores, machine, markdown_table, paired_ratio, serve, torch_python
 
 MINDSPORE, ONNX, TORCH_LAST, TORCH_PLAIN = (
@@ -103,8 +103,8 @@ def _write_images(folder: Path, source: str, count: int) -> None:
         return
     import cv2
 
-    from src.synth.render import create_renderer
-    from src.text.charset import Charset
+    from crnn_mindspore.synth.render import create_renderer
+    from crnn_mindspore.text.charset import Charset
 
     renderer = create_renderer(charset=Charset(), split="all")
     for number in range(count):
@@ -178,7 +178,7 @@ def _print(result: dict[str, Any]) -> None:
 
 @dataclass
 class TorchBackend:
-    """The PyTorch network as `src.inference.recognizer.Recognizer` uses an engine."""
+    """The PyTorch network as `crnn_mindspore.reading.recognizer.Recognizer` uses an engine."""
 
     network: Any
     layout: Any
@@ -205,7 +205,7 @@ def _run_engine(args: argparse.Namespace) -> int:
         if args.engine == MINDSPORE:
             prepared["backend"] = _create_mindspore(args, folder)
         elif args.engine in ONNX_PRECISIONS:
-            from src.inference.backend import open_backend
+            from crnn_mindspore.engines.backend import open_backend
 
             prepared["backend"] = open_backend(str(folder / f"{ONNX_PRECISIONS[args.engine]}.onnx"))
         else:
@@ -229,7 +229,7 @@ def _run_engine(args: argparse.Namespace) -> int:
         return {"seconds": time.perf_counter() - start}
 
     def read(batch_size: int) -> dict[str, Any]:
-        from src.inference.recognizer import Recognizer
+        from crnn_mindspore.reading.recognizer import Recognizer
 
         recognizer = Recognizer(prepared["backend"], batch_size)
         start = time.perf_counter()
@@ -247,18 +247,18 @@ def _size(folder: Path) -> tuple[int, int]:
 
 def _create_mindspore(args: argparse.Namespace, folder: Path) -> Any:
     """The network from the checkpoint or with random weights; written to the folder for the others."""
-    from src.training.runtime import initialize
+    from crnn_mindspore.engines.mindspore.runtime import initialize
 
     initialize("CPU")
     import mindspore as ms
 
-    from src.data.preprocess import Preprocessing
-    from src.exporting.export import export_model
-    from src.exporting.ms_backend import evaluation_backend
-    from src.inference.artifact import Artifact, NetworkSpec
-    from src.inference.backend import open_backend
-    from src.text.charset import Charset
-    from src.training.checkpoint import network_weights
+    from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+    from crnn_mindspore.data.preprocess import Preprocessing
+    from crnn_mindspore.engines.backend import open_backend
+    from crnn_mindspore.engines.mindspore.network_backend import evaluation_backend
+    from crnn_mindspore.engines.mindspore.parameters import network_weights
+    from crnn_mindspore.exporting.export import export_model
+    from crnn_mindspore.text.charset import Charset
 
     if args.checkpoint_path:
         backend: Any = open_backend(args.checkpoint_path)
@@ -276,8 +276,8 @@ def _create_mindspore(args: argparse.Namespace, folder: Path) -> Any:
 
 def _rendered_images(artifact: Any) -> npt.NDArray[np.float32]:
     """Rendered words to calibrate on, (N, 3, H, W); none of them is measured."""
-    from src.data.preprocess import preprocess
-    from src.synth.render import create_renderer
+    from crnn_mindspore.data.preprocess import preprocess
+    from crnn_mindspore.synth.render import create_renderer
 
     renderer = create_renderer(charset=artifact.charset, split="all", seed=1)  # `_write_images` takes 0
     words = [renderer.render(number)[0] for number in range(CALIBRATION_WORDS)]
@@ -293,7 +293,7 @@ def _create_torch(args: argparse.Namespace, folder: Path) -> TorchBackend:
     layout = torch.channels_last if args.engine == TORCH_LAST else torch.contiguous_format
     network = from_weights(np.load(folder / "weights.npz")).to(memory_format=layout).eval()
     try:
-        from src.inference.artifact import Artifact
+        from crnn_mindspore.artifacts.artifact import Artifact
 
         path = folder / "artifact.json"
         artifact = Artifact.from_json(path.read_text(encoding="utf-8"), str(path))

@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import machine, markdown_table
-from src.training.checkpoint import TEMPORARY_GLOB
+from crnn_mindspore.training.checkpoints.checkpoint import TEMPORARY_GLOB
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS_PER_EPOCH = 10
@@ -42,7 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(args.work_dir or temporary)
         words = work / "words"
-        _run("render_words.py", f"--output_dir={words}", f"--num_train={4 * STEPS_PER_EPOCH}", "--num_test=4")
+        _run(
+            "-m",
+            "src",
+            "render",
+            f"--output_dir={words}",
+            f"--num_train={4 * STEPS_PER_EPOCH}",
+            "--num_test=4",
+        )
         _run(*_training(words, work / "whole", args.steps))
         rows = _disturbed(words, work / "killed", args)
         epoch, step = divmod(args.steps - 1, STEPS_PER_EPOCH)
@@ -87,8 +94,8 @@ def _training(words: Path, out: Path, steps: int) -> list[str]:
     ]
 
 
-def _run(program: str, *options: str) -> None:
-    subprocess.run([sys.executable, program, *options], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+def _run(*arguments: str) -> None:
+    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def _disturbed(words: Path, out: Path, args: argparse.Namespace) -> list[list[str]]:

@@ -20,15 +20,16 @@ import cv2
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-from src.data.copying import copy_samples
-from src.data.loader import TrainLoader
-from src.data.preprocess import Preprocessing
-from src.data.sampler import epoch_order
-from src.data.word_dataset import WordDataset
-from src.data.word_output import LmdbOutput
-from src.dataset import create_dataset, load_samples
-from src.text.charset import Charset
+import src  # noqa: F401 - makes the checkout's package importable
+from crnn_mindspore.data.converting.copying import copy_samples
+from crnn_mindspore.data.converting.word_output import LmdbOutput
+from crnn_mindspore.data.loading.datasets import create_dataset
+from crnn_mindspore.data.loading.loader import TrainLoader
+from crnn_mindspore.data.loading.sampler import epoch_order
+from crnn_mindspore.data.loading.word_dataset import WordDataset
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.data.readers.registry import load_samples
+from crnn_mindspore.text.charset import Charset
 
 
 def write_words(folder: str, count: int) -> None:

@@ -17,6 +17,7 @@ import time
 from multiprocessing.connection import Connection
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import src  # noqa: F401 - makes the checkout's package importable
 
 OFFICIAL_LINES = 8_919_273  # images of MJSynth, all three splits
 
@@ -39,7 +40,7 @@ def write_annotation(folder: str, num_lines: int, num_words: int = 88_172) -> st
 
 def write_lmdbs(folder: str, num_samples: int, num_words: int = 88_172) -> None:
     """Writes two environments with half of the samples each."""
-    from src.data.lmdb_io import LmdbWriter
+    from crnn_mindspore.data.readers.lmdb_io import LmdbWriter
 
     for part in range(2):
         with LmdbWriter(os.path.join(folder, f"part{part}")) as writer:
@@ -58,10 +59,10 @@ def memory_mb(field: str) -> float:
 
 def open_once(layout: str, folder: str, report: Connection, wait: bool) -> None:
     """Opens the data set as training does, makes an epoch's order, and sends seconds and memory."""
-    from src.data.preprocess import Preprocessing
-    from src.data.sampler import epoch_order
-    from src.dataset import create_dataset
-    from src.text.charset import Charset
+    from crnn_mindspore.data.loading.datasets import create_dataset
+    from crnn_mindspore.data.loading.sampler import epoch_order
+    from crnn_mindspore.data.preprocess import Preprocessing
+    from crnn_mindspore.text.charset import Charset
 
     imported = memory_mb("Rss")
     start = time.perf_counter()

@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from src.synth.render import Renderer, create_renderer
-from src.text.charset import Charset
+import src  # noqa: F401 - makes the checkout's package importable
+from crnn_mindspore.synth.render import Renderer, create_renderer
+from crnn_mindspore.text.charset import Charset
 
 _WARM_UP = 1000
 _state: dict[str, Renderer] = {}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import markdown_table
 
 BATCH_SIZE = 64  # images of a device and step
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def gradient_bytes(version: str) -> int:
     """Bytes that each device sends into an all-reduce: one float32 for every trained parameter."""
-    from src.crnn import CRNN
+    from crnn_mindspore.networks.crnn import CRNN
 
     return 4 * sum(parameter.size for parameter in CRNN(37, 256, version).trainable_params())
 

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import ROOT, machine, markdown_table
-from src.data.image_io import IMAGE_SUFFIXES
+from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
 
 SAMPLE_SECONDS = 10
 
@@ -84,7 +84,8 @@ def server(checkpoint_path: str) -> Iterator[tuple[int, int]]:
     command = [
         sys.executable,
         "-u",
-        str(ROOT / "serve.py"),
+        str(ROOT / "src" / "__main__.py"),
+        "serve",
         "--port=0",
         f"--checkpoint_path={checkpoint_path}",
     ]

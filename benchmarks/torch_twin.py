@@ -90,7 +90,7 @@ class RecurrentV1(nn.Module):
 
 
 class TorchCRNN(nn.Module):
-    """Images (N,3,32,W) to logits (T,N,C); sizes as in `src.crnn.CRNN`."""
+    """Images (N,3,32,W) to logits (T,N,C); sizes as in `crnn_mindspore.networks.crnn.CRNN`."""
 
     def __init__(self, channels: list[int], hidden_size: int, num_classes: int, version: str) -> None:
         super().__init__()

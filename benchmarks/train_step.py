@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import Engines, cores, machine, markdown_table, paired_ratio, serve, torch_python
 
 OURS, TORCH_LAST, TORCH_PLAIN = "MindSpore", "PyTorch, channels-last", "PyTorch, plain"
@@ -172,16 +172,16 @@ def _run_engine(args: argparse.Namespace) -> int:
 
 
 def _mindspore_engine(args: argparse.Namespace) -> dict[str, Callable[..., Any]]:
-    from src.training.runtime import initialize
+    from crnn_mindspore.engines.mindspore.runtime import initialize
 
     initialize("CPU")
     import mindspore as ms
 
-    from src.crnn import CRNN
-    from src.crnn_for_train import CRNNForTrain
-    from src.loss import CTCLoss
-    from src.training.checkpoint import network_weights
-    from src.training.optimizers import create_optimizer, set_learning_rate
+    from crnn_mindspore.engines.mindspore.parameters import network_weights
+    from crnn_mindspore.networks.crnn import CRNN
+    from crnn_mindspore.networks.ctc_loss import CTCLoss
+    from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate
+    from crnn_mindspore.training.updates.step import CRNNForTrain
 
     ms.set_seed(1)
     # Dropout draws other numbers in every engine; it is left out so that the losses can be compared.

@@ -13,6 +13,10 @@ find_python() {
     fi
 }
 
+# The command `crnn` of this checkout, whatever the working folder; -u: every line is written at once.
+# shellcheck disable=SC2034 # used where this file is sourced
+CRNN=("$(find_python)" -u "$ROOT/src/__main__.py")
+
 # usage_error TEXT: prints the usage and ends with status 2.
 usage_error() {
     echo "usage: $1" >&2

@@ -22,5 +22,9 @@ make_environment() {
         echo "installing requirements.txt (about 1 GB to download, 3 GB on disk)"
         "$VENV_PYTHON" -m pip install --disable-pip-version-check --quiet -r "$ROOT/requirements.txt"
         cp "$ROOT/requirements.txt" "$stamp"
+        # The command `crnn`, in .venv/bin; where there is no network for it, `python -m src` is the same.
+        if [ -f "$ROOT/pyproject.toml" ]; then
+            "$VENV_PYTHON" -m pip install --disable-pip-version-check --quiet --no-deps --editable "$ROOT"
+        fi
     fi
 }

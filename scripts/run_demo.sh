@@ -21,39 +21,40 @@ started=$(date +%s)
 
 step() { printf '\n== %s\n' "$*"; }
 python() { "$VENV_PYTHON" -u "$@"; }
+crnn() { python "$ROOT/src/__main__.py" "$@"; }
 # FOLDER COUNT [OPTION...]: reads the first test images of a folder in the MJSynth layout.
 read_test_images() {
     local folder=$1 count=$2
     mapfile -t images < <(head -n "$count" "$folder/annotation_test.txt" | cut -d' ' -f1)
-    (cd "$folder" && PYTHONPATH=$ROOT "$VENV_PYTHON" "$ROOT/predict.py" "${images[@]}" "${@:3}")
+    (cd "$folder" && crnn read "${images[@]}" "${@:3}")
 }
 
 step "1/7 reading difficult words with the weights that come with the project; the names of the files tell the truth"
-python render_words.py --output_dir "$WORK_DIR/photos" --num_train 1 --num_test 12 --seed 7 --overwrite
+crnn render --output_dir "$WORK_DIR/photos" --num_train 1 --num_test 12 --seed 7 --overwrite
 read_test_images "$WORK_DIR/photos" 12
 
 step "2/7 rendering words to train on"
-python render_words.py --output_dir "$WORK_DIR/words" --num_train 50000 --num_test 2000 \
+crnn render --output_dir "$WORK_DIR/words" --num_train 50000 --num_test 2000 \
     --difficulty 0:0.06 --effects configs/demo_effects.yaml --seed 1 --num_workers "$(nproc)" --overwrite
 
 step "3/7 training"
-python train.py --config_path configs/demo.yaml --train_dataset_path "$WORK_DIR/words" \
+crnn train --config_path configs/demo.yaml --train_dataset_path "$WORK_DIR/words" \
     --save_checkpoint_path "$WORK_DIR/checkpoints" --output_dir "$WORK_DIR/training"
 CHECKPOINT=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
     "$WORK_DIR/training/train_result.json")
 
 step "4/7 evaluating the checkpoint on words that were not trained on"
 EVALUATION=(--eval_dataset synth --eval_dataset_path "$WORK_DIR/words" --device_target CPU)
-python eval.py "${EVALUATION[@]}" --checkpoint_path "$CHECKPOINT" --result_json "$WORK_DIR/eval_checkpoint.json" \
+crnn eval "${EVALUATION[@]}" --checkpoint_path "$CHECKPOINT" --result_json "$WORK_DIR/eval_checkpoint.json" \
     --save_predictions "$WORK_DIR/predictions.tsv"
 
 step "5/7 exporting to MINDIR and ONNX, evaluating both"
 for format in MINDIR ONNX; do
-    python export.py --ckpt_file "$CHECKPOINT" --file_name "$MODEL" --file_format $format --device_target CPU
+    crnn export --ckpt_file "$CHECKPOINT" --file_name "$MODEL" --file_format $format --device_target CPU
 done
-python eval.py "${EVALUATION[@]}" --checkpoint_path "$MODEL.mindir" --result_json "$WORK_DIR/eval_mindir.json"
-python eval_onnx.py "${EVALUATION[@]}" --file_name "$MODEL.onnx" --result_json "$WORK_DIR/eval_onnx.json"
-python check_parity.py "$CHECKPOINT" "$MODEL.mindir" "$MODEL.onnx" \
+crnn eval "${EVALUATION[@]}" --checkpoint_path "$MODEL.mindir" --result_json "$WORK_DIR/eval_mindir.json"
+crnn eval "${EVALUATION[@]}" --checkpoint_path "$MODEL.onnx" --result_json "$WORK_DIR/eval_onnx.json"
+crnn parity "$CHECKPOINT" "$MODEL.mindir" "$MODEL.onnx" \
     --dataset synth --dataset_path "$WORK_DIR/words" --result_json "$WORK_DIR/parity.json"
 
 step "6/7 reading images it has never seen"

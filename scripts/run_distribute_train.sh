@@ -42,12 +42,11 @@ if [ -n "$RESUME_CKPT" ] && [ "$RESUME_CKPT" != auto ]; then
 fi
 
 OUTPUT_DIR=./train_parallel
-PYTHON=$(find_python)
 # shellcheck disable=SC2206 # EXTRA_OPTIONS is a list of words
-COMMAND=("$PYTHON" -u "$ROOT/launch.py"
+COMMAND=("${CRNN[@]}" launch
     --platform="$PLATFORM"
     --rank_table="$RANK_TABLE"
-    --python="$PYTHON"
+    --python="$(find_python)"
     --log_dir="$OUTPUT_DIR"
     --
     --train_dataset="$DATASET"

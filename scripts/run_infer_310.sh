@@ -3,7 +3,7 @@
 # and computes the accuracy. Writes preprocess_Result, result_Files, time_Result and acc.log into this folder.
 # DEVICE_TYPE=CPU runs the network on MindSpore's own runtime instead, without Lite and without C++.
 # LITE_HOME names the unpacked MindSpore Lite package; source Ascend's set_env.sh first.
-# More options: EXTRA_OPTIONS for the Python programs, INFER_OPTIONS for cpp_infer (see its --help).
+# More options: EXTRA_OPTIONS for `crnn offline`, INFER_OPTIONS for cpp_infer (see its --help).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -29,12 +29,11 @@ for output in preprocess_Result result_Files time_Result acc.log; do
         exit 2
     fi
 done
-PYTHON=$(find_python)
 
-# PROGRAM [OPTION...]: one of the Python programs with what all of them take.
-python_step() {
+# STEP [OPTION...]: one of the steps of `crnn offline` with what all of them take.
+offline_step() {
     # shellcheck disable=SC2086 # EXTRA_OPTIONS is a list of words
-    "$PYTHON" -u "$ROOT/$1" --checkpoint_path="$MINDIR" "${@:2}" ${EXTRA_OPTIONS:-}
+    "${CRNN[@]}" offline "$1" --checkpoint_path="$MINDIR" "${@:2}" ${EXTRA_OPTIONS:-}
 }
 
 # Ends with status 2 if something is missing that cpp_infer is built from.
@@ -79,16 +78,16 @@ case "$DEVICE_TYPE" in
 esac
 
 DATA_OPTIONS=(--dataset="$DATASET" --eval_dataset_path="$DATA" --ann_file="$ANNOTATION")
-python_step preprocess.py "${DATA_OPTIONS[@]}" --inputs_path=preprocess_Result
+offline_step preprocess "${DATA_OPTIONS[@]}" --inputs_path=preprocess_Result
 status=0
 if [ "$DEVICE_TYPE" = CPU ]; then
-    python_step infer.py --inputs_path=preprocess_Result --result_path=result_Files --time_path=time_Result \
+    offline_step infer --inputs_path=preprocess_Result --result_path=result_Files --time_path=time_Result \
         --device_target=CPU || status=$?
 else
     infer_with_lite || status=$?
 fi
-# Status 1: some images could not be read; they count as wrong, as in eval.py.
+# Status 1: some images could not be read; they count as wrong, as in evaluation.
 if [ "$status" -gt 1 ]; then
     exit "$status"
 fi
-run_logged ./acc.log python_step postprocess.py "${DATA_OPTIONS[@]}" --result_path=result_Files
+run_logged ./acc.log offline_step postprocess "${DATA_OPTIONS[@]}" --result_path=result_Files

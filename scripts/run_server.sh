@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Serves a model over HTTP, on ONNX Runtime on the CPU, until SIGTERM or Ctrl-C; see serve.py. MODEL is an .onnx
+# Serves a model over HTTP, on ONNX Runtime on the CPU, until SIGTERM or Ctrl-C; see `crnn serve --help`. MODEL is an .onnx
 # file, a .ckpt that describes itself, or the word pretrained. More options in EXTRA_OPTIONS.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -15,4 +15,4 @@ fi
 
 # In place of this shell, so that a signal to end reaches the server and the exit status is its own.
 # shellcheck disable=SC2086 # EXTRA_OPTIONS is a list of words
-exec "$(find_python)" -u "$ROOT/serve.py" --checkpoint_path="$1" --port="$PORT" ${EXTRA_OPTIONS:-}
+exec "${CRNN[@]}" serve --checkpoint_path="$1" --port="$PORT" ${EXTRA_OPTIONS:-}

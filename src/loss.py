@@ -1,41 +1,5 @@
-"""The CTC loss as a cell."""
+"""The CTC loss, under the model zoo's name."""
 
-import mindspore as ms
-from mindspore import Tensor, nn, ops
+from crnn_mindspore.networks.ctc_loss import CTCLoss
 
-
-class CTCLoss(nn.Cell):
-    """Mean over the batch of the negative log-probability of the targets, summed over all CTC paths.
-
-    Args:
-        blank: Class id of the blank.
-
-    Inputs:
-        logits (T, N, C) float, not normalised; targets (N, L) int32, rows padded with any class id;
-        target_lengths (N,) int32. All T time steps are read.
-
-    Returns:
-        A scalar float32. A target that cannot be emitted in T steps adds 0 instead of infinity
-        (data sets drop such words before training, with a reason).
-
-    Source: Graves et al. 2006, "Connectionist Temporal Classification", section 4.1.
-    """
-
-    def __init__(self, blank: int) -> None:
-        super().__init__()
-        self.blank = blank
-
-    def construct(self, logits: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
-        log_probs = ops.log_softmax(logits.astype(ms.float32), axis=-1)
-        input_lengths = ops.fill(ms.int32, (logits.shape[1],), logits.shape[0])
-        losses, _ = ops.ctc_loss(
-            log_probs,
-            targets,
-            input_lengths,
-            target_lengths,
-            blank=self.blank,
-            reduction="none",
-            zero_infinity=True,
-        )
-        # On CPU zero_infinity clears the gradients alone.
-        return ops.where(ops.isinf(losses), ops.zeros_like(losses), losses).mean()
+__all__ = ["CTCLoss"]

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")  # read when MindSpore is imported: errors only
-# Read when onnx is imported, which some test files do before MindSpore; see src/inference/protobuf.py.
+# Read when onnx is imported, which some tests do before MindSpore; see crnn_mindspore/artifacts/protobuf.py.
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
 
 import cv2
 import numpy as np
 import pytest
+
+import src  # noqa: F401 - makes the checkout's package importable
 
 VERSIONS = ("V1", "V2")
 TINY_HIDDEN, TINY_SCALE = 8, 1 / 16  # 4, 8, 16, 16, 32, 32, 32 channels
@@ -114,11 +116,11 @@ def train_tiny(run_program: Run, tmp_path: Path) -> Run:
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    """The messages that `src` logs."""
+    """The messages that the package logs."""
     messages: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())
-    logger = logging.getLogger("src")
+    logger = logging.getLogger("crnn_mindspore")
     before = logger.handlers[:], logger.level, logger.propagate
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
@@ -171,10 +173,10 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyModel
     from reference import random_weights
 
     import export
-    from src.data.preprocess import Preprocessing
-    from src.inference.artifact import Artifact, NetworkSpec
-    from src.text.charset import Charset
-    from src.training.checkpoint import save_checkpoint
+    from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+    from crnn_mindspore.data.preprocess import Preprocessing
+    from crnn_mindspore.text.charset import Charset
+    from crnn_mindspore.training.checkpoints.checkpoint import save_checkpoint
 
     models = {}
     for version in VERSIONS:

@@ -7,7 +7,7 @@ import numpy as np
 from conftest import TINY_HIDDEN, TINY_SCALE
 from reference import features, random_weights
 
-from src.crnn import scaled_channels
+from crnn_mindspore.networks.crnn import scaled_channels
 
 Arrays = dict[str, np.ndarray]
 

@@ -33,7 +33,7 @@ void AppendUtf8(std::uint32_t code, std::string* text) {
 class Reader {
  public:
   explicit Reader(const std::string& path) : path_(path), file_(path, std::ios::binary) {
-    if (!file_) throw Error(path + ": cannot be opened; preprocess.py writes it");
+    if (!file_) throw Error(path + ": cannot be opened; `crnn offline preprocess` writes it");
   }
 
   std::string Line() {

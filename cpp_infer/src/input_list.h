@@ -1,4 +1,4 @@
-// The list of images that preprocess.py writes: what the network expects, and which image gives which result.
+// The list of images that `crnn offline preprocess` writes: what the network expects, and which image gives which result.
 #ifndef CRNN_INPUT_LIST_H_
 #define CRNN_INPUT_LIST_H_
 

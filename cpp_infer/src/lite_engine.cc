@@ -44,7 +44,7 @@ class LiteEngine : public Engine {
     }
     Check(model_.Build(options.mindir, mindspore::kMindIR, CreateContext(options)),
           "cannot be built for " + options.device_type +
-              "; for Ascend, a network with LSTM must be exported on Ascend (export.py --device_target Ascend)");
+              "; for Ascend, a network with LSTM must be exported on Ascend (crnn export --device_target Ascend)");
     FixShape(options.batch_size, list.preprocessing);
   }
 

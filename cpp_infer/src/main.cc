@@ -12,7 +12,7 @@ namespace {
 constexpr char kUsage[] =
     R"(usage: crnn_infer --mindir=FILE --inputs=LIST --result_dir=DIR --time_dir=DIR [OPTION...]
 
-Runs a MINDIR over the images of a list that preprocess.py wrote. Each image gives one file of float32 logits
+Runs a MINDIR over the images of a list that `crnn offline preprocess` wrote. Each image gives one file of float32 logits
 (time steps, classes) in result_dir; that of an unreadable image is empty. The timings go to time_dir.
 
   --device_type=Ascend|CPU   default Ascend

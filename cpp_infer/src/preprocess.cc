@@ -15,7 +15,7 @@ cv::Mat Resized(const cv::Mat& image, const Preprocessing& p) {
   if (image.rows == p.height && image.cols == p.width) return image;
   const auto interpolation = kInterpolations.find(p.interpolation);
   if (interpolation == kInterpolations.end()) {
-    throw UnreadableImage("must come resized from preprocess.py: builds of OpenCV differ in interpolation '" +
+    throw UnreadableImage("must come resized from `crnn offline preprocess`: builds of OpenCV differ in interpolation '" +
                           p.interpolation + "'");
   }
   cv::Mat resized;

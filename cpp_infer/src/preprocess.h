@@ -1,4 +1,4 @@
-// The one image transform, as src/data/preprocess.py: BGR pixels -> the float32 (3, H, W) the network sees.
+// The one image transform, as src/crnn_mindspore/data/preprocess.py: BGR pixels -> the float32 (3, H, W) the network sees.
 #ifndef CRNN_PREPROCESS_H_
 #define CRNN_PREPROCESS_H_
 

@@ -12,16 +12,16 @@ import pytest
 from conftest import WORDS, word_image, write_folder
 from odd_images import write_damaged, write_images
 
-from src.data.image_io import UnreadableImageError, decode_image, read_image_file
-from src.data.preprocess import Preprocessing, preprocess
-from src.data.samples import ListSource, WordSample
-from src.dataset import load_samples
-from src.inference.artifact import Artifact, NetworkSpec
-from src.inference.evaluator import ImageReading, compare_readings
-from src.inference.offline_inputs import InputList, write_inputs
-from src.metric import create_protocol
-from src.text.charset import Charset
-from src.text.greedy import GreedyDecoder
+from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, read_image_file
+from crnn_mindspore.data.preprocess import Preprocessing, preprocess
+from crnn_mindspore.data.readers.registry import load_samples
+from crnn_mindspore.data.sources.samples import ListSource, WordSample
+from crnn_mindspore.evaluation.evaluator import ImageReading, compare_readings
+from crnn_mindspore.evaluation.metric import create_protocol
+from crnn_mindspore.offline.input_list import InputList, write_inputs
+from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.greedy import GreedyDecoder
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cpp")]
 

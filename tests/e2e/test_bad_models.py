@@ -171,8 +171,8 @@ def test_an_onnx_file_that_keeps_weights_in_another_file_is_refused(
 ) -> None:
     import onnx
 
-    from src.inference.onnx_digest import DIGEST_KEY
-    from src.inference.onnx_graph import serialize
+    from crnn_mindspore.artifacts.onnx_digest import DIGEST_KEY
+    from crnn_mindspore.artifacts.onnx_graph import serialize
 
     path = copied("onnx")
     model = onnx.load(path)

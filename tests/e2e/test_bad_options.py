@@ -28,7 +28,7 @@ def test_an_unknown_option_is_refused_and_the_nearest_named(run_program: Run, pr
 
 def test_an_unknown_option_of_predict_is_refused_and_the_nearest_named(run_program: Run) -> None:
     outcome = run_program(predict.main, "a.png", "--model=m.onnx", "--fromat=tsv")
-    assert_refused(outcome, "usage: ", "unknown option 'fromat', did you mean 'format'?")
+    assert_refused(outcome, "unknown option 'fromat', did you mean 'format'?")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--model=m.onnx",)])
@@ -122,7 +122,7 @@ def test_air_off_ascend_is_refused_before_anything_is_built(run_program: Run, co
 @pytest.mark.skipif(os.path.exists("/dev/davinci0"), reason="this machine has an Ascend device")
 def test_a_device_that_is_not_there_is_named(run_program: Run, tiny_models, words_folder: Path) -> None:
     model = tiny_models["V2"]
-    options = ["--eval_dataset=folder", f"--eval_dataset_path={words_folder}"]
+    options = ["--eval_dataset=folder", f"--eval_dataset_path={words_folder}", "--device_target=Ascend"]
     outcome = run_program(eval_program.main, *options, f"--checkpoint_path={model.checkpoint}")
     assert_refused(outcome, "device_target Ascend (device_id 0) cannot be used")
     outcome = run_program(eval_onnx.main, *options, f"--file_name={model.onnx}")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import WORDS, Run, assert_refused, word_image, write_folder
 
-from src.data.loader import Batch, TrainLoader
-from src.training.checkpoint import read_checkpoint
+from crnn_mindspore.data.loading.loader import Batch, TrainLoader
+from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 
 Train = Callable[..., tuple[dict[str, dict], str]]
 

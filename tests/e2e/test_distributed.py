@@ -17,16 +17,18 @@ from reference import global_norm, random_weights
 from test_resume import assert_same_training
 from update_rules import Sgd
 
-import train
-from src.crnn import CRNN, scaled_channels
-from src.crnn_for_train import NetworkWithLoss
-from src.data.preprocess import Preprocessing
-from src.inference.artifact import Artifact, NetworkSpec
-from src.loss import CTCLoss
-from src.model_utils.config import load_config
-from src.text.charset import Charset
-from src.training.checkpoint import load_weights, network_weights, read_checkpoint, save_checkpoint
-from src.training.runtime import initialize
+from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
+from crnn_mindspore.engines.mindspore.runtime import initialize
+from crnn_mindspore.networks.crnn import CRNN, scaled_channels
+from crnn_mindspore.networks.ctc_loss import CTCLoss
+from crnn_mindspore.options.commands import TrainOptions
+from crnn_mindspore.options.load import load_options
+from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint, save_checkpoint
+from crnn_mindspore.training.training_data import create_train_loader
+from crnn_mindspore.training.updates.step import NetworkWithLoss
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distributed")]
 
@@ -107,8 +109,9 @@ def one_process_reference(folder: Path) -> tuple[dict[str, np.ndarray], list[flo
     from mindspore import ops
 
     initialize("CPU")
-    config = load_config(
-        ["--train_dataset=folder", f"--train_dataset_path={folder / 'words'}", *options(folder)], ""
+    config = load_options(
+        TrainOptions,
+        ["--train_dataset=folder", f"--train_dataset_path={folder / 'words'}", *options(folder)],
     )
     network = CRNN(37, TINY_HIDDEN, "V2", TINY_SCALE).set_train(True)
     load_weights(network, read_checkpoint(str(folder / "start.ckpt")).weights, "test")
@@ -119,7 +122,7 @@ def one_process_reference(folder: Path) -> tuple[dict[str, np.ndarray], list[flo
     statistics = sorted(weights.keys() - set(names))
     assert len(statistics) == 2 * 7
     rule, losses, images = Sgd(MOMENTUM, nesterov=True), [], []
-    loaders = [train.create_train_loader(config)[0] for _ in range(2)]
+    loaders = [create_train_loader(config)[0] for _ in range(2)]
     for rank, loader in enumerate(loaders):
         loader.rank, loader.world_size = rank, 2
     for epoch in range(STEPS // STEPS_PER_EPOCH):

@@ -8,10 +8,10 @@ import pytest
 from conftest import TINY_NETWORK, Run, assert_refused, write_folder
 from zoo_reference import write_zoo, zoo_v1
 
-import convert_checkpoint
 import eval as eval_program
 import train
-from src.training.checkpoint import read_checkpoint
+from crnn_mindspore.cli import convert_weights
+from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -148,9 +148,9 @@ def test_training_starts_from_the_model_zoos_v1_also_with_another_alphabet(
     assert outcome.status == 0, outcome
     more = "--label_dict=abcdefghijklmnopqrstuvwxyz0123456789-"
     assert_refused(
-        train_tiny(*data, f"--pretrained={zoo}", more), f"{zoo}: has 37 classes", "convert_checkpoint"
+        train_tiny(*data, f"--pretrained={zoo}", more), f"{zoo}: has 37 classes", "crnn convert weights"
     )
-    assert run_program(convert_checkpoint.main, f"--ckpt_file={zoo}", f"--output={own}").status == 0
+    assert run_program(convert_weights.main, f"--ckpt_file={zoo}", f"--output={own}").status == 0
     outcome = train_tiny(*data, f"--pretrained={own}", more)
     assert outcome.status == 0, outcome
     assert "characters new: 1: -\n" in outcome.out

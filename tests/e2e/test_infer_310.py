@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from conftest import WORDS, TinyModel, word_image, write_folder
 
-from src.data.preprocess import Preprocessing, preprocess
-from src.inference.backend import open_backend
-from src.text.charset import Charset
-from src.text.greedy import GreedyDecoder
+from crnn_mindspore.data.preprocess import Preprocessing, preprocess
+from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.greedy import GreedyDecoder
 
 ROOT = Path(__file__).resolve().parents[2]
 

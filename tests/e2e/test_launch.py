@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from src.training.runtime import join_device
+from crnn_mindspore.engines.mindspore.runtime import join_device
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "run_distribute_train.sh"
@@ -31,7 +31,7 @@ TRAIN = str(ROOT / "train.py")
 STAND_IN = f"""#!{sys.executable}
 import json, os, sys, time
 name = os.path.basename(sys.argv[0])
-if name == "python" and any(a.endswith("launch.py") for a in sys.argv[1:3]):
+if name == "python" and "launch" in sys.argv[1:4]:
     os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])
 if name == "nvidia-smi":
     print("GPU 0: NVIDIA V100 (UUID: GPU-a)\\nGPU 1: NVIDIA V100 (UUID: GPU-b)")
@@ -341,14 +341,15 @@ LAUNCHER = f"""
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
-from src.launch.plan import Plan, Process
-from src.launch.supervisor import Supervisor
-from src.model_utils.command import run_command
+import src
+from crnn_mindspore.launch.plan import Plan, Process
+from crnn_mindspore.launch.supervisor import Supervisor
+from crnn_mindspore.cli.command import run_command
 processes = [
     Process([sys.executable, "program.py"], {{**os.environ, "RANK_ID": str(r)}}, Path(f"worker_{{r}}.log"))
     for r in range(2)
 ]
-supervisor = Supervisor(Plan(processes, Path("worker_0.log")), "program.py", grace=0.5)
+supervisor = Supervisor(Plan(processes, Path("worker_0.log")), ("program.py",), grace=0.5)
 sys.exit(run_command(supervisor.run))
 """
 

@@ -17,8 +17,8 @@ import eval_onnx
 import export
 import predict
 import train
-from src.inference.recognizer import Recognizer
-from src.training.checkpoint import read_checkpoint
+from crnn_mindspore.reading.recognizer import Recognizer
+from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("learning")]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY_NETWORK, WORDS, write_folder
 
-from src.inference.checkpoint_file import read_checkpoint_file
+from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 
 ROOT = Path(__file__).resolve().parents[2]
 

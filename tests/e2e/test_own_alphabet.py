@@ -6,7 +6,7 @@ import pytest
 from conftest import Run, assert_refused, write_folder
 
 import eval as eval_program
-from src.training.checkpoint import read_checkpoint
+from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.slow
 

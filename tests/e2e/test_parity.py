@@ -1,4 +1,4 @@
-"""check_parity.py: equal models pass, a different one is named and fails."""
+"""`crnn parity`: equal models pass, a different one is named and fails."""
 
 import json
 from collections.abc import Callable
@@ -9,16 +9,16 @@ import pytest
 from conftest import Run, TinyModel, assert_refused
 from onnx import ModelProto, load, numpy_helper
 
-import check_parity
 import export
 import predict
-from src.inference.artifact import METADATA_KEY
-from src.inference.backend import open_backend
-from src.inference.onnx_backend import OnnxBackend
-from src.inference.onnx_digest import DIGEST_KEY
-from src.inference.onnx_graph import build_onnx, serialize
-from src.inference.parity import Parity, compare, compare_on
-from src.training.checkpoint import read_checkpoint, save_checkpoint
+from crnn_mindspore.artifacts.artifact import METADATA_KEY
+from crnn_mindspore.artifacts.onnx_digest import DIGEST_KEY
+from crnn_mindspore.artifacts.onnx_graph import build_onnx, serialize
+from crnn_mindspore.cli import parity
+from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.engines.onnx_backend import OnnxBackend
+from crnn_mindspore.evaluation.parity import Parity, compare, compare_on
+from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint, save_checkpoint
 
 
 @pytest.mark.slow
@@ -27,7 +27,7 @@ def test_the_exports_of_a_checkpoint_compute_the_same(
 ) -> None:
     model = tiny_models["V2"]
     outcome = run_program(
-        check_parity.main,
+        parity.main,
         model.checkpoint,
         model.mindir,
         model.onnx,
@@ -56,7 +56,7 @@ def test_a_model_that_computes_something_else_fails(
     other = tmp_path / "other.ckpt"
     save_checkpoint(str(other), weights, stored.artifact)
     data = ["--dataset=folder", f"--dataset_path={words_folder}"]
-    outcome = run_program(check_parity.main, tiny_models["V2"].onnx, other, *data)
+    outcome = run_program(parity.main, tiny_models["V2"].onnx, other, *data)
     assert outcome.status == 1
     assert f"{other}: largest logit difference 5.00e-01, 0 of 8 texts differ" in outcome.out
     assert "differs by more than 0.0001" in outcome.err
@@ -66,9 +66,9 @@ def test_models_of_another_network_are_refused(
     run_program: Run, tiny_models: dict[str, TinyModel], words_folder: Path
 ) -> None:
     files = tiny_models["V1"].onnx, tiny_models["V2"].onnx
-    outcome = run_program(check_parity.main, *files, "--dataset=folder", f"--dataset_path={words_folder}")
+    outcome = run_program(parity.main, *files, "--dataset=folder", f"--dataset_path={words_folder}")
     assert_refused(outcome, "was made with model_version 'V2', but model_version 'V1' was given")
-    outcome = run_program(check_parity.main, *files, "--dataset=folder", "--dataset_path=x", "--batch_size=0")
+    outcome = run_program(parity.main, *files, "--dataset=folder", "--dataset_path=x", "--batch_size=0")
     assert_refused(outcome, "batch_size is 0, must be at least 1")
 
 
@@ -138,8 +138,8 @@ def test_an_export_never_takes_the_place_of_its_checkpoint(
 
 
 def test_compare_counts_differing_texts_over_all_batches(tiny_models: dict[str, TinyModel]) -> None:
-    from src.data.loader import Batch
-    from src.metric import create_protocol
+    from crnn_mindspore.data.loading.loader import Batch
+    from crnn_mindspore.evaluation.metric import create_protocol
 
     reference = open_backend(str(tiny_models["V2"].onnx))
 
@@ -219,7 +219,7 @@ def test_a_changed_export_is_refused_on_loading(
     path = edited(change, fitting=False)
     message = f"{path}: its content does not have the graph_sha256 in its metadata: damaged or changed"
     data = ["--dataset=folder", f"--dataset_path={words_folder}"]
-    assert_refused(run_program(check_parity.main, onnx, path, *data), message)
+    assert_refused(run_program(parity.main, onnx, path, *data), message)
     assert_refused(run_program(predict.main, words_folder, f"--model={path}"), message)
 
 
@@ -229,7 +229,7 @@ def test_another_charset_or_normalisation_fails_even_with_a_fitting_digest(
 ) -> None:
     path = edited(change, fitting=True)
     data = ["--dataset=folder", f"--dataset_path={words_folder}"]
-    assert_refused(run_program(check_parity.main, onnx, path, *data), message)
+    assert_refused(run_program(parity.main, onnx, path, *data), message)
 
 
 def test_a_nudged_weight_fails_even_with_a_fitting_digest(
@@ -237,18 +237,18 @@ def test_a_nudged_weight_fails_even_with_a_fitting_digest(
 ) -> None:
     path = edited(nudge_weight, fitting=True)
     data = ["--dataset=folder", f"--dataset_path={words_folder}"]
-    outcome = run_program(check_parity.main, onnx, path, *data)
+    outcome = run_program(parity.main, onnx, path, *data)
     assert outcome.status == 1
     assert f"{path}: largest logit difference 1.00e-02, 0 of 8 texts differ" in outcome.out
     assert f"error: parity: {path} differs by more than 0.0001 or reads differently" in outcome.err
-    assert run_program(check_parity.main, onnx, path, *data, "--tolerance=0.011").status == 0
+    assert run_program(parity.main, onnx, path, *data, "--tolerance=0.011").status == 0
 
 
 @pytest.mark.slow
 def test_export_ends_with_status_1_if_the_export_differs(
     run_program: Run, tiny_models, words_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from src.exporting import export as exporting
+    from crnn_mindspore.exporting import export as exporting
 
     def build_nudged(*arguments: object) -> ModelProto:
         model = build_onnx(*arguments)
@@ -278,5 +278,5 @@ def test_an_export_of_an_earlier_version_loads_with_a_warning(
     model.metadata_props.remove(digest)
     path = tmp_path / "old.onnx"
     path.write_bytes(model.SerializeToString())
-    OnnxBackend(str(path))
+    OnnxBackend(str(path), "CPU")
     assert log == [f"{path}: carries no graph_sha256, so it is not known whether it was changed"]

@@ -11,7 +11,7 @@ import pytest
 from conftest import TINY_HIDDEN, TINY_SCALE, WORDS, Run, write_folder
 
 import train
-from src.training.checkpoint import read_checkpoint
+from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.slow
 

@@ -1,4 +1,4 @@
-"""serve.py as a process: what it prints, how it ends, and that it needs no MindSpore."""
+"""`crnn serve` as a process: what it prints, how it ends, and that it needs no MindSpore."""
 
 import json
 import os
@@ -17,8 +17,8 @@ import cv2
 import pytest
 from conftest import WORDS, Run, TinyModel, assert_refused, word_image
 
-import serve
-from src.inference.recognizer import Recognizer
+from crnn_mindspore.cli import serve
+from crnn_mindspore.reading.recognizer import Recognizer
 
 ROOT = Path(__file__).resolve().parents[2]
 CAT = cv2.imencode(".png", word_image("cat"))[1].tobytes()

@@ -84,5 +84,6 @@ def test_a_mindir_says_what_is_missing(
     result = run(blocked, "predict.py", words_folder, f"--model={model}")
     assert (result.returncode, result.stdout) == (2, "")
     assert (
-        result.stderr == f"error: {model}: opening it needs the package mindspore, which is not installed\n"
+        result.stderr == f"error: {model}: opening it needs the package mindspore, which is not installed: "
+        f"pip install '{ROOT}[train]'\n"
     )

@@ -1,0 +1,153 @@
+"""MindSpore's checkpoint files, read without MindSpore."""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact, hash_weights
+from crnn_mindspore.artifacts.model_zoo import V1_ENTRIES, convert_v1, is_zoo_v1
+from crnn_mindspore.artifacts.protobuf import prepare_protobuf
+from crnn_mindspore.errors import UserError
+
+Weights = dict[str, npt.NDArray[np.generic]]
+
+NETWORK_PREFIXES = ("vgg.", "rnn.")
+# In the model zoo's checkpoints, but no part of the network it evaluates.
+ZOO_UNUSED = ("vgg.bn1.",)
+
+_TYPES: dict[str, Any] = {
+    "Bool": np.bool_,
+    "Int8": np.int8,
+    "Int16": np.int16,
+    "Int32": np.int32,
+    "Int64": np.int64,
+    "UInt8": np.uint8,
+    "UInt16": np.uint16,
+    "UInt32": np.uint32,
+    "UInt64": np.uint64,
+    "Float16": np.float16,
+    "Float32": np.float32,
+    "Float64": np.float64,
+}
+_TEXT = "str"  # its content is UTF-32
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """What a checkpoint holds.
+
+    Attributes:
+        weights: The network's parameters by name.
+        others: Every other array: optimiser state, averages.
+        texts: Every text.
+        artifact: The self-description; None in a checkpoint of another program.
+    """
+
+    weights: Weights
+    others: Weights
+    texts: dict[str, str]
+    artifact: Artifact | None
+
+
+def read_checkpoint_file(path: str) -> CheckpointFile:
+    """Reads a checkpoint of this project or of the model zoo. Nothing is unpickled.
+
+    Raises:
+        UserError: If the file is missing, damaged, holds no CRNN, or not the parameters it describes.
+    """
+    weights, others, texts = {}, {}, {}
+    for name, value in _read_entries(path).items():
+        if isinstance(value, str):
+            texts[name] = value
+        elif name.startswith(NETWORK_PREFIXES) and not name.startswith(ZOO_UNUSED):
+            weights[name] = value
+        else:
+            others[name] = value
+    if not weights:
+        raise UserError(f"{path}: holds no parameter of a CRNN")
+    if METADATA_KEY not in texts and is_zoo_v1(others):
+        weights |= convert_v1({**weights, **others}, path)
+        others = {name: array for name, array in others.items() if name not in V1_ENTRIES}
+    artifact = Artifact.from_json(texts[METADATA_KEY], path) if METADATA_KEY in texts else None
+    if artifact is not None and artifact.weights_sha256 != hash_weights(weights):
+        raise UserError(f"{path}: its parameters do not have the hash of its description: damaged or changed")
+    return CheckpointFile(weights, others, texts, artifact)
+
+
+def as_computed(artifact: Artifact, weights: Weights) -> Artifact:
+    """The description of a network in memory: float32 weights and their hash, whatever the file holds.
+
+    Exports and calibrations made from a file in half precision carry this hash.
+    """
+    computed = {name: array.astype(np.float32) for name, array in weights.items()}
+    return replace(artifact, weights_sha256=hash_weights(computed), precision="fp32")
+
+
+def _read_entries(path: str) -> dict[str, npt.NDArray[np.generic] | str]:
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"no such checkpoint: {path}") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    message = _checkpoint_message()()
+    from google.protobuf.message import DecodeError
+
+    entries: dict[str, npt.NDArray[np.generic] | str] = {}
+    try:
+        message.ParseFromString(content)
+        slices: dict[str, list[Any]] = {}  # large tensors come in several entries of one name
+        for entry in message.value:
+            slices.setdefault(entry.tag, []).append(entry.tensor)
+        for name, tensors in slices.items():
+            entries[name] = _decode(tensors[0], b"".join(tensor.tensor_content for tensor in tensors))
+    except (DecodeError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: not a whole MindSpore checkpoint: {error}") from None
+    return entries
+
+
+def _decode(tensor: Any, content: bytes) -> npt.NDArray[np.generic] | str:
+    if tensor.tensor_type == _TEXT:
+        return content.decode("utf-32-le")
+    if tensor.tensor_type not in _TYPES:
+        raise ValueError(f"a tensor of type {tensor.tensor_type!r}")
+    shape = () if list(tensor.dims) == [0] else tuple(tensor.dims)
+    return np.frombuffer(content, _TYPES[tensor.tensor_type]).reshape(shape)
+
+
+@cache
+def _checkpoint_message() -> Any:
+    """The message `Checkpoint` of MindSpore's checkpoint.proto, in a pool of its own."""
+    prepare_protobuf()
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="crnn_checkpoint.proto", syntax="proto2")
+    tensor = file.message_type.add(name="Tensor")
+    tensor.field.add(name="dims", number=1, type=field.TYPE_INT64, label=field.LABEL_REPEATED)
+    tensor.field.add(name="tensor_type", number=2, type=field.TYPE_STRING, label=field.LABEL_REQUIRED)
+    tensor.field.add(name="tensor_content", number=3, type=field.TYPE_BYTES, label=field.LABEL_REQUIRED)
+    checkpoint = file.message_type.add(name="Checkpoint")
+    value = checkpoint.nested_type.add(name="Value")
+    value.field.add(name="tag", number=1, type=field.TYPE_STRING, label=field.LABEL_REQUIRED)
+    value.field.add(
+        name="tensor",
+        number=2,
+        type=field.TYPE_MESSAGE,
+        type_name=".Tensor",
+        label=field.LABEL_REQUIRED,
+    )
+    checkpoint.field.add(
+        name="value",
+        number=1,
+        type=field.TYPE_MESSAGE,
+        type_name=".Checkpoint.Value",
+        label=field.LABEL_REPEATED,
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Checkpoint"))

@@ -1,0 +1,86 @@
+"""Exports a checkpoint to MINDIR, ONNX, AIR (on Ascend), or a small checkpoint of the weights alone."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.artifacts.agreement import charset_of, check_artifact, check_derived, preprocessing_of
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.artifacts.formats import check_format, output_path
+from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.cli.command import run_command
+from crnn_mindspore.data.loading.datasets import create_dataset
+from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.engines.mindspore.opening import open_checkpoint
+from crnn_mindspore.engines.mindspore.runtime import find_device
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.evaluation.parity import compare_on, print_parity
+from crnn_mindspore.modelarts.job import run_job
+from crnn_mindspore.options.commands import ExportCommandOptions
+from crnn_mindspore.options.load import load_options
+
+
+def main(argv: Sequence[str] | None = None, program: str = "crnn export", takes_all: bool = False) -> int:
+    """Exports as the options say; returns the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+
+    def command() -> int:
+        options = load_options(ExportCommandOptions, arguments, program, __doc__ or "", takes_all)
+        return run_job(options, _export)
+
+    return run_command(command)
+
+
+def _export(options: ExportCommandOptions) -> int:
+    options.require("ckpt_file")
+    check_format(options.file_format, options.device_target, options.precision)
+    if options.precision == "int8":
+        options.require("calibration_dataset", "calibration_path")
+    if options.verify:
+        options.require("verify_path")
+        if options.file_format == "AIR":
+            raise UserError("verify: an AIR file cannot be run, so it cannot be compared with the checkpoint")
+    check_derived(options)
+    device_target = find_device(options.device_target)
+    check_format(options.file_format, device_target, options.precision)
+    path = resolve_model(options.ckpt_file)
+    if output_path(options.file_name, options.file_format).resolve() == Path(path).resolve():
+        raise UserError(f"file_name: the export would take the place of ckpt_file {path}; give another name")
+    backend = open_checkpoint(
+        path, device_target, options.device_id, charset_of(options), preprocessing_of(options)
+    )
+    check_artifact(options, backend.artifact, path)
+    # Imports MindSpore, which by now has read its environment.
+    from crnn_mindspore.exporting.export import export_model
+
+    exported = export_model(
+        backend,
+        options.file_name,
+        options.file_format,
+        device_target,
+        options.precision,
+        _calibration(options, backend.artifact) if options.precision == "int8" else (),
+    )
+    print(f"exported {path} to {exported}")
+    if not options.verify:
+        return 0
+    backends = [backend, open_backend(str(exported), device_target, options.device_id)]
+    results = compare_on(backends, options.verify, options.verify_path, options.batch_size)
+    return print_parity([path, str(exported)], results)
+
+
+def _calibration(options: ExportCommandOptions, artifact: Artifact) -> Iterator[npt.NDArray[np.float32]]:
+    from crnn_mindspore.exporting.onnx_precision import calibration_images
+
+    dataset = create_dataset(
+        options.calibration_dataset,
+        options.calibration_path,
+        split="train",
+        charset=artifact.charset,
+        preprocessing=artifact.preprocessing,
+        for_training=False,
+    )
+    return calibration_images(dataset, options.calibration_images)

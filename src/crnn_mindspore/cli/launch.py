@@ -1,0 +1,38 @@
+"""Starts `crnn train` once for each device of this server, and waits; run_distribute_train.sh calls it.
+
+    crnn launch --platform CPU --log_dir LOGS -- --train_dataset=synth ...
+
+DEVICE_NUM, WORKER_NUM, LOCAL_WORKER_NUM, MASTER_ADDR, MASTER_PORT, NODE_RANK, SERVER_ID, HOSTFILE and
+LAUNCHER (msrun or mpirun) in the environment say where.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from crnn_mindspore.cli.command import run_command
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.launch.plan import Job, create_plan, training_command
+from crnn_mindspore.launch.supervisor import Supervisor
+from crnn_mindspore.options.commands import LaunchOptions
+from crnn_mindspore.options.load import load_options
+
+
+def main(argv: Sequence[str] | None = None, program: str = "crnn launch") -> int:
+    """Returns 0 if all processes ended well, 2 for a mistake, 128 + its number after a signal."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return run_command(lambda: _launch(load_options(LaunchOptions, arguments, program, __doc__ or "")))
+
+
+def _launch(options: LaunchOptions) -> int:
+    log_dir = Path(options.log_dir)
+    job = Job(options.python, training_command(), tuple(options.options), log_dir, os.environ)
+    plan = create_plan(job, options.platform, options.rank_table)
+    try:
+        log_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{log_dir}: {error.strerror}") from None
+    for old in log_dir.glob("worker_*.log"):
+        old.unlink()
+    return Supervisor(plan, job.program).run()

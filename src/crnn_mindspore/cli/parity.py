@@ -1,0 +1,30 @@
+"""Compares a checkpoint with what was exported from it, on the images of a data set."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from crnn_mindspore.cli.command import run_command
+from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.evaluation.parity import compare_on, print_parity
+from crnn_mindspore.options.commands import ParityOptions
+from crnn_mindspore.options.load import load_options
+from crnn_mindspore.text_file import write_text
+
+
+def main(argv: Sequence[str] | None = None, program: str = "crnn parity") -> int:
+    """Prints a line a model; the exit status is 1 if one differs by more than the tolerance."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return run_command(lambda: _check(load_options(ParityOptions, arguments, program, __doc__ or "")))
+
+
+def _check(options: ParityOptions) -> int:
+    backends = [open_backend(path, options.device_target, options.device_id) for path in options.models]
+    results = compare_on(backends, options.dataset, options.dataset_path, options.batch_size)
+    if options.result_json:
+        rows = [
+            {"model": path, **asdict(result)} for path, result in zip(options.models, results, strict=True)
+        ]
+        write_text(options.result_json, json.dumps(rows, indent=2))
+    return print_parity(options.models, results, options.tolerance)

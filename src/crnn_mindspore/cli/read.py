@@ -1,0 +1,61 @@
+"""Reads words from images.
+
+IMAGE is a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input, which holds
+an image, or a list of all these, one a line.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from crnn_mindspore.cli.command import run_command
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.commands import ReadOptions
+from crnn_mindspore.options.load import load_options
+from crnn_mindspore.progress_bar import progress_bar
+from crnn_mindspore.reading.decoding import decoding_of
+from crnn_mindspore.reading.named_images import find_images
+from crnn_mindspore.reading.printing import PRINTERS
+from crnn_mindspore.reading.recognizer import Recognition, Recognizer
+
+
+def main(argv: Sequence[str] | None = None, program: str = "crnn read") -> int:
+    """Reads the images named; the exit status is 1 if some could not be read."""
+    arguments = sys.argv[1:] if argv is None else argv
+    # Results alone go to standard output, so that it can be piped.
+    return run_command(
+        lambda: _read(load_options(ReadOptions, arguments, program, __doc__ or "")), log_to=sys.stderr
+    )
+
+
+def _read(options: ReadOptions) -> int:
+    decoding = decoding_of(options)
+    if options.characters and options.format == "tsv":
+        raise UserError("--characters does not fit into --format=tsv; choose json, jsonl or table")
+    recognizer = Recognizer.load(
+        options.model,
+        options.device_target,
+        options.device_id,
+        decoding,
+        batch_size=options.batch_size,
+        top_k=options.top_k,
+        characters=options.characters,
+        keep_ratio=options.keep_ratio,
+    )
+    images = list(find_images(options.images, sys.stdin.buffer))
+    failed: list[str] = []
+
+    def results() -> Iterator[Recognition]:
+        for result in progress_bar(recognizer.stream(images), total=len(images), unit="image", leave=False):
+            if result.error:
+                failed.append(result.error)
+            yield result
+
+    for line in PRINTERS[options.format](results(), decoding.reject_below > 0):
+        print(line, flush=True)
+    for note in recognizer.decoder.notes():
+        print(f"warning: {note}", file=sys.stderr)
+    for error in failed:
+        print(f"warning: {error}", file=sys.stderr)
+    if failed:
+        print(f"error: {len(failed)} of {len(images)} images could not be read", file=sys.stderr)
+    return 1 if failed else 0

@@ -1,0 +1,55 @@
+"""Reads words from images over HTTP: an endpoint for programs, and a page for people at its root.
+
+The model is --checkpoint_path, an .onnx file or a .ckpt that describes itself; without it, the weights that
+come with the project. It runs on ONNX Runtime; MindSpore is not needed.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from crnn_mindspore.artifacts.agreement import check_artifact, check_derived
+from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
+from crnn_mindspore.cli.command import run_command
+from crnn_mindspore.options.commands import ServeOptions
+from crnn_mindspore.options.load import load_options
+from crnn_mindspore.reading.decoding import decoding_of
+
+
+def main(argv: Sequence[str] | None = None, program: str = "crnn serve") -> int:
+    """Serves until SIGTERM; returns the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    return run_command(lambda: _serve(load_options(ServeOptions, arguments, program, __doc__ or "")))
+
+
+def _serve(options: ServeOptions) -> int:
+    # The web framework is an extra.
+    from crnn_mindspore.serving.limits import MEBIBYTE, Limits
+    from crnn_mindspore.serving.service import load_recognizer, run_service
+
+    path = resolve_model(options.checkpoint_path or PRETRAINED)
+    limits = Limits(
+        body_bytes=options.max_body_mb * MEBIBYTE,
+        body_seconds=options.body_seconds,
+        request_images=options.max_request_images,
+        waiting_images=options.max_waiting_images,
+        shutdown_seconds=options.shutdown_seconds,
+    )
+    recognizer = load_recognizer(
+        path,
+        decoding_of(options),
+        device_target=options.device_target,
+        device_id=options.device_id,
+        batch_size=options.batch_size,
+    )
+    check_derived(options)
+    check_artifact(options, recognizer.backend.artifact, path)
+    run_service(
+        path,
+        recognizer,
+        limits,
+        host=options.host,
+        port=options.port,
+        batch_wait=options.batch_wait_ms / 1000,
+        workers=max(1, options.num_parallel_workers),
+    )
+    return 0

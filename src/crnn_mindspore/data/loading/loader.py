@@ -1,0 +1,237 @@
+"""Batches of NumPy arrays, assembled in the background, the same for any number of workers."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.loading.sampler import epoch_order
+from crnn_mindspore.data.loading.word_dataset import WordDataset
+from crnn_mindspore.data.preprocess import normalize
+from crnn_mindspore.errors import UserError
+
+Augment = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.uint8]]
+
+_BATCHES_AHEAD = 2  # for each worker
+
+
+@dataclass
+class Batch:
+    """N samples.
+
+    Attributes:
+        images: (N, 3, H, W) float32, the network's input.
+        targets: (N, Lmax) int32 class ids, padded with 0 up to the longest of the batch (at least 1 column).
+        target_lengths: (N,) int32, the true lengths.
+        texts: The N transcriptions, as the annotation gives them.
+        names: What is printed for each image.
+        readable: (N,) bool, False where the image could not be read (evaluation only; it is then blank).
+        indices: (N,) int32, positions in the data set.
+        lexicons: The words each image may be read as; None where the data set was opened without a lexicon.
+    """
+
+    images: npt.NDArray[np.float32]
+    targets: npt.NDArray[np.int32]
+    target_lengths: npt.NDArray[np.int32]
+    texts: list[str]
+    names: list[str]
+    readable: npt.NDArray[np.bool_]
+    indices: npt.NDArray[np.int32]
+    lexicons: list[tuple[str, ...] | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def load_batch(
+    dataset: WordDataset, indices: Sequence[int], augment: Augment | None = None, seeds: Sequence[int] = ()
+) -> Batch:
+    """Reads and assembles the samples at the given positions.
+
+    Raises:
+        UserError: If a thousand images in a row are unreadable.
+        RuntimeError: If anything else goes wrong with an image; the message names it.
+    """
+    p = dataset.preprocessing
+    pixels = np.empty((len(indices), p.height, p.width, 3), dtype=np.uint8)
+    readable = np.ones(len(indices), dtype=bool)
+    used = np.empty(len(indices), dtype=np.int32)
+    encoded, texts, names, lexicons = [], [], [], []
+    for n, index in enumerate(indices):
+        try:
+            loaded = dataset.load(int(index))
+            pixels[n] = augment(loaded.pixels, seeds[n]) if augment else loaded.pixels
+            readable[n], used[n] = loaded.readable, loaded.index
+            text = dataset.text(loaded.index)
+            encoded.append(dataset.encode(text))
+            texts.append(text)
+            names.append(loaded.name)
+            lexicons.append(dataset.lexicon(loaded.index))
+        except UserError:
+            raise
+        except Exception as error:
+            raise RuntimeError(f"loading {dataset.name(int(index))} failed: {error!r}") from error
+    lengths = np.array([len(ids) for ids in encoded], dtype=np.int32)
+    targets = np.zeros((len(indices), max(1, int(lengths.max(initial=1)))), dtype=np.int32)
+    for row, ids in zip(targets, encoded, strict=True):
+        row[: len(ids)] = ids
+    return Batch(
+        images=normalize(pixels, p),
+        targets=targets,
+        target_lengths=lengths,
+        texts=texts,
+        names=names,
+        readable=readable,
+        indices=used,
+        lexicons=lexicons if any(words is not None for words in lexicons) else None,
+    )
+
+
+def prefetched(tasks: Iterator[Callable[[], Batch]], num_workers: int) -> Generator[Batch, None, None]:
+    """Runs the tasks in order on `num_workers` threads, a bounded number ahead, and yields their results.
+
+    An exception of a task is raised here, at its place in the order. Closing the iterator stops the threads.
+    """
+    if num_workers <= 0:
+        for task in tasks:
+            yield task()
+        return
+    pool = ThreadPoolExecutor(num_workers, thread_name_prefix="loader")
+    pending: deque[Future[Batch]] = deque()
+    try:
+        for task in tasks:
+            pending.append(pool.submit(task))
+            if len(pending) > num_workers * _BATCHES_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class TrainLoader:
+    """Shuffled batches of one size, epoch after epoch; any epoch can be entered at any step.
+
+    All ranks have the same number of batches in an epoch. What is left over at its end, too little for a
+    batch on every rank, is not read in that epoch (another shuffle leaves out others), or with `fills_last`
+    filled up with the first samples of the epoch's order, so that every sample is read. A data set smaller
+    than a batch is repeated to fill one.
+
+    Args:
+        dataset: The samples.
+        batch_size: Images a batch on this rank.
+        seed: The run's seed; the order and the distortions follow from it.
+        shuffle: Whether epochs are shuffled.
+        rank: This process, 0..world_size-1.
+        world_size: Number of processes that train together; each gets its own share of every epoch.
+        num_workers: Background threads; 0 assembles a batch when it is asked for. The batches are the same.
+        ordered_epochs: The first so many epochs are read in file order (for data sorted from easy to hard).
+        augment: Distorts a resized image: ((H, W, 3) uint8 BGR, seed) -> the same shape and type.
+        fills_last: Whether the last batch is filled up; None: with several ranks.
+    """
+
+    def __init__(
+        self,
+        dataset: WordDataset,
+        batch_size: int,
+        seed: int,
+        *,
+        shuffle: bool = True,
+        rank: int = 0,
+        world_size: int = 1,
+        num_workers: int = 2,
+        ordered_epochs: int = 0,
+        augment: Augment | None = None,
+        fills_last: bool | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, must be at least 1")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.rank = rank
+        self.world_size = world_size
+        self.num_workers = num_workers
+        self.ordered_epochs = ordered_epochs
+        self.augment = augment
+        self.fills_last = fills_last
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The images that could not be read so far."""
+        return self.dataset.unreadable
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in this rank's share of an epoch, at least 1."""
+        if self._multiple > 1:
+            return -(-len(self.dataset) // (self.world_size * self.batch_size))
+        per_rank = -(-len(self.dataset) // self.world_size)
+        return max(1, per_rank // self.batch_size)
+
+    @property
+    def _multiple(self) -> int:
+        """What the number of samples of every rank is filled up to a multiple of."""
+        fills = self.world_size > 1 if self.fills_last is None else self.fills_last
+        return self.batch_size if fills else 1
+
+    def batches(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
+        """The batches of an epoch from a step on; the images of earlier steps are not read.
+
+        Args:
+            epoch: The epoch, from 0.
+            start_step: The first step within the epoch, from 0.
+        """
+        shuffle = self.shuffle and epoch >= self.ordered_epochs
+        place = self.rank, self.world_size
+        order = epoch_order(
+            len(self.dataset), self.seed, epoch, *place, shuffle=shuffle, multiple=self._multiple
+        )
+        if len(order) < self.batch_size:
+            order = np.resize(order, self.batch_size)
+        tasks = (self._task(order, epoch, step) for step in range(start_step, self.steps_per_epoch))
+        return prefetched(tasks, self.num_workers)
+
+    def _task(self, order: npt.NDArray[np.int32], epoch: int, step: int) -> Callable[[], Batch]:
+        first = step * self.batch_size
+        indices = order[first : first + self.batch_size]
+        places = np.arange(first, first + len(indices)) * self.world_size + self.rank
+        seeds = [_mix(self.seed, epoch, int(place)) for place in places] if self.augment else []
+        return lambda: load_batch(self.dataset, indices.tolist(), self.augment, seeds)
+
+
+class EvalLoader:
+    """Every sample once, in order; the last batch may be smaller.
+
+    Args:
+        dataset: The samples.
+        batch_size: Images a batch.
+        num_workers: Background threads; 0 assembles each batch when it is asked for.
+    """
+
+    def __init__(self, dataset: WordDataset, batch_size: int, *, num_workers: int = 2) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, must be at least 1")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+
+    def __len__(self) -> int:
+        return (len(self.dataset) + self.batch_size - 1) // self.batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        return prefetched((self._task(step) for step in range(len(self))), self.num_workers)
+
+    def _task(self, step: int) -> Callable[[], Batch]:
+        first = step * self.batch_size
+        indices = range(first, min(first + self.batch_size, len(self.dataset)))
+        return lambda: load_batch(self.dataset, indices)
+
+
+def _mix(seed: int, epoch: int, place: int) -> int:
+    """A 63-bit seed of one image in one epoch."""
+    return int(np.random.SeedSequence([seed, epoch, place]).generate_state(1, np.uint64)[0] >> np.uint64(1))

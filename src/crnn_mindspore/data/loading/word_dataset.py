@@ -1,0 +1,216 @@
+"""Random access to what the network sees: samples + preprocessing + charset -> image, targets, text."""
+
+import logging
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.image_io import UnreadableImageError, decode_image
+from crnn_mindspore.data.preprocess import Preprocessing, normalize, to_uint8
+from crnn_mindspore.data.sources.filtered import FilteredSource
+from crnn_mindspore.data.sources.samples import (
+    EMPTY_LABEL,
+    OUTSIDE_CHARSET,
+    TOO_LONG,
+    TOO_LONG_FOR_STEPS,
+    FilterReport,
+    SampleSource,
+)
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.text.charset import Charset, required_time_steps
+
+_logger = logging.getLogger(__name__)
+_MOST_REPLACEMENTS = 1000  # unreadable images in a row: the folder is gone rather than an image broken
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """One image as it was read.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 BGR at the network's size; zeros if unreadable.
+        index: The sample it is of: another one than asked for where an unreadable image was replaced.
+        name: What is printed for that sample.
+        readable: False if the image could not be read.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    index: int
+    name: str
+    readable: bool
+
+
+class WordDataset:
+    """The samples that can be used, in order, with random access.
+
+    For training, words that are empty, outside the charset, too long for the time steps or longer than
+    `max_text_length` are dropped, each counted in `report`. For evaluation every sample is kept: a word that
+    cannot be read counts as wrong, and what a protocol leaves out is the protocol's business.
+
+    Args:
+        source: The samples.
+        charset: Turns texts into targets.
+        preprocessing: The network's input size and normalisation; its width gives the time steps.
+        max_text_length: Longest word trained on, in characters; None for no limit but the time steps.
+        for_training: Whether words are filtered, and unreadable images replaced by the next readable one.
+
+    Raises:
+        UserError: If nothing is left; the message says what was dropped.
+    """
+
+    def __init__(
+        self,
+        source: SampleSource,
+        charset: Charset,
+        preprocessing: Preprocessing,
+        max_text_length: int | None = None,
+        *,
+        for_training: bool = True,
+    ) -> None:
+        self.source = source
+        self.charset = charset
+        self.preprocessing = preprocessing
+        self.max_text_length = max_text_length
+        self.for_training = for_training
+        kept, filtered = self._filter() if for_training else (None, FilterReport(kept=len(source)))
+        self._kept = kept
+        self._length = len(source) if kept is None else len(kept)
+        self.report = source.report.followed_by(filtered)
+        self._unreadable: set[str] = set()
+        self._lock = threading.Lock()
+        if self._length == 0:
+            purpose = "train on" if for_training else "evaluate"
+            raise UserError(
+                "\n".join([f"nothing left to {purpose} in {source.origin}", *self.report.lines()])
+            )
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, i: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], str]:
+        """(image (3, H, W) float32, targets (L,) int32, text) of sample i; see `load` if unreadable."""
+        loaded = self.load(i)
+        image = normalize(loaded.pixels[None], self.preprocessing)[0]  # (1,H,W,3) -> (3,H,W)
+        return image, self.targets(loaded.index), self.text(loaded.index)
+
+    @property
+    def kept(self) -> SampleSource:
+        """The samples that were not dropped."""
+        return self.source if self._kept is None else FilteredSource(self.source, self._kept)
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The images that could not be read so far, each named once, sorted."""
+        with self._lock:
+            return sorted(self._unreadable)
+
+    def text(self, i: int) -> str:
+        """The transcription of sample i, as the annotation gives it."""
+        return self.source.text(self._position(i))
+
+    def name(self, i: int) -> str:
+        """What is printed for sample i."""
+        return self.source.name(self._position(i))
+
+    def lexicon(self, i: int) -> tuple[str, ...] | None:
+        """The words the evaluation of sample i may choose from, None without a lexicon."""
+        return self.source.lexicon(self._position(i))
+
+    def targets(self, i: int) -> npt.NDArray[np.int32]:
+        """Class ids of sample i, (L,) int32; for evaluation without the characters the charset lacks."""
+        return self.encode(self.text(i))
+
+    def encode(self, text: str) -> npt.NDArray[np.int32]:
+        """Class ids of a text of this data set, (L,) int32; see `targets`."""
+        return self.charset.encode(text if self.for_training else self.charset.restrict(text))
+
+    def load(self, i: int) -> LoadedImage:
+        """Reads, decodes and resizes the image of sample i.
+
+        An unreadable image is named in `unreadable` and logged once. For training the next readable sample
+        takes its place (the same one whenever it is asked for); for evaluation it is returned marked.
+
+        Raises:
+            UserError: If a thousand images in a row are unreadable; the message names the first.
+        """
+        attempts = min(_MOST_REPLACEMENTS, self._length) if self.for_training else 1
+        first_error: UnreadableImageError | None = None
+        for offset in range(attempts):
+            index = i + offset if i + offset < self._length else i + offset - self._length
+            position = self._position(index)
+            name = self.source.name(position)
+            try:
+                image = decode_image(self.source.image_bytes(position), name)
+                return LoadedImage(to_uint8(image, self.preprocessing), index, name, True)
+            except UnreadableImageError as error:
+                first_error = first_error or error
+                self._remember(name, error)
+        if self.for_training:
+            raise UserError(f"{attempts} images in a row are unreadable, the first: {first_error}")
+        blank = np.zeros((self.preprocessing.height, self.preprocessing.width, 3), dtype=np.uint8)
+        return LoadedImage(blank, i, self.name(i), False)
+
+    def _position(self, i: int) -> int:
+        if not 0 <= i < self._length:
+            raise IndexError(f"sample {i} of {self._length}")
+        return i if self._kept is None else int(self._kept[i])
+
+    def _remember(self, name: str, error: UnreadableImageError) -> None:
+        with self._lock:
+            if name in self._unreadable:
+                return
+            self._unreadable.add(name)
+        consequence = "another image takes its place" if self.for_training else "counted as wrong"
+        _logger.warning("unreadable image, %s: %s", consequence, error)
+
+    def _drop_reason(self, text: str) -> str | None:
+        normalized = self.charset.normalize(text)
+        if not normalized.strip():
+            return EMPTY_LABEL
+        if not self.charset.covers(text):
+            return OUTSIDE_CHARSET
+        if self.max_text_length is not None and len(normalized) > self.max_text_length:
+            return TOO_LONG
+        if required_time_steps(normalized) > self.preprocessing.time_steps:
+            return TOO_LONG_FOR_STEPS
+        return None
+
+    def _filter(self) -> tuple[npt.NDArray[np.int32] | None, FilterReport]:
+        """The positions kept (None for all of them) and the report; each distinct text is judged once."""
+        texts, ids = self.source.distinct_texts()
+        reasons = [self._drop_reason(text) for text in texts]
+        bad = np.array([reason is not None for reason in reasons], dtype=bool)
+        report = FilterReport()
+        if not bad.any():
+            report.kept = len(self.source)
+            return None, report
+        dropped = bad[ids]
+        counts = np.bincount(ids, minlength=len(texts))
+        # The examples are the first dropped ones in the order of the annotation.
+        for position in np.flatnonzero(dropped)[:1000]:
+            text_id = int(ids[position])
+            reason = reasons[text_id]
+            if reason is not None:
+                report.drop(reason, self._example(int(position), texts[text_id], reason))
+                counts[text_id] -= 1
+        for text_id in np.flatnonzero(bad & (counts > 0)):
+            reason = reasons[text_id]
+            if reason is not None:
+                report.drop(reason, f"{texts[text_id]!r}", int(counts[text_id]))
+        kept = np.flatnonzero(~dropped).astype(np.int32)
+        report.kept = len(kept)
+        return kept, report
+
+    def _example(self, position: int, text: str, reason: str) -> str:
+        shown = f"{self.source.name(position)} {text!r}"
+        if reason == OUTSIDE_CHARSET:
+            return f"{shown} holds {self.charset.unknown_characters(text)!r}"
+        if reason == TOO_LONG_FOR_STEPS:
+            needed = required_time_steps(self.charset.normalize(text))
+            return f"{shown} needs {needed} time steps of {self.preprocessing.time_steps}"
+        if reason == TOO_LONG:
+            length = len(self.charset.normalize(text))
+            return f"{shown} has {length} characters, more than {self.max_text_length}"
+        return shown

@@ -1,0 +1,170 @@
+"""The labels of an LMDB environment in flat arrays, and its opening once a process."""
+
+import logging
+import os
+import re
+import threading
+import weakref
+from itertools import islice
+
+import lmdb
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedStrings
+from crnn_mindspore.data.sources.samples import FilterReport
+from crnn_mindspore.errors import UserError
+
+MISSING_LABEL = "entry without a label"
+NOT_UTF8 = "label is not UTF-8"
+
+_logger = logging.getLogger(__name__)
+_LABELS_AT_ONCE = 200_000
+_LABEL_KEY = re.compile(rb"label-(\d{9})")
+
+
+class OpenEnvironment:
+    """An environment open for reading in this process; closed when nothing refers to it any more.
+
+    Args:
+        path: The environment's folder.
+
+    Raises:
+        UserError: If it cannot be opened; the message names it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.pid = os.getpid()
+        try:
+            self.environment = lmdb.open(
+                path, readonly=True, lock=False, readahead=False, meminit=False, max_readers=1024
+            )
+        except lmdb.Error as error:
+            raise UserError(f"{path!r} cannot be opened as LMDB: {error}") from None
+
+    def __del__(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.close()
+
+
+_open: "weakref.WeakValueDictionary[tuple[int, str], OpenEnvironment]" = weakref.WeakValueDictionary()
+_open_locks: dict[int, threading.Lock] = {}  # one a process: a fork may copy a lock while it is held
+
+
+def open_environment(path: str) -> OpenEnvironment:
+    """The environment, opened once a process: LMDB forbids opening it twice, and using it across a fork."""
+    pid, real = os.getpid(), os.path.realpath(path)
+    with _open_locks.setdefault(pid, threading.Lock()):
+        opened = _open.get((pid, real))
+        if opened is None:
+            for (owner, name), inherited in list(_open.items()):
+                if name == real and owner != pid:
+                    inherited.environment.close()  # this process's copy; its parent keeps its own
+            _open[(pid, real)] = opened = OpenEnvironment(path)
+        return opened
+
+
+def build_index(path: str) -> CompactIndex:
+    """Reads all labels of an environment once.
+
+    Raises:
+        UserError: If it is broken or of another layout; the message names it.
+    """
+    report = FilterReport()
+    positions: dict[bytes, int] = {}
+    try:
+        stated, last = _num_samples(path)
+        ids = np.full(min(stated, last), -1, dtype=np.int32)
+        start = b"label-"
+        while start:
+            start = _read_labels(path, start, ids, positions)
+    except lmdb.Error as error:
+        raise UserError(f"LMDB {path!r} is broken: {error}") from None
+    distinct = list(positions)
+    for k, label in enumerate(distinct):
+        if not _is_utf8(label):
+            bad = np.flatnonzero(ids == k)
+            report.drop(NOT_UTF8, f"{path}#label-{int(bad[0]) + 1:09d} {label[:40]!r}", len(bad))
+            ids[bad] = -2
+            distinct[k] = b""
+    missing = np.flatnonzero(ids == -1)
+    if len(missing):
+        report.drop(MISSING_LABEL, f"{path}#label-{int(missing[0]) + 1:09d}", len(missing))
+    if stated > last:
+        report.drop(MISSING_LABEL, f"{path}#label-{last + 1:09d}", stated - last)
+    kept = np.flatnonzero(ids >= 0)
+    report.kept = len(kept)
+    return CompactIndex((kept + 1).astype(np.uint32), ids[kept], PackedStrings.pack(distinct), report)
+
+
+def _num_samples(path: str) -> tuple[int, int]:
+    """The number of samples the environment states, and the number of its last label.
+
+    Where it states none, the last label's number is taken for both, and a warning logged.
+    """
+    opened = open_environment(path)
+    with opened.environment.begin() as transaction:
+        value = transaction.get(b"num-samples")
+        cursor = transaction.cursor()
+        # Labels lie before 'label-:', since ':' follows '9'; among them may be keys of another form.
+        found = cursor.prev() if cursor.set_range(b"label-:") else cursor.last()
+        while found and bytes(cursor.key()) >= b"label-" and not _label_number(bytes(cursor.key())):
+            found = cursor.prev()
+        last = _label_number(bytes(cursor.key())) if found else 0
+    if value is not None and bytes(value).isdigit():
+        return int(bytes(value)), last
+    if not last:
+        raise UserError(
+            f"LMDB {path!r} has another layout: neither 'num-samples' nor 'label-000000001' in it"
+        )
+    what = "missing" if value is None else f"{bytes(value)[:20]!r}"
+    _logger.warning("LMDB %s: num-samples is %s, the last label is number %d", path, what, last)
+    return last, last
+
+
+def _read_labels(path: str, start: bytes, ids: npt.NDArray[np.int32], positions: dict[bytes, int]) -> bytes:
+    """Reads up to half a million labels from the key `start` on; returns the key to go on from, or b"".
+
+    The environment is closed in between, which gives back the memory its mapped pages count for.
+
+    Args:
+        path: The environment's folder.
+        start: The first key.
+        ids: (n,) the position of each sample's label among the distinct ones, filled in.
+        positions: Distinct label -> its position, added to.
+    """
+    opened = open_environment(path)
+    with opened.environment.begin() as transaction:
+        cursor = transaction.cursor()
+        if not cursor.set_range(start):
+            return b""
+        first = _label_number(cursor.key())
+        labels: list[bytes] = list(islice(cursor.iternext(keys=False), _LABELS_AT_ONCE))
+        following = bytes(cursor.key()) if cursor.next() else b""
+        if len(labels) < _LABELS_AT_ONCE or _label_number(following) != first + len(labels):
+            # Not one after the other, or the last of them: the keys say which labels these are.
+            cursor.set_range(start)
+            entries = list(islice(cursor.iternext(), len(labels)))
+            numbers = np.array([_label_number(key) for key, _ in entries], dtype=np.int64)
+        else:
+            numbers = np.arange(first, first + len(labels))
+    known = positions.__len__
+    usable = (numbers >= 1) & (numbers <= len(ids))
+    if not usable.all():
+        labels = [label for label, is_usable in zip(labels, usable, strict=True) if is_usable]
+    ids[numbers[usable] - 1] = [positions.setdefault(label, known()) for label in labels]
+    return following if following.startswith(b"label-") else b""
+
+
+def _label_number(key: bytes) -> int:
+    """The number in a key of the form `label-%09d`, 0 for any other key."""
+    match = _LABEL_KEY.fullmatch(key)
+    return int(match[1]) if match else 0
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""Samples of an annotation with millions of lines: a line is read when it is asked for."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.image_io import read_image_file
+from crnn_mindspore.data.sources.compact_index import CompactIndex
+
+_LINE_BYTES = 512  # read at once for one line; longer ones take further reads
+
+
+class LineSource:
+    """A `SampleSource` over an indexed annotation.
+
+    Args:
+        root: What the image paths are relative to.
+        path: The annotation.
+        index: Byte offsets of its lines, and their texts.
+        image_of: A line without its end -> the image's path in it.
+    """
+
+    def __init__(self, root: str, path: str, index: CompactIndex, image_of: Callable[[bytes], bytes]) -> None:
+        self.origin = path
+        self.report = index.report
+        self._root = root
+        self._index = index
+        self._image_of = image_of
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - lives as long as the source
+
+    def __len__(self) -> int:
+        return len(self._index.locators)
+
+    def text(self, i: int) -> str:
+        return self._index.texts[int(self._index.text_ids[i])]
+
+    def name(self, i: int) -> str:
+        image = self._image_of(self._line(int(self._index.locators[i])))
+        return os.path.join(self._root, os.fsdecode(image.removeprefix(b"./")).replace("\\", "/"))
+
+    def image_bytes(self, i: int) -> bytes:
+        return read_image_file(self.name(i))
+
+    def lexicon(self, i: int) -> tuple[str, ...] | None:
+        return None
+
+    def distinct_texts(self) -> tuple[Sequence[str], npt.NDArray[np.int32]]:
+        return self._index.texts, self._index.text_ids
+
+    def _line(self, offset: int) -> bytes:
+        line = b""
+        while True:
+            # pread: several threads and forked processes share the descriptor, but no position in it.
+            part = os.pread(self._file.fileno(), _LINE_BYTES, offset + len(line))
+            line += part
+            if b"\n" in part or not part:
+                return line.partition(b"\n")[0]

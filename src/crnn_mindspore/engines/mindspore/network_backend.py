@@ -1,0 +1,88 @@
+"""MindSpore as the engine: a checkpoint or a MINDIR that runs on any batch size and width."""
+
+import mindspore as ms
+import numpy as np
+import numpy.typing as npt
+from mindspore import nn
+
+from crnn_mindspore.artifacts.artifact import Artifact, description_path, hash_weights, read_description
+from crnn_mindspore.artifacts.checkpoint_file import as_computed, read_checkpoint_file
+from crnn_mindspore.artifacts.foreign import describe_foreign
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.engines.mindspore.parameters import load_weights
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.networks.crnn import CRNN
+from crnn_mindspore.networks.half_precision import FULL, set_precision
+from crnn_mindspore.text.charset import Charset
+
+
+class MindSporeBackend:
+    """A network or loaded graph with its self-description."""
+
+    def __init__(self, network: nn.Cell, artifact: Artifact, name: str) -> None:
+        self.artifact = artifact
+        self.name = name
+        self.network = network
+
+    def forward(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Images (N, 3, H, W) -> logits (T, N, C)."""
+        logits: npt.NDArray[np.float32] = self.network(ms.Tensor(images)).asnumpy()
+        return logits
+
+
+def create_network(artifact: Artifact, use_dropout: bool = True, amp_level: str = FULL) -> CRNN:
+    """The network an artifact describes, freshly initialised, computing in O0 or O2."""
+    spec = artifact.network
+    network = CRNN(
+        num_classes=artifact.charset.num_classes,
+        hidden_size=spec.hidden_size,
+        version=spec.version,
+        channel_scale=spec.channel_scale,
+        image_height=artifact.preprocessing.height,
+        use_dropout=use_dropout,
+    )
+    set_precision(network, amp_level)
+    return network
+
+
+def evaluation_backend(artifact: Artifact) -> MindSporeBackend:
+    """A backend whose network is to be filled with `load_weights`."""
+    network = create_network(artifact)
+    network.set_train(False)
+    return MindSporeBackend(network.accept_any_shape(), artifact, "MindSpore checkpoint")
+
+
+def load_checkpoint_backend(path: str, charset: Charset, preprocessing: Preprocessing) -> MindSporeBackend:
+    """Opens a checkpoint; charset and preprocessing serve only one without a self-description.
+
+    Raises:
+        UserError: If it cannot be read or does not fit; see `read_checkpoint_file` and `describe_foreign`.
+    """
+    checkpoint = read_checkpoint_file(path)
+    artifact = checkpoint.artifact or describe_foreign(
+        checkpoint.weights, checkpoint.others, charset, preprocessing, path
+    )
+    backend = evaluation_backend(artifact)
+    load_weights(backend.network, checkpoint.weights, path)
+    backend.artifact = as_computed(artifact, checkpoint.weights)
+    return backend
+
+
+def load_mindir_backend(path: str) -> MindSporeBackend:
+    """Opens a MINDIR with its self-description in the .json beside it.
+
+    Raises:
+        UserError: If either file is missing or damaged, or they do not belong together.
+    """
+    artifact = read_description(path)
+    try:
+        graph = nn.GraphCell(ms.load(path))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not a whole MINDIR: {str(error).strip().splitlines()[0]}") from None
+    weights = {p.name: p.asnumpy() for p in graph.get_parameters()}
+    if artifact.weights_sha256 != hash_weights(weights):
+        raise UserError(
+            f"{path}: its parameters do not have the hash in {description_path(path)}: damaged, "
+            "or of another model"
+        )
+    return MindSporeBackend(graph, artifact, "MindSpore MINDIR")

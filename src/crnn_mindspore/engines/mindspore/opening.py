@@ -1,0 +1,36 @@
+"""Opens MindSpore's models: sets the environment that MindSpore reads, then imports it."""
+
+from typing import TYPE_CHECKING
+
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.engines.mindspore.runtime import initialize
+from crnn_mindspore.text.charset import Charset
+
+if TYPE_CHECKING:
+    from crnn_mindspore.engines.mindspore.network_backend import MindSporeBackend
+
+
+def open_checkpoint(
+    path: str, device_target: str, device_id: int, charset: Charset, preprocessing: Preprocessing
+) -> "MindSporeBackend":
+    """Opens a checkpoint on a device; see `load_checkpoint_backend`.
+
+    Raises:
+        UserError: If the device cannot be used or the checkpoint does not fit.
+    """
+    initialize(device_target, device_id)
+    from crnn_mindspore.engines.mindspore.network_backend import load_checkpoint_backend
+
+    return load_checkpoint_backend(path, charset, preprocessing)
+
+
+def open_mindir(path: str, device_target: str, device_id: int) -> "MindSporeBackend":
+    """Opens a MINDIR on a device; see `load_mindir_backend`.
+
+    Raises:
+        UserError: If the device cannot be used or the file does not fit.
+    """
+    initialize(device_target, device_id)
+    from crnn_mindspore.engines.mindspore.network_backend import load_mindir_backend
+
+    return load_mindir_backend(path)

@@ -1,0 +1,69 @@
+"""Fitting a calibration on an evaluation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.evaluation.evaluator import Evaluation
+from crnn_mindspore.reading.calibration import Calibration, Quality
+from crnn_mindspore.text.ctc import Floats
+from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons
+from crnn_mindspore.text.temperature import fit_temperature, tempered_confidences
+
+
+class LogitRecorder(Decoder):
+    """Another decoder's readings; keeps the logits of all the images that passed through, in order."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__(decoder.charset)
+        self.name = decoder.name
+        self.decoder = decoder
+        self._batches: list[Floats] = []
+
+    def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
+        """Readings of N images from logits (T, N, C)."""
+        self._batches.append(logits)
+        return self.decoder.best(logits, count, lexicons)
+
+    def notes(self) -> list[str]:
+        """What the decoder that reads noticed."""
+        return self.decoder.notes()
+
+    def logits(self, images: Sequence[int]) -> Floats:
+        """(T, n, C) of the images at some positions."""
+        return np.concatenate(self._batches, axis=1)[:, list(images)]
+
+
+def fit_calibration(
+    recorder: LogitRecorder, evaluation: Evaluation, artifact: Artifact, dataset: str
+) -> Calibration:
+    """Fits the temperature on an evaluation that `recorder` decoded; unreadable images do not count.
+
+    Raises:
+        UserError: If all readings are right or all wrong, or the model has no hash.
+    """
+    if not artifact.weights_sha256:
+        raise UserError(
+            "the model's description holds no hash of its weights: a calibration could not be tied to it"
+        )
+    predictions = [p for p in evaluation.predictions if p.readable]
+    correct = np.array([p.correct for p in predictions], dtype=bool)
+    charset = artifact.charset
+    targets = [charset.encode(p.prediction).tolist() for p in predictions]
+    logits = recorder.logits([p.index for p in predictions])
+    temperature = fit_temperature(logits, targets, correct, charset.blank)
+    before, after = (
+        Quality.measure(tempered_confidences(logits, targets, charset.blank, t), correct)
+        for t in (1.0, temperature)
+    )
+    return Calibration(
+        temperature=temperature,
+        decoder=recorder.name,
+        weights_sha256=artifact.weights_sha256,
+        words=len(predictions),
+        dataset=dataset,
+        before=before,
+        after=after,
+    )

@@ -1,0 +1,108 @@
+"""An evaluation as log lines, JSON and a file of predictions: what is said of a model on a data set."""
+
+import json
+import logging
+from typing import Any
+
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.data.loading.datasets import create_dataset
+from crnn_mindspore.data.loading.word_dataset import WordDataset
+from crnn_mindspore.engines.backend import Backend
+from crnn_mindspore.evaluation.calibrating import LogitRecorder, fit_calibration
+from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset, save_predictions
+from crnn_mindspore.reading.calibration import calibrated, save_calibration
+from crnn_mindspore.reading.decoding import GREEDY_DECODING, Decoding, create_decoder
+from crnn_mindspore.text_file import write_text
+
+_logger = logging.getLogger(__name__)
+
+
+def load_evaluation_data(
+    artifact: Artifact, dataset_name: str, dataset_path: str, lexicon: str | None = None
+) -> WordDataset:
+    """The complete test split as the model wants it; logs what the reader dropped.
+
+    Args:
+        artifact: Of the model.
+        dataset_name: A name of `crnn_mindspore.data.readers.registry.READERS`.
+        dataset_path: Its folder.
+        lexicon: Which list of each image is needed, None for none.
+
+    Raises:
+        UserError: If the data cannot be read or lacks the lexicon.
+    """
+    dataset = create_dataset(
+        dataset_name,
+        dataset_path,
+        split="test",
+        charset=artifact.charset,
+        preprocessing=artifact.preprocessing,
+        for_training=False,
+        lexicon=lexicon,
+    )
+    for line in dataset.report.lines():
+        _logger.info("evaluation data: %s", line)
+    return dataset
+
+
+def evaluate_and_report(
+    backend: Backend,
+    model_path: str,
+    dataset_name: str,
+    dataset_path: str,
+    *,
+    batch_size: int = 64,
+    protocol: str = "auto",
+    num_workers: int = 2,
+    predictions_path: str = "",
+    json_path: str = "",
+    decoding: Decoding = GREEDY_DECODING,
+    calibrate: bool = False,
+) -> Evaluation:
+    """Evaluates on a data set, logs the contract's lines, and writes the files asked for.
+
+    Args:
+        backend: The model; its own charset and preprocessing are used.
+        model_path: For the records; the calibration beside it is used, or written.
+        dataset_name: A name of `crnn_mindspore.data.readers.registry.READERS`.
+        dataset_path: Its folder.
+        batch_size: Images a batch.
+        protocol: See `create_protocol`.
+        num_workers: Background threads that prepare images.
+        predictions_path: File for every prediction, or "".
+        json_path: File for the figures, or "".
+        decoding: What to decode with.
+        calibrate: Fit the temperature of the confidences on this data set and write it beside the model; the
+            evaluation itself is without calibration.
+
+    Raises:
+        UserError: If the data cannot be read, holds no word to count, or lacks the lexicon asked for; or a
+            file cannot be written.
+    """
+    artifact = backend.artifact
+    plain = create_decoder(decoding, artifact)
+    recorder = LogitRecorder(plain)
+    decoder = recorder if calibrate else calibrated(plain, model_path, artifact)
+    dataset = load_evaluation_data(artifact, dataset_name, dataset_path, decoding.image_lexicon)
+    evaluation = evaluate_dataset(
+        backend, decoder, dataset, batch_size, protocol, num_workers, decoding.reject_below
+    )
+    for line in [*evaluation.lines(), *decoder.notes()]:
+        _logger.info("%s", line)
+    if calibrate:
+        calibration = fit_calibration(recorder, evaluation, artifact, f"{dataset_name} {dataset_path}")
+        for line in [*calibration.lines(), f"written: {save_calibration(calibration, model_path)}"]:
+            _logger.info("%s", line)
+    if predictions_path:
+        save_predictions(evaluation, predictions_path)
+        _logger.info("predictions: %s", predictions_path)
+    if json_path:
+        record: dict[str, Any] = {
+            "model": model_path,
+            "engine": backend.name,
+            "dataset": dataset_name,
+            "dataset_path": dataset_path,
+            **evaluation.as_dict(),
+        }
+        write_text(json_path, json.dumps(record, ensure_ascii=False, indent=2))
+    return evaluation

@@ -1,0 +1,291 @@
+"""Evaluation of a model on a data set: in order, every word counted."""
+
+import csv
+import io
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.loading.loader import Batch, EvalLoader
+from crnn_mindspore.data.loading.word_dataset import WordDataset
+from crnn_mindspore.engines.backend import Backend
+from crnn_mindspore.evaluation.metric import Accuracy, CRNNAccuracy, Protocol, create_protocol
+from crnn_mindspore.progress_bar import progress_bar
+from crnn_mindspore.text.decoder import Decoded, Decoder
+from crnn_mindspore.text_file import write_text
+
+_logger = logging.getLogger(__name__)
+
+Forward = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+
+_UNREADABLE = Decoded(text="", confidence=0.0, raw="")
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """What was made of one image; `reading` is None where the image could not be read.
+
+    `index` is the position in the data set.
+    """
+
+    index: int
+    name: str
+    truth: str
+    reading: Decoded | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One evaluated image.
+
+    Attributes:
+        path: What is printed for the image.
+        truth: The transcription as the annotation gives it.
+        prediction: What was read; empty for an unreadable image.
+        confidence: Probability of the reading, between 0 and 1; 0 for an unreadable image.
+        correct: Whether both are equal under the protocol.
+        readable: Whether the image could be read.
+        raw: The network's best path before collapsing, '-' for the blank.
+        index: Position in the data set.
+        rejected: Whether the confidence is below the threshold of the evaluation.
+    """
+
+    path: str
+    truth: str
+    prediction: str
+    confidence: float
+    correct: bool
+    readable: bool
+    raw: str
+    index: int
+    rejected: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        accuracy: Words right and total, rates, 95 % interval, 1-NED.
+        protocol: Name of the protocol the words were compared under.
+        decoder: Name of the decoder.
+        unreadable: Images that could not be read; they count as wrong.
+        empty_truths: Words without a character the protocol compares; left out of `accuracy`.
+        words_per_second: From image bytes to texts; 0 where the reading was not timed.
+        predictions: Every counted image, in the order of the data set.
+        reject_below: Readings with a lower confidence are rejected; `accuracy` counts them all the same.
+    """
+
+    accuracy: Accuracy
+    protocol: str
+    decoder: str
+    unreadable: int
+    empty_truths: int
+    words_per_second: float
+    predictions: list[Prediction] = field(repr=False)
+    reject_below: float = 0.0
+
+    def lines(self) -> list[str]:
+        """The contract's two lines, one that says how the figure came about, one about rejection if asked."""
+        a = self.accuracy
+        notes = [
+            f"word accuracy {a.word_accuracy:.2%} "
+            f"(95 % interval {a.interval_low:.2%} to {a.interval_high:.2%})",
+            f"1-NED {a.ned:.4f}",
+            f"protocol {self.protocol}",
+            f"decoder {self.decoder}",
+        ]
+        if self.words_per_second:
+            notes.append(f"{self.words_per_second:.0f} words/s")
+        if self.unreadable:
+            notes.append(f"{self.unreadable} unreadable images counted as wrong")
+        if self.empty_truths:
+            notes.append(f"{self.empty_truths} words left out: nothing to compare under this protocol")
+        return [
+            f"correct num: {a.correct} , total num: {a.total}",
+            f"result: {{'CRNNAccuracy': {a.word_accuracy}}}",
+            ", ".join(notes),
+            *([self.rejection_line()] if self.reject_below else []),
+        ]
+
+    def rejection_line(self) -> str:
+        """How many words are accepted, and how accurate those are."""
+        accepted, right = self._accepted()
+        text = (
+            f"accepted (confidence at least {self.reject_below:g}): "
+            f"{accepted} of {self.accuracy.total} words, coverage {accepted / self.accuracy.total:.2%}"
+        )
+        return f"{text}, word accuracy of these {right / accepted:.2%}" if accepted else text
+
+    def _accepted(self) -> tuple[int, int]:
+        """Words that are not rejected, and how many of them are right."""
+        accepted = [p.correct for p in self.predictions if not p.rejected]
+        return len(accepted), sum(accepted)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The figures without the predictions, for JSON."""
+        rejection: dict[str, Any] = {}
+        if self.reject_below:
+            accepted, right = self._accepted()
+            rejection = {
+                "reject_below": self.reject_below,
+                "accepted": accepted,
+                "accepted_correct": right,
+                "coverage": accepted / self.accuracy.total,
+            }
+        return {
+            **self.accuracy.as_dict(),
+            "protocol": self.protocol,
+            "decoder": self.decoder,
+            "unreadable": self.unreadable,
+            "empty_truths": self.empty_truths,
+            "words_per_second": self.words_per_second,
+            **rejection,
+        }
+
+
+def evaluate(
+    forward: Forward,
+    decoder: Decoder,
+    batches: Iterable[Batch],
+    protocol: Protocol,
+    on_batch: Callable[[int], None] | None = None,
+    reject_below: float = 0.0,
+) -> Evaluation:
+    """Reads every batch and compares.
+
+    Args:
+        forward: Images (N, 3, H, W) -> logits (T, N, C).
+        decoder: Logits -> readings.
+        batches: In order; the last may be smaller.
+        protocol: What counts as equal.
+        on_batch: Called with the number of images after each batch, for progress.
+        reject_below: Readings with a lower confidence are marked as rejected.
+
+    Raises:
+        UserError: If there is no word to count.
+    """
+
+    def readings() -> Iterator[ImageReading]:
+        for batch in batches:
+            decoded = decoder(forward(batch.images), batch.lexicons)
+            for i, reading in enumerate(decoded):
+                # An unreadable image is wrong whatever the network makes of its blank stand-in.
+                counted = reading if batch.readable[i] else None
+                yield ImageReading(int(batch.indices[i]), batch.names[i], batch.texts[i], counted)
+            if on_batch is not None:
+                on_batch(len(batch))
+
+    start = time.perf_counter()
+    evaluation = compare_readings(readings(), decoder.name, protocol, reject_below)
+    seconds = time.perf_counter() - start
+    words = len(evaluation.predictions) + evaluation.empty_truths
+    return replace(evaluation, words_per_second=words / seconds)
+
+
+def compare_readings(
+    readings: Iterable[ImageReading], decoder_name: str, protocol: Protocol, reject_below: float = 0.0
+) -> Evaluation:
+    """Counts what was read right, whoever read it; the speed is left open.
+
+    Raises:
+        UserError: If there is no word to count.
+    """
+    metric = CRNNAccuracy(protocol)
+    predictions: list[Prediction] = []
+    empty = 0
+    for image in readings:
+        if not protocol.normalize(image.truth):
+            empty += 1
+            continue
+        reading = image.reading or _UNREADABLE
+        (correct,) = metric.update([reading.text], [image.truth])
+        predictions.append(
+            Prediction(
+                path=image.name,
+                truth=image.truth,
+                prediction=reading.text,
+                confidence=reading.confidence,
+                correct=correct,
+                readable=image.reading is not None,
+                raw=reading.raw,
+                index=image.index,
+                rejected=reading.confidence < reject_below,
+            )
+        )
+    return Evaluation(
+        accuracy=metric.eval(),
+        protocol=protocol.name,
+        decoder=decoder_name,
+        unreadable=sum(not p.readable for p in predictions),
+        empty_truths=empty,
+        words_per_second=0.0,
+        predictions=predictions,
+        reject_below=reject_below,
+    )
+
+
+def evaluate_dataset(
+    backend: Backend,
+    decoder: Decoder,
+    dataset: WordDataset,
+    batch_size: int,
+    protocol_name: str = "auto",
+    num_workers: int = 2,
+    reject_below: float = 0.0,
+) -> Evaluation:
+    """Evaluates a model on a data set with a progress bar.
+
+    Args:
+        backend: The model.
+        decoder: Logits -> readings.
+        dataset: Made with `for_training=False` and the model's own charset and preprocessing.
+        batch_size: Images a batch; the result does not depend on it.
+        protocol_name: See `create_protocol`.
+        num_workers: Background threads that prepare images.
+        reject_below: Readings with a lower confidence are marked as rejected.
+
+    Raises:
+        UserError: If the protocol is unknown or there is no word to count.
+    """
+    loader = EvalLoader(dataset, batch_size, num_workers=num_workers)
+    with progress_bar(total=len(dataset), unit="word", desc="evaluating", leave=False) as bar:
+        return evaluate(
+            backend.forward,
+            decoder,
+            loader,
+            create_protocol(protocol_name, backend.artifact.charset),
+            bar.update,
+            reject_below,
+        )
+
+
+def save_predictions(evaluation: Evaluation, path: str) -> None:
+    """Writes every prediction: a .json file as a list of objects, any other as TSV with a header.
+
+    The TSV has a column `rejected` where the evaluation had a threshold.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    if Path(path).suffix.lower() == ".json":
+        rows = [asdict(p) for p in evaluation.predictions]
+        write_text(path, json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    shows_rejected = evaluation.reject_below > 0
+    last = ["rejected"] if shows_rejected else []
+    writer.writerow(["path", "truth", "prediction", "confidence", "correct", *last])
+    for p in evaluation.predictions:
+        last = [str(int(p.rejected))] if shows_rejected else []
+        writer.writerow([p.path, p.truth, p.prediction, f"{p.confidence:.6f}", int(p.correct), *last])
+    write_text(path, out.getvalue())

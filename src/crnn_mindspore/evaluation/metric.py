@@ -1,0 +1,111 @@
+"""Word accuracy and edit distance, with intervals, under a named protocol."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from rapidfuzz.distance import Levenshtein
+
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.text.charset import Charset
+
+_NOT_ALPHANUMERIC = re.compile("[^0-9a-z]")
+
+
+def classic_text(text: str) -> str:
+    """Lower case, only `[0-9a-z]` kept: how most published figures of the field compare words."""
+    return _NOT_ALPHANUMERIC.sub("", text.lower())
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How truth and prediction are made comparable; the name is printed beside every figure."""
+
+    name: str
+    normalize: Callable[[str], str]
+
+
+def create_protocol(name: str, charset: Charset) -> Protocol:
+    """The protocol of a name.
+
+    `classic` compares lower-case letters and digits only. `charset` compares everything the charset can
+    write, folded as the charset folds. `auto` is `classic` where the charset has only `[0-9a-z]`, else
+    `charset`.
+
+    Raises:
+        UserError: For any other name.
+    """
+    if name == "auto":
+        name = "classic" if classic_text(charset.characters) == charset.characters else "charset"
+    if name == "classic":
+        return Protocol("classic", classic_text)
+    if name == "charset":
+        return Protocol("charset", charset.normalize)
+    raise UserError(f"protocol is {name!r}, must be one of auto, classic, charset")
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What `CRNNAccuracy.eval` returns; counts are words, rates are between 0 and 1."""
+
+    correct: int
+    total: int
+    word_accuracy: float
+    interval_low: float
+    interval_high: float
+    ned: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Field name -> value, for JSON."""
+        return asdict(self)
+
+
+class CRNNAccuracy:
+    """Word accuracy, 1-NED and a 95 % interval over any number of updates.
+
+    1-NED is the mean over words of 1 - distance / max(length of truth, length of prediction), the ICDAR 2019
+    ReCTS form; two empty strings count as equal.
+    """
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all words."""
+        self._correct = 0
+        self._total = 0
+        self._similarity = 0.0
+
+    def update(self, predictions: Sequence[str], truths: Sequence[str]) -> list[bool]:
+        """Count words; returns which of them are right."""
+        right = []
+        for prediction, truth in zip(predictions, truths, strict=True):
+            read, true = self.protocol.normalize(prediction), self.protocol.normalize(truth)
+            right.append(read == true)
+            self._similarity += Levenshtein.normalized_similarity(read, true)
+        self._correct += sum(right)
+        self._total += len(right)
+        return right
+
+    def eval(self) -> Accuracy:
+        """The figures so far.
+
+        Raises:
+            UserError: If no word was counted.
+        """
+        if self._total == 0:
+            raise UserError("no word to compute an accuracy from")
+        low, high = wilson_interval(self._correct, self._total)
+        rate = self._correct / self._total
+        return Accuracy(self._correct, self._total, rate, low, high, self._similarity / self._total)
+
+
+def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """The Wilson score interval of a proportion, 95 % by default (Wilson 1927)."""
+    rate = correct / total
+    centre = rate + z * z / (2 * total)
+    spread = z * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

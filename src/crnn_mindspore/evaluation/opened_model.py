@@ -1,0 +1,75 @@
+"""Opening the model to evaluate, and evaluating it, as the options say."""
+
+from crnn_mindspore.artifacts.agreement import charset_of, check_artifact, check_derived, preprocessing_of
+from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.engines.backend import Backend, open_backend
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.evaluation.evaluate_all import ALL, evaluate_all
+from crnn_mindspore.evaluation.evaluation_report import evaluate_and_report
+from crnn_mindspore.extras import require
+from crnn_mindspore.options.commands import EvalOptions, ReportCommandOptions
+from crnn_mindspore.reading.decoding import decoding_of
+
+
+def open_model(options: EvalOptions | ReportCommandOptions, name: str) -> Backend:
+    """Opens a model; options given must fit its description.
+
+    Raises:
+        UserError: If it cannot be opened or does not fit.
+    """
+    check_derived(options)
+    path = resolve_model(name)
+    backend = open_backend(
+        path,
+        options.device_target,
+        options.device_id,
+        charset=charset_of(options),
+        preprocessing=preprocessing_of(options),
+    )
+    check_artifact(options, backend.artifact, path)
+    return backend
+
+
+def evaluate_model(options: EvalOptions, name: str) -> None:
+    """Evaluates a model on the data set of the options, or on every set, and writes the files asked for.
+
+    Raises:
+        UserError: If options contradict each other, or model or data cannot be read.
+    """
+    decoding = decoding_of(options)
+    if options.calibrate and (options.eval_dataset == ALL or options.reject_below):
+        other = "eval_dataset all" if options.eval_dataset == ALL else "reject_below"
+        raise UserError(f"calibrate fits on one data set before anything is rejected: not with {other}")
+    if options.calibrate:
+        require("scipy")
+    if options.result_table and options.eval_dataset != ALL:
+        raise UserError(f"result_table {options.result_table!r} needs --eval_dataset=all")
+    backend = open_model(options, name)
+    path = resolve_model(name)
+    if options.eval_dataset == ALL:
+        evaluate_all(
+            backend,
+            path,
+            options.eval_dataset_path,
+            batch_size=options.batch_size,
+            protocol=options.protocol,
+            num_workers=options.num_parallel_workers,
+            predictions_path=options.save_predictions,
+            json_path=options.result_json,
+            table_paths=[table for table in options.result_table.split(",") if table],
+            decoding=decoding,
+        )
+        return
+    evaluate_and_report(
+        backend,
+        path,
+        options.eval_dataset,
+        options.eval_dataset_path,
+        batch_size=options.batch_size,
+        protocol=options.protocol,
+        num_workers=options.num_parallel_workers,
+        predictions_path=options.save_predictions,
+        json_path=options.result_json,
+        decoding=decoding,
+        calibrate=options.calibrate,
+    )

@@ -1,0 +1,176 @@
+"""The list of images that offline inference reads, and the images that Python has to prepare for it."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.data.image_io import UnreadableImageError, decode_image
+from crnn_mindspore.data.preprocess import Preprocessing, to_uint8
+from crnn_mindspore.data.sources.samples import SampleSource
+from crnn_mindspore.errors import UserError
+
+LIST_NAME = "inputs.txt"
+_FIRST_LINE = "crnn_inputs 1"
+_IMAGE_FOLDER = "images"
+_RESULT_ENDING = "_0.bin"  # the model zoo's: output 0
+_LONGEST_NAME = 255 - len(_RESULT_ENDING)  # bytes, of most file systems
+
+# What cpp_infer decodes and resizes to the very values that Python gives. PNG and JPEG are decoded alike by
+# every build of OpenCV tried; cubic interpolation is rounded differently by builds with and without IPP.
+_DECODED_THERE = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8")
+_RESIZED_THERE = ("nearest", "linear", "area")
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InputList:
+    """What `inputs.txt` holds.
+
+    Attributes:
+        preprocessing: How an image becomes the network's input.
+        time_steps: Steps T of the network's output.
+        characters: The alphabet; the blank follows its last class.
+        images: (name of the result file, path of the image), in the order of the data set.
+    """
+
+    preprocessing: Preprocessing
+    time_steps: int
+    characters: str
+    images: list[tuple[str, str]]
+
+
+def result_names(source: SampleSource) -> list[str]:
+    """One file name for the result of each sample, all different.
+
+    They are the model zoo's, `NAME_0.bin` for `NAME.jpg`, if no two images share their name; else the
+    position in the data set takes the place of every name.
+    """
+    stems = [Path(source.name(i)).stem for i in range(len(source))]
+    usable = all(stem.isprintable() and len(os.fsencode(stem)) <= _LONGEST_NAME for stem in stems)
+    if usable and len(set(stems)) == len(stems):
+        return [stem + _RESULT_ENDING for stem in stems]
+    return [f"{i:07d}{_RESULT_ENDING}" for i in range(len(source))]
+
+
+def write_inputs(
+    folder: str, source: SampleSource, artifact: Artifact, *, resize_here: bool = False
+) -> InputList:
+    """Writes `inputs.txt` into a new folder, and beside it the images that cannot be read where they lie.
+
+    PNG and JPEG files are listed where they are. Images in an LMDB are copied out. All other formats, and
+    every image under cubic interpolation, are decoded and resized here and listed as PNG.
+
+    Args:
+        folder: Must not exist or be empty.
+        source: The images.
+        artifact: The model's description.
+        resize_here: Whether every image is decoded and resized here, for a machine whose OpenCV differs.
+
+    Raises:
+        UserError: If the folder holds files, cannot be written, or there are no images.
+    """
+    if len(source) == 0:
+        raise UserError("\n".join([f"no images in {source.origin}", *source.report.lines()]))
+    writer = _ImageWriter(Path(folder) / _IMAGE_FOLDER, artifact.preprocessing, resize_here)
+    try:
+        target = _new_folder(folder)
+        images = list(zip(result_names(source), writer.paths(source), strict=True))
+        inputs = InputList(
+            artifact.preprocessing, artifact.preprocessing.time_steps, artifact.charset.characters, images
+        )
+        # Its last line ends with a line feed: a list without it was cut off.
+        (target / LIST_NAME).write_bytes(b"\n".join([*_lines(inputs), b""]))
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}") from None
+    _logger.info(
+        "%s: %d images, %d of them put into %s", target / LIST_NAME, len(images), writer.count, folder
+    )
+    return inputs
+
+
+def read_inputs(folder: str) -> InputList:
+    """The list in a folder that `write_inputs` wrote.
+
+    Raises:
+        UserError: If it is missing, cut off or damaged.
+    """
+    path = Path(folder) / LIST_NAME
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; `crnn offline preprocess` writes it") from None
+    try:
+        defaults = Preprocessing().as_dict()
+        header = len(defaults) + 4
+        first, *rest = (line.decode() for line in lines[:header])
+        values = dict(line.split(" ", 1) for line in rest)
+        preprocessing = Preprocessing(**{name: type(d)(values[name]) for name, d in defaults.items()})
+        characters = "".join(chr(int(code)) for code in values["characters"].split())
+        images = [line.split(b"\t") for line in lines[header:-1]]
+        if first != _FIRST_LINE or lines[-1] or len(images) != int(values["images"]):
+            raise ValueError("cut off")
+        pairs = [(os.fsdecode(result), os.fsdecode(image)) for result, image in images]
+        return InputList(preprocessing, int(values["time_steps"]), characters, pairs)
+    except (ValueError, KeyError, IndexError) as error:
+        raise UserError(f"{path}: damaged list of images ({error}); make it again") from None
+
+
+def _lines(inputs: InputList) -> Iterator[bytes]:
+    yield _FIRST_LINE.encode()
+    for name, value in inputs.preprocessing.as_dict().items():
+        yield f"{name} {value}".encode()
+    yield f"time_steps {inputs.time_steps}".encode()
+    yield f"characters {' '.join(str(ord(c)) for c in inputs.characters)}".encode()
+    yield f"images {len(inputs.images)}".encode()
+    for result, image in inputs.images:
+        yield os.fsencode(f"{result}\t{image}")
+
+
+def _new_folder(folder: str) -> Path:
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    if any(path.iterdir()):
+        raise UserError(f"{folder} is not empty; choose another folder or move it away")
+    return path
+
+
+class _ImageWriter:
+    """Decides which images stay where they are, and writes the others into a folder of their own."""
+
+    def __init__(self, folder: Path, preprocessing: Preprocessing, resize_here: bool) -> None:
+        self.count = 0
+        self._folder = folder
+        self._preprocessing = preprocessing
+        self._resize_here = resize_here or preprocessing.interpolation not in _RESIZED_THERE
+
+    def paths(self, source: SampleSource) -> Sequence[str]:
+        """Where each image of the data set is to be read."""
+        return [self._path(source, i) for i in range(len(source))]
+
+    def _path(self, source: SampleSource, i: int) -> str:
+        name = source.name(i)
+        listed = not self._resize_here and os.path.isfile(name) and not set("\t\n") & set(name)
+        try:
+            data = source.image_bytes(i)
+            decode_there = not self._resize_here and data.startswith(_DECODED_THERE)
+            if listed and decode_there:
+                return os.path.abspath(name)
+            if not decode_there:
+                pixels = to_uint8(decode_image(data, name), self._preprocessing)
+                data = cv2.imencode(".png", pixels)[1].tobytes()
+        except UnreadableImageError as error:
+            if listed:  # no PNG or JPEG: it will be refused under its own name
+                return os.path.abspath(name)
+            _logger.warning("unreadable image, counted as wrong: %s", error)
+            data = b""
+        self._folder.mkdir(exist_ok=True)
+        self.count += 1
+        path = self._folder / f"{i:07d}"
+        path.write_bytes(data)
+        return str(path.absolute())

@@ -1,0 +1,153 @@
+"""What all option classes share: a meaning, limits and choices for each field, and clear errors."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from crnn_mindspore.errors import UserError
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a truth value")
+    return value
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, str | float) and not math.isfinite(float(value)):
+        raise ValueError("not finite")
+    return _no_boolean(value)
+
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Number = Annotated[float, BeforeValidator(_finite)]
+# An empty value of a yaml file is an empty text.
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+
+
+@dataclass(frozen=True)
+class Argument:
+    """How a field stands on the command line, where it is not `--name VALUE`.
+
+    Attributes:
+        short: A one-letter form beside the name: "-d".
+        name: Another name than the field's, which Python or pydantic keeps for itself.
+        is_positional: Whether its values stand without a name.
+        is_flag: Whether its name alone means True.
+    """
+
+    short: str = ""
+    name: str = ""
+    is_positional: bool = False
+    is_flag: bool = False
+
+
+Flag = Annotated[bool, Argument(is_flag=True)]
+
+
+class Options(BaseModel):
+    """Options, read-only, as attributes. The docstring's first line is the heading of their group.
+
+    `given` holds the names that the user set, in the yaml of --config_path or on the command line: values
+    that follow from others are checked only when they were given.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    _given: frozenset[str] = PrivateAttr(frozenset())
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the options that the user set."""
+        return self._given
+
+    @classmethod
+    def checked(
+        cls,
+        values: Mapping[str, Any],
+        given: frozenset[str] = frozenset(),
+        origin: Callable[[str], str] = lambda name: "",
+    ) -> Self:
+        """The options with these values.
+
+        Args:
+            values: All of them, as text or in their type.
+            given: Which of them the user set.
+            origin: Name of an option -> where its value comes from, for messages.
+
+        Raises:
+            UserError: At the first value of a wrong type, out of its range or not among the choices; the
+                option, the value and what would be right are named.
+        """
+        try:
+            options = cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            where = f"{origin(name)}: " if origin(name) else ""
+            raise UserError(f"{where}{_message(name, first, cls.model_fields.get(name))}") from None
+        options._given = given
+        return options
+
+    def replaced(self, **values: Any) -> Self:
+        """The same with some values changed; they count as given."""
+        return type(self).checked({**self.values(), **values}, self.given | set(values))
+
+    def values(self) -> dict[str, Any]:
+        """Name -> value of every option."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+    def require(self, *names: str) -> None:
+        """Raises UserError naming the first of these options that is empty."""
+        for name in names:
+            if getattr(self, name) == "":
+                raise UserError(f"option --{name} is required")
+
+
+def choices_of(field: FieldInfo) -> tuple[str, ...]:
+    """The allowed values of a field, () where they are not listed."""
+    return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+
+
+def argument_of(field: FieldInfo) -> Argument:
+    """How a field stands on the command line."""
+    return next((part for part in field.metadata if isinstance(part, Argument)), Argument())
+
+
+def _message(name: str, error: ErrorDetails, field: FieldInfo | None) -> str:
+    kind, value = error["type"], error.get("input")
+    limits = error.get("ctx", {})
+    if kind == "missing":
+        return f"{name} has no value"
+    if kind == "extra_forbidden" or field is None:
+        return f"unknown option '{name}'"
+    if kind == "greater_than_equal":
+        return f"{name} is {value}, must be at least {limits['ge']:g}"
+    if kind == "less_than_equal":
+        return f"{name} is {value}, must be at most {limits['le']:g}"
+    if kind == "less_than":
+        return f"{name} is {value}, must be below {limits['lt']:g}"
+    return f"{name} is {value!r}, must be {_wanted(field)}"
+
+
+def _wanted(field: FieldInfo) -> str:
+    if choices_of(field):
+        return f"one of {', '.join(choices_of(field))}"
+    if field.annotation is bool:
+        return "True or False"
+    if field.annotation is int:
+        return "a whole number"
+    if field.annotation is float:
+        return "a number"
+    return "text: put it in quotes"
+
+
+def shown(value: object) -> str:
+    """A value as it is written in a yaml file and on the command line."""
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)
+    return str(value)

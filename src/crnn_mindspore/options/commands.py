@@ -1,0 +1,307 @@
+"""Which options each command takes."""
+
+import sys
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from crnn_mindspore.options import common, training_sections, using_sections
+from crnn_mindspore.options.base import Argument, Flag, Number, Options, Text, Whole
+
+# default_config.yaml holds just these sections, in this order.
+SECTIONS: tuple[type[Options], ...] = (
+    common.DeviceOptions,
+    common.BatchOptions,
+    common.WorkerOptions,
+    common.ImageTextOptions,
+    common.NetworkOptions,
+    training_sections.TrainingDataOptions,
+    training_sections.LoadingOptions,
+    training_sections.RenderingOptions,
+    training_sections.LearningOptions,
+    training_sections.CheckpointOptions,
+    training_sections.WatchOptions,
+    using_sections.ModelFileOptions,
+    using_sections.EvaluationDataOptions,
+    using_sections.EvaluationPathOptions,
+    common.ProtocolOptions,
+    common.DecodingOptions,
+    using_sections.PredictionOptions,
+    using_sections.FigureOptions,
+    using_sections.ReportOptions,
+    using_sections.ServiceOptions,
+    using_sections.FileNameOptions,
+    using_sections.ExportOptions,
+    using_sections.OfflineOptions,
+    common.ModelArtsOptions,
+    common.ZooOptions,
+)
+
+
+class AllOptions(*reversed(SECTIONS)):  # type: ignore[misc]
+    """Every option of default_config.yaml."""
+
+
+class TrainOptions(
+    common.ModelArtsOptions,
+    training_sections.SessionOptions,
+    training_sections.RenderingOptions,
+    training_sections.LoadingOptions,
+    training_sections.TrainingDataOptions,
+    common.ProtocolOptions,
+    common.ModelOptions,
+    common.WorkerOptions,
+    common.BatchOptions,
+    common.DeviceOptions,
+):
+    """Options of `crnn train`."""
+
+
+class EvalOptions(
+    common.ModelArtsOptions,
+    using_sections.FigureOptions,
+    using_sections.PredictionOptions,
+    common.DecodingOptions,
+    common.ProtocolOptions,
+    common.ModelOptions,
+    common.WorkerOptions,
+    common.BatchOptions,
+    common.DeviceOptions,
+    using_sections.EvaluationPathOptions,
+    using_sections.EvaluationDataOptions,
+    using_sections.ModelFileOptions,
+):
+    """Options of `crnn eval`."""
+
+
+class EvalOnnxOptions(EvalOptions, using_sections.FileNameOptions):
+    """Options of eval_onnx.py."""
+
+
+class ExportCommandOptions(
+    common.ModelArtsOptions,
+    common.ModelOptions,
+    common.BatchOptions,
+    common.DeviceOptions,
+    using_sections.ExportOptions,
+    using_sections.FileNameOptions,
+):
+    """Options of `crnn export`."""
+
+
+class ReportCommandOptions(
+    common.ProtocolOptions,
+    common.ModelOptions,
+    common.WorkerOptions,
+    common.BatchOptions,
+    common.DeviceOptions,
+    using_sections.ReportOptions,
+    using_sections.EvaluationPathOptions,
+    using_sections.EvaluationDataOptions,
+    using_sections.ModelFileOptions,
+):
+    """Options of `crnn report`."""
+
+
+class CheckOptions(
+    common.WorkerOptions,
+    common.ImageTextOptions,
+    using_sections.EvaluationPathOptions,
+    using_sections.EvaluationDataOptions,
+    training_sections.TrainingDataOptions,
+):
+    """Options of `crnn check`."""
+
+    html: Text = Field("", description="file for the report as a page")
+    json_path: Annotated[Text, Argument(name="json")] = Field("", description="file for the report as JSON")
+    max_images: Whole = Field(20_000, ge=0, description="images to look at; 0 for all")
+    train_split: Text = Field("train", description="split of the training set")
+    eval_split: Text = Field("test", description="split of the evaluation set")
+
+
+class ServeOptions(
+    common.DecodingOptions,
+    common.ModelOptions,
+    common.WorkerOptions,
+    common.BatchOptions,
+    common.DeviceOptions,
+    using_sections.ServiceOptions,
+    using_sections.ModelFileOptions,
+):
+    """Options of `crnn serve`."""
+
+
+class OfflineCommandOptions(
+    using_sections.PredictionOptions,
+    common.DecodingOptions,
+    common.ProtocolOptions,
+    common.ModelOptions,
+    common.BatchOptions,
+    common.DeviceOptions,
+    using_sections.OfflineOptions,
+    using_sections.EvaluationPathOptions,
+    using_sections.ModelFileOptions,
+):
+    """Options of the three steps of `crnn offline`, so that one list serves all."""
+
+
+class ReadOptions(common.DecodingOptions, common.DeviceOptions, common.BatchOptions):
+    """Options of `crnn read`."""
+
+    images: Annotated[list[str], Argument(is_positional=True)] = Field(
+        description="a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input"
+    )
+    model: Text = Field(
+        "pretrained", description="a .ckpt, .mindir or .onnx file; by default the project's weights"
+    )
+    format: Literal["table", "tsv", "json", "jsonl"] = Field(
+        "table", description="jsonl and tsv print at once"
+    )
+    top_k: Whole = Field(1, description="texts wanted for each image")
+    characters: Flag = Field(False, description="confidence and position of each character")
+    keep_ratio: Flag = Field(False, description="do not squeeze images longer than the model's input")
+
+
+class ParityOptions(common.BatchOptions, common.DeviceOptions):
+    """Options of `crnn parity`."""
+
+    models: Annotated[list[str], Argument(is_positional=True)] = Field(
+        min_length=2,
+        description="the checkpoint (or any model) that the others are compared with, then .mindir, .onnx or "
+        ".ckpt files",
+    )
+    dataset: Text = Field(description="name of the data set or its layout")
+    dataset_path: Text = Field(description="its folder")
+    tolerance: Number | None = Field(
+        None, description="largest difference of a logit; by default that of the model's precision"
+    )
+    result_json: Text = Field("", description="file for the figures")
+
+
+class RenderOptions(Options):
+    """Options of `crnn render`."""
+
+    output_dir: Text = Field(description="folder to write; new, empty, or an earlier output with --overwrite")
+    num_train: Whole = Field(description="training images")
+    num_test: Whole = Field(description="test images, of words that no training image shows")
+    words: Text = Field("", description="file with one word a line (UTF-8), optionally a tab and a weight")
+    charset: Text = Field(
+        "abcdefghijklmnopqrstuvwxyz0123456789", description="characters that labels may hold"
+    )
+    font_dir: Text = Field("", description="folder of typefaces, in addition to those of the machine")
+    effects: Text = Field("", description="yaml that replaces values of configs/effects.yaml")
+    seed: Whole = Field(0, description="series of images")
+    num_workers: Whole = Field(1, description="processes; the files do not depend on it")
+    difficulty: Text = Field(
+        "1:1", description="A:B, from the first training image to the last, 0..1; test images at B"
+    )
+    max_time_steps: Whole = Field(24, description="longest label for CTC; 24 is that of width 100")
+    overwrite: Flag = Field(False, description="replace an earlier output of this command")
+
+
+class OutputOptions(Options):
+    """Output."""
+
+    output_dir: Annotated[Text, Argument("-o")] = Field("./processed", description="folder to write to")
+    lmdb: Flag = Field(False, description="make OUTPUT_DIR an LMDB instead")
+
+
+class AnnotationOptions(OutputOptions):
+    """Output."""
+
+    output_annotation: Annotated[Text, Argument("-a")] = Field(
+        "annotation.txt",
+        description="a further copy of the annotation, which is always written to OUTPUT_DIR/annotation.txt; "
+        "a bare name lies in OUTPUT_DIR",
+    )
+
+
+class Ic03Options(AnnotationOptions):
+    """Options of `crnn convert ic03`."""
+
+    dataset_dir: Annotated[Text, Argument("-d")] = Field(
+        "./", description="folder the image names are relative to"
+    )
+    xml_file: Annotated[Text, Argument("-x")] = Field("words.xml", description="words.xml or word.xml")
+
+
+class IcdarOptions(AnnotationOptions):
+    """Options of `crnn convert ic13` and `ic15`."""
+
+    dataset_dir: Annotated[Text, Argument("-d")] = Field("./", description="folder of the images")
+    ground_truth: Annotated[Text, Argument("-g")] = Field(
+        "", description="gt.txt of word images, or folder of the scenes' gt_*.txt; empty: DATASET_DIR/gt.txt"
+    )
+
+
+class Iiit5kOptions(AnnotationOptions):
+    """Options of `crnn convert iiit5k`."""
+
+    mat_file: Annotated[Text, Argument("-m")] = Field("testdata.mat", description="the annotation")
+    dataset_dir: Annotated[Text, Argument("-d")] = Field(
+        "", description="folder of the images; empty: that of the .mat file"
+    )
+
+
+class SvtOptions(OutputOptions):
+    """Options of `crnn convert svt`."""
+
+    dataset_dir: Annotated[Text, Argument("-d")] = Field(
+        "./", description="folder the image names are relative to"
+    )
+    xml_file: Annotated[Text, Argument("-x")] = Field("test.xml", description="train.xml or test.xml")
+
+
+class LmdbOptions(Options):
+    """Options of `crnn convert lmdb`."""
+
+    dataset: Annotated[Text, Argument("-n")] = Field(
+        description="name of the data set or its layout, or folder:PATTERN"
+    )
+    dataset_path: Annotated[Text, Argument("-d")] = Field(description="its folder")
+    split: Annotated[Text, Argument("-s")] = Field(
+        "train", description="train, test or val, where it has them"
+    )
+    output_dir: Annotated[Text, Argument("-o")] = Field(description="the LMDB or the folder to write")
+    to: Literal["lmdb", "folder"] = Field("lmdb", description="what to write")
+    lexicon: Text = Field("", description="lexicon to keep: 50, 1000 or full")
+    keep_unreadable: Flag = Field(False, description="copy images without decoding them")
+
+
+class WeightsOptions(Options):
+    """Options of `crnn convert weights`."""
+
+    ckpt_file: Text = Field(description="the model zoo's checkpoint")
+    output: Text = Field(description="the checkpoint to write, .ckpt")
+    label_dict: Text = Field(
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        description="the alphabet it was trained with, or a .txt file of it",
+    )
+    image_width: Whole = Field(100, description="pixels it was trained with")
+
+
+class LaunchOptions(Options):
+    """Options of `crnn launch`."""
+
+    platform: Literal["Ascend", "GPU", "CPU"] = Field(description="where to train")
+    rank_table: Text = Field("", description="Ascend: starts as this file says")
+    python: Text = Field(sys.executable, description="interpreter that trains")
+    log_dir: Text = Field(description="folder for one log a process")
+    options: Annotated[list[str], Argument(is_positional=True)] = Field(
+        [], description="after --: options of `crnn train`"
+    )
+
+
+class RankTableOptions(Options):
+    """Options of `crnn rank-table`."""
+
+    devices: Text = Field(description="devices of each server: 0-7 or 0,2,4")
+    servers: Text = Field("", description="addresses of the servers, comma between; default: this one's")
+    device_ips: Text = Field(
+        "",
+        description="address of every device, comma between, server by server in the order of devices",
+    )
+    hccn_conf: Text = Field(
+        "/etc/hccn.conf", description="file with the addresses, one for each server, comma between"
+    )
+    output: Text = Field("rank_table.json", description="file to write")

@@ -1,0 +1,115 @@
+"""Options that several commands take."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from crnn_mindspore.options.base import Number, Options, Text, Whole
+
+
+class DeviceOptions(Options):
+    """Device."""
+
+    device_target: Literal["auto", "Ascend", "GPU", "CPU"] = Field(
+        description="where to compute; auto: Ascend where MindSpore has it, else GPU, else CPU"
+    )
+    device_id: Whole = Field(ge=0, description="which device of this server")
+
+
+class BatchOptions(Options):
+    """Batches."""
+
+    batch_size: Whole = Field(ge=1, description="images a batch and device")
+
+
+class WorkerOptions(Options):
+    """Preparing images."""
+
+    num_parallel_workers: Whole = Field(
+        ge=0, description="background threads that prepare batches; 0 prepares them in the foreground"
+    )
+
+
+class ModelArtsOptions(Options):
+    """Huawei Cloud ModelArts."""
+
+    enable_modelarts: bool = Field(
+        description="run as a job of ModelArts: copy in what the next options name, copy results out"
+    )
+    data_url: Text = Field(
+        description="the data set: obs://BUCKET/FOLDER, or the path where ModelArts put it"
+    )
+    train_url: Text = Field(description="the results, the same")
+    checkpoint_url: Text = Field(description="checkpoints to start from, evaluate or export, the same")
+    data_path: Text = Field(
+        description="folder the data set is copied to; a path in data_url is used where it is unless this "
+        "is given"
+    )
+    output_path: Text = Field(
+        description="folder that results are written into and copied from; a path in train_url likewise"
+    )
+    load_path: Text = Field(
+        description="folder the checkpoints are copied to; a path in checkpoint_url likewise"
+    )
+    modelarts_sync_minutes: Number = Field(
+        ge=0, description="minutes between two copies of new results while training; 0: only at the end"
+    )
+
+
+class ImageTextOptions(Options):
+    """Alphabet and image size."""
+
+    label_dict: Text = Field(
+        description="the alphabet; class ids are positions in it; or a .txt file of it; auto: from the labels"
+    )
+    image_width: Whole = Field(description="pixels; gives image_width // 4 - 1 time steps")
+    image_height: Whole = Field(description="pixels")
+
+
+class NetworkOptions(Options):
+    """Network."""
+
+    model_version: Literal["V1", "V2"] = Field(description="as in the model zoo")
+    hidden_size: Whole = Field(ge=1, description="units of each LSTM direction")
+    channel_scale: Number = Field(description="multiplies the channel counts 64 to 512 of the convolutions")
+    class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")
+    blank: Whole = Field(description="follows from label_dict: its length; checked when given")
+    num_step: Whole = Field(description="follows from image_width: image_width // 4 - 1; checked when given")
+    input_size: Whole = Field(
+        description="follows from channel_scale: 512 * channel_scale; checked when given"
+    )
+
+
+class ModelOptions(NetworkOptions, ImageTextOptions):
+    """Model; what a file says of itself comes first, and what is given must agree with it."""
+
+
+class ProtocolOptions(Options):
+    """Comparing texts."""
+
+    protocol: Literal["auto", "classic", "charset"] = Field(
+        description="how words are compared: classic, letters and digits without case; charset, all of the "
+        "alphabet; auto: classic for an alphabet of [0-9a-z], else charset"
+    )
+
+
+class DecodingOptions(Options):
+    """Decoding."""
+
+    decoder: Literal["greedy", "beam", "lexicon"] = Field(description="how network outputs become texts")
+    lexicon: Text = Field(
+        description="lexicon: 50, 1k or full for each image's own words, or a file with one word a line"
+    )
+    beam_width: Whole = Field(ge=1, description="beam: texts followed at a time")
+    language_model: Text = Field(description="beam: file with one word a line, to make a character model of")
+    language_weight: Number = Field(ge=0, description="beam: weight of the character model's log-probability")
+    length_bonus: Number = Field(description="beam: added to the score for each character, natural logarithm")
+    reject_below: Number = Field(
+        ge=0, description="readings with a lower confidence, 0 to 1, are marked as rejected"
+    )
+
+
+class ZooOptions(Options):
+    """Accepted, as the model zoo has it, and without effect."""
+
+    model: Text = Field(description="name of the alphabet")

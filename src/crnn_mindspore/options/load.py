@@ -1,0 +1,129 @@
+"""Reading options: default_config.yaml, another yaml laid over it, the command line over both."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.nearest import nearest, unknown_message
+from crnn_mindspore.options.base import Options
+from crnn_mindspore.options.commands import SECTIONS, AllOptions
+from crnn_mindspore.options.parser import create_parser, option_name, owner_of
+from crnn_mindspore.shipped import shipped
+
+_logger = logging.getLogger(__name__)
+
+Kind = TypeVar("Kind", bound=Options)
+
+DEFAULT_CONFIG = shipped("default_config.yaml")
+_COMMAND_LINE = "command line"
+
+
+def load_options(
+    kind: type[Kind],
+    argv: Sequence[str],
+    program: str = "",
+    description: str = "",
+    takes_all: bool = False,
+) -> Kind:
+    """The options of a command.
+
+    Args:
+        kind: Its class.
+        argv: The command line without the program's name.
+        program: The command as it was called, for the usage.
+        description: For --help.
+        takes_all: Whether every option of default_config.yaml may be given, as the model zoo's programs
+            have it; those of other commands are checked and left alone. In yaml files they always may be.
+
+    Raises:
+        UserError: For an unknown option or yaml key (the nearest known one is named), a value of the wrong
+            type, out of its range or not among the choices, or a file that cannot be read.
+        SystemExit: After --help, or with the usage where an argument is missing.
+    """
+    everything = read_yaml(DEFAULT_CONFIG)
+    # A command's own option may have the name of one there, and is another one.
+    in_yaml = {name for name in kind.model_fields if owner_of(kind, name) in SECTIONS}
+    defaults = {name: value for name, value in everything.items() if name in in_yaml}
+    hidden = AllOptions if takes_all else None
+    parser = create_parser(kind, defaults, program, description, hidden, takes_yaml=bool(in_yaml))
+    known, unknown = parser.parse_known_args(argv)
+    typed = vars(known)
+    config_path = typed.pop("config_path", "")
+    overlay = _read_overlay(config_path) if config_path else {}
+
+    def origin(name: str) -> str:
+        if name in typed:
+            return _COMMAND_LINE
+        return config_path if name in overlay else str(DEFAULT_CONFIG)
+
+    is_on_modelarts = False
+    if in_yaml:
+        own = set(kind.model_fields) - in_yaml
+        shared = {name: value for name, value in typed.items() if name not in own}
+        # Checks the options of other commands too.
+        is_on_modelarts = AllOptions.checked(
+            {**everything, **overlay, **shared}, origin=origin
+        ).enable_modelarts
+    names = [option_name(name, kind) for name in kind.model_fields]
+    _check_unknown(unknown, names, is_on_modelarts, takes_all)
+    given = {name: value for name, value in overlay.items() if name in in_yaml}
+    given |= {name: value for name, value in typed.items() if name in kind.model_fields}
+    return kind.checked({**defaults, **given}, frozenset(given), origin)
+
+
+def _read_overlay(config_path: str) -> dict[str, Any]:
+    overlay = read_yaml(_find_yaml(config_path))
+    for key in overlay:
+        if key not in AllOptions.model_fields:
+            raise UserError(f"{config_path}: {unknown_message('key', str(key), AllOptions.model_fields)}")
+    return overlay
+
+
+def _find_yaml(name: str) -> Path:
+    """The yaml of `config_path`: as it is, or beside default_config.yaml, as ModelArts starts elsewhere."""
+    beside = DEFAULT_CONFIG.parent / name
+    return beside if beside.is_file() and not Path(name).is_file() else Path(name)
+
+
+def _check_unknown(unknown: Sequence[str], own: list[str], is_on_modelarts: bool, takes_all: bool) -> None:
+    """Raises UserError for the first argument that is no option, except for what ModelArts adds.
+
+    The platform passes options of its own, such as --init_method, --num_gpus and --task_index, and keeps no
+    list of them: there only what is nearly one of our options is refused.
+
+    Source: https://support.huaweicloud.com/intl/en-us/trouble-modelarts/modelarts_13_0012.html
+    """
+    options = [*own, *AllOptions.model_fields] if takes_all else own
+    for argument in unknown:
+        name = argument.lstrip("-").split("=")[0]
+        if is_on_modelarts and not nearest(name, options, nearness=0.8):
+            continue
+        if not takes_all and name in AllOptions.model_fields:
+            raise UserError(f"option '{name}' is not one of this command; --help lists them")
+        raise UserError(unknown_message("option", name, options))
+    if unknown:
+        _logger.warning("not options of this program, ignored: %s", " ".join(unknown))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The first document of a yaml file, which must be a mapping.
+
+    Raises:
+        UserError: If it is missing, is no yaml, or holds something else.
+    """
+    try:
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a yaml file: {' '.join(str(error).split())}") from None
+    first = documents[0] if documents else None
+    if first is None:
+        return {}
+    if not isinstance(first, dict):
+        raise UserError(f"{path}: expected lines of 'key: value'")
+    return first

@@ -1,0 +1,158 @@
+"""The options of training, a class a section of default_config.yaml."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from crnn_mindspore.options.base import Number, Options, Text, Whole
+
+
+class TrainingDataOptions(Options):
+    """Training data."""
+
+    train_dataset: Text = Field(
+        description="name of the data set or its layout; render makes its images while training"
+    )
+    train_dataset_path: Text = Field(description="its folder; render needs none")
+    max_text_length: Whole = Field(ge=1, description="characters; longer words are not trained on")
+
+
+class LoadingOptions(Options):
+    """Training data, in which order and form."""
+
+    augment: Literal["none", "light", "strong"] = Field(
+        description="distortion of training images from files"
+    )
+    ordered_epochs: Whole = Field(
+        ge=0, description="first epochs read in file order (easy words first, if the files are so ordered)"
+    )
+    last_batch: Literal["auto", "drop", "fill"] = Field(
+        description="too few images left for a batch on every device: fill up with the epoch's first ones, "
+        "or drop; auto: fill on several devices, else drop"
+    )
+
+
+class LearningOptions(Options):
+    """Training."""
+
+    run_distribute: bool = Field(description="data-parallel training over several devices")
+    accumulate_steps: Whole = Field(
+        ge=1, description="batches that make one step: their gradients are averaged"
+    )
+    epoch_size: Whole = Field(ge=1, description="epochs")
+    max_steps: Whole = Field(
+        ge=0,
+        description="stop after this many steps, counted from the start of training; 0: epoch_size decides",
+    )
+    learning_rate: Number = Field(description="its peak")
+    scale_learning_rate: bool = Field(description="multiply it by the number of devices")
+    lr_schedule: Literal[
+        "cosine_epoch", "cosine_step", "trapezoid", "constant", "one_cycle", "step_decay"
+    ] = Field(description="see src/crnn_mindspore/training/updates/lr_schedule.py")
+    warmup_steps: Whole = Field(
+        description="steps of rise to learning_rate; not in cosine_epoch and constant; one_cycle: 0 is 30 %"
+    )
+    decay_steps: Whole = Field(
+        description="trapezoid: last steps, of a linear fall to 0; step_decay: steps between two falls"
+    )
+    decay_rate: Number = Field(description="step_decay: what the learning rate is multiplied by in a fall")
+    optimizer: Literal["sgd", "momentum", "adam", "adamw", "rmsprop", "adadelta"] = Field(
+        description="see src/crnn_mindspore/training/updates/optimizers.py"
+    )
+    momentum: Number = Field(description="sgd, momentum")
+    nesterov: bool = Field(description="sgd")
+    use_dropout: bool = Field(description="V1: dropout 0.1 between the LSTM layers")
+    amp_level: Literal["auto", "O0", "O2"] = Field(
+        description="O2: half precision but for batch norm and loss; O0: float32; auto: O2 on Ascend"
+    )
+    loss_scale: Number = Field(
+        description="O2; 0: dynamic, halved when gradients overflow, doubled after 2,000 updates without"
+    )
+    weight_decay: Number = Field(
+        description="L2 penalty on the weights, not on biases and batch norm; adamw: decoupled"
+    )
+    clip_norm: Number = Field(ge=0, description="gradients are scaled down to this global norm; 0: never")
+    ema_decay: Number = Field(
+        ge=0,
+        lt=1,
+        description="decay a step of the averaged weights that are evaluated and exported; 0: no averaging",
+    )
+    seed: Whole = Field(ge=0, description="of the initial weights and the order of the data")
+    per_print_time: Whole = Field(ge=1, description="steps between two log lines")
+    tensorboard: bool = Field(description="also write the log to output_dir/tensorboard, for TensorBoard")
+    enable_profiling: bool = Field(
+        description="write a MindSpore profile of the training to output_dir/profile"
+    )
+    resume_ckpt: Text = Field(
+        description="checkpoint to continue exactly; auto: the newest whole one in save_checkpoint_path"
+    )
+    pretrained: Text = Field(
+        description="checkpoint whose weights to start from; characters of another label_dict are matched"
+    )
+    freeze_features: bool = Field(
+        description="with pretrained: leave the convolutions as they are, train the recurrent part alone"
+    )
+    overfit_batches: Whole = Field(
+        ge=0,
+        description="self-check: learn so many batches by heart, exit status 0 if that works; 0: train",
+    )
+    diagnose_blank_steps: Whole = Field(
+        ge=0,
+        description="updates in a row with blank outputs alone after which a warning says why; 0: never",
+    )
+    diagnose_flat_steps: Whole = Field(
+        ge=0,
+        description="updates over which the loss must fall while it is high, or a warning comes; 0: never",
+    )
+
+
+class RenderingOptions(Options):
+    """Training on rendered words (train_dataset: render)."""
+
+    render_words: Text = Field(description="file with one word a line; empty: built-in English words")
+    render_fonts: Text = Field(description="folder with typefaces beside those of the machine")
+    render_effects: Text = Field(description="yaml laid over configs/effects.yaml")
+    render_split: Literal["train", "all"] = Field(
+        description="whose words: train leaves out those that `crnn render --num_test` shows"
+    )
+    render_ramp_start: Whole = Field(description="images rendered plainly before the effects begin")
+    render_ramp_end: Whole = Field(description="images after which the effects are at full strength")
+    render_epoch_images: Whole = Field(ge=1, description="images that count as an epoch")
+
+
+class CheckpointOptions(Options):
+    """Checkpoints."""
+
+    output_dir: Text = Field(description="logs and results")
+    save_checkpoint: bool = Field(description="False saves none but the best and the last")
+    save_checkpoint_steps: Whole = Field(ge=1, description="steps between two checkpoints")
+    keep_checkpoint_max: Whole = Field(ge=1, description="older ones are removed")
+    save_checkpoint_path: Text = Field(description="their folder")
+    on_save_failure: Literal["stop", "continue"] = Field(
+        description="when one cannot be written, as on a full disk"
+    )
+
+
+class WatchOptions(Options):
+    """Evaluation while training."""
+
+    run_eval: bool = Field(description="evaluate while training")
+    train_eval_dataset: Text = Field(description="on this data set, or on several: names with commas between")
+    train_eval_dataset_path: Text = Field(description="in this folder, or these")
+    eval_all_saved_ckpts: bool = Field(description="after training, evaluate every checkpoint that was kept")
+    save_best_ckpt: bool = Field(description="keep the checkpoint with the best word accuracy")
+    eval_start_epoch: Whole = Field(description="epochs before the first evaluation")
+    eval_interval: Whole = Field(ge=1, description="epochs between two evaluations")
+    eval_interval_steps: Whole = Field(
+        description="evaluate after every so many steps too; 0: only after epochs and at the end"
+    )
+    eval_ranks: Literal["main", "shared"] = Field(
+        description="on several devices: rank 0 evaluates and the others wait, or all share the work"
+    )
+    eval_examples: Whole = Field(
+        ge=0, description="words of each data set shown with their best path after an evaluation"
+    )
+
+
+class SessionOptions(WatchOptions, CheckpointOptions, LearningOptions):
+    """What a training is built from."""

@@ -1,0 +1,122 @@
+"""The options of evaluating, reporting, serving and exporting a model, a class a section of the yaml."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from crnn_mindspore.options.base import Number, Options, Text, Whole
+
+
+class EvaluationDataOptions(Options):
+    """Evaluation data."""
+
+    eval_dataset: Text = Field(
+        description="name of the data set or its layout; all: every set found under eval_dataset_path"
+    )
+
+
+class EvaluationPathOptions(Options):
+    """Evaluation data, where it lies."""
+
+    eval_dataset_path: Text = Field(description="folder of the evaluation data")
+
+
+class ModelFileOptions(Options):
+    """Model file."""
+
+    checkpoint_path: Text = Field(
+        description="the model to evaluate or serve: .ckpt, .mindir or .onnx, or the word pretrained"
+    )
+
+
+class PredictionOptions(Options):
+    """Predictions."""
+
+    calibrate: bool = Field(
+        description="fit the confidences on this data set; written to MODEL.calibration.json"
+    )
+    save_predictions: Text = Field(description="file for path, truth, prediction, confidence: .json, or TSV")
+
+
+class FigureOptions(Options):
+    """Figures."""
+
+    result_json: Text = Field(description="file for the figures, as JSON")
+    result_table: Text = Field(
+        description="eval_dataset all: files for the table, .txt, .md, .csv or .json, comma between"
+    )
+
+
+class ReportOptions(Options):
+    """Report."""
+
+    report_path: Text = Field(description="file for the page")
+    report_images: Whole = Field(ge=0, description="images in each group of the page; 0 shows none")
+    train_log: Text = Field(
+        description="train_log.csv or eval_log.csv files, comma between; auto: those beside the model; "
+        "empty: none"
+    )
+
+
+class ServiceOptions(Options):
+    """Service."""
+
+    host: Text = Field(description="address to listen at; 0.0.0.0 is reached from other machines")
+    port: Whole = Field(ge=0, description="its port; 0: any that is free")
+    batch_wait_ms: Number = Field(
+        ge=0, description="milliseconds for which a batch waits for images that are being decoded"
+    )
+    max_body_mb: Whole = Field(ge=1, description="MiB of one request, 256 at most")
+    body_seconds: Number = Field(ge=1, description="seconds in which a request's body must arrive")
+    max_request_images: Whole = Field(ge=1, description="images in one request")
+    max_waiting_images: Whole = Field(
+        ge=1,
+        description="images accepted and not yet read; beyond, requests are refused with status 503",
+    )
+    shutdown_seconds: Whole = Field(
+        ge=1, description="seconds for the requests in flight when the service is told to end"
+    )
+
+
+class FileNameOptions(Options):
+    """File to write."""
+
+    file_name: Text = Field(
+        description="export: the output without or with its ending; eval_onnx.py: the model"
+    )
+
+
+class ExportOptions(Options):
+    """Export."""
+
+    ckpt_file: Text = Field(description="the checkpoint to export")
+    file_format: Literal["MINDIR", "AIR", "ONNX", "CKPT"] = Field(
+        description="CKPT: the weights alone, in half precision, to hand on"
+    )
+    precision: Literal["fp32", "fp16", "int8"] = Field(
+        description="of an ONNX file; int8 needs calibration images"
+    )
+    calibration_dataset: Text = Field(
+        description="int8: name of the data set or its layout; not the one that is measured on"
+    )
+    calibration_path: Text = Field(description="int8: its folder")
+    calibration_images: Whole = Field(ge=1, description="int8: images used, spread evenly over the data set")
+    verify: Text = Field(
+        description="compare the export with the checkpoint on this data set: its name or layout"
+    )
+    verify_path: Text = Field(description="its folder")
+
+
+class OfflineOptions(Options):
+    """Offline inference on Ascend 310."""
+
+    ann_file: Text = Field(
+        description="annotation of the inferred images, which lie in eval_dataset_path; or that folder itself"
+    )
+    result_path: Text = Field(description="folder of the network's outputs, a file an image")
+    dataset: Text = Field(description="layout of the annotation")
+    inputs_path: Text = Field(description="folder of the list of images that the first step writes")
+    time_path: Text = Field(description="folder of the timings")
+    resize_in_python: bool = Field(
+        description="decode and resize every image in the first step, for a machine whose OpenCV differs"
+    )

@@ -1,0 +1,130 @@
+"""How logits become readings: the options of decoding, and the decoder they ask for."""
+
+import logging
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.common import DecodingOptions
+from crnn_mindspore.text.beam import BeamDecoder
+from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.lexicon import LexiconDecoder
+from crnn_mindspore.text.ngram import NgramModel
+from crnn_mindspore.text.word_list import read_words
+
+GREEDY, BEAM, LEXICON = DECODERS = ("greedy", "beam", "lexicon")
+
+# What users call the lexicons of the data sets -> the names of their files.
+IMAGE_LEXICONS = {"50": "50", "1k": "1000", "1000": "1000", "full": "full"}
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What to decode with.
+
+    Attributes:
+        decoder: greedy, beam or lexicon.
+        lexicon: For lexicon: 50, 1k or full for the words that the data set gives with each image, or a file
+            with one word a line for all images.
+        beam_width: For beam: prefixes kept at every step.
+        language_model: For beam: a file with one word a line, from which a character model is made; or "".
+        language_weight: For beam: weight of the language model's log-probability.
+        length_bonus: For beam: added to the score for each character.
+        reject_below: Readings with a lower confidence are marked as rejected.
+    """
+
+    decoder: str = GREEDY
+    lexicon: str = ""
+    beam_width: int = 10
+    language_model: str = ""
+    language_weight: float = 0.3
+    length_bonus: float = 0.0
+    reject_below: float = 0.0
+
+    def check(self) -> None:
+        """Raises UserError for an option that is missing, out of range, or of another decoder."""
+        if self.decoder not in DECODERS:
+            raise UserError(f"decoder is {self.decoder!r}, must be one of {', '.join(DECODERS)}")
+        if self.decoder == LEXICON and not self.lexicon:
+            raise UserError("decoder lexicon needs --lexicon: 50, 1k, full, or a file with one word a line")
+        for option, owner in (("lexicon", LEXICON), ("language_model", BEAM)):
+            value = getattr(self, option)
+            if value and self.decoder != owner:
+                raise UserError(f"{option} {value!r} needs --decoder={owner}, but decoder is {self.decoder}")
+        if self.beam_width < 1:
+            raise UserError(f"beam_width is {self.beam_width}, must be at least 1")
+        for option in ("language_weight", "length_bonus"):
+            if not math.isfinite(getattr(self, option)):
+                raise UserError(f"{option} is {getattr(self, option)}, must be a number")
+        if self.language_weight < 0:
+            raise UserError(f"language_weight is {self.language_weight}, must not be negative")
+        check_reject_below(self.reject_below)
+
+    @property
+    def image_lexicon(self) -> str | None:
+        """Name of the lexicon the data set must have, None if it needs none."""
+        return IMAGE_LEXICONS.get(self.lexicon) if self.decoder == LEXICON else None
+
+
+GREEDY_DECODING = Decoding()
+
+
+def decoding_of(options: DecodingOptions) -> Decoding:
+    """The decoding that options ask for, checked.
+
+    Raises:
+        UserError: If they contradict each other.
+    """
+    decoding = Decoding(**{field.name: getattr(options, field.name) for field in fields(Decoding)})
+    decoding.check()
+    return decoding
+
+
+def check_reject_below(value: float) -> None:
+    """Raises UserError if the threshold is no probability."""
+    if not 0 <= value <= 1:
+        raise UserError(f"reject_below is {value}, must be between 0 and 1")
+
+
+def create_decoder(decoding: Decoding, artifact: Artifact) -> Decoder:
+    """The decoder for a model.
+
+    Raises:
+        UserError: If the options contradict each other, a word file cannot be read, or holds no word the
+            model can write.
+    """
+    decoding.check()
+    charset = artifact.charset
+    if decoding.decoder == GREEDY:
+        return GreedyDecoder(charset)
+    if decoding.decoder == LEXICON:
+        time_steps = artifact.preprocessing.time_steps
+        if decoding.image_lexicon is not None:
+            return LexiconDecoder(charset, time_steps, name=f"lexicon {decoding.lexicon}")
+        words, _ = read_words(Path(decoding.lexicon))
+        return LexiconDecoder(charset, time_steps, words, name=f"lexicon {Path(decoding.lexicon).name}")
+    name = f"beam {decoding.beam_width}"
+    model = None
+    if decoding.language_model:
+        words, _ = read_words(Path(decoding.language_model))
+        try:
+            model = NgramModel(words, charset)
+        except UserError as error:
+            raise UserError(f"{decoding.language_model}: {error}") from None
+        _logger.info(
+            "language model: %s words of %s, %s left out: the charset cannot write them",
+            f"{model.num_words:,}",
+            decoding.language_model,
+            f"{model.left_out:,}",
+        )
+        name += f" + {Path(decoding.language_model).name} {decoding.language_weight:g}"
+    if decoding.length_bonus:
+        name += f" + length {decoding.length_bonus:g}"
+    return BeamDecoder(
+        charset, decoding.beam_width, model, decoding.language_weight, decoding.length_bonus, name
+    )

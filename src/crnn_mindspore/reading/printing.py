@@ -1,0 +1,68 @@
+"""Readings for people and for programs: a table, lines with tabs, JSON, JSON lines."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from crnn_mindspore.reading.recognizer import Recognition
+
+_BREAKS = re.compile(r"[\t\n\r]")
+
+
+def table(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
+    """Aligned columns under a headline; alternatives and characters on lines of their own below."""
+    del shows_rejected
+    rows = list(results)
+    names = max([len("path"), *(len(r.name) for r in rows)])
+    texts = max([len("text"), *(len(t) for r in rows for t in (r.text, *(a.text for a in r.alternatives)))])
+    yield f"{'path':<{names}}  {'text':<{texts}}  confidence"
+    for r in rows:
+        confidence = "unreadable" if r.error else f"{r.confidence:.4f}" + "  rejected" * r.rejected
+        yield f"{r.name:<{names}}  {r.text:<{texts}}  {confidence}"
+        for other in r.alternatives:
+            yield f"{'':<{names}}  {other.text:<{texts}}  {other.confidence:.4f}"
+        for c in r.characters:
+            yield f"{'':<{names}}  {c.text}  {c.confidence:.4f}  {c.start:.0f} to {c.end:.0f} px"
+
+
+def tab_separated(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
+    """Path, text, confidence, with `shows_rejected` 0 or 1, then text and confidence of each alternative.
+
+    A tab or line break in a path becomes a space.
+    """
+    for r in results:
+        rejected = [str(int(r.rejected))] if shows_rejected else []
+        others = [cell for other in r.alternatives for cell in (other.text, f"{other.confidence:.6f}")]
+        yield "\t".join([_BREAKS.sub(" ", r.name), r.text, f"{r.confidence:.6f}", *rejected, *others])
+
+
+def json_list(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
+    """One list of objects with the fields of `Recognition`."""
+    del shows_rejected
+    yield _json([_record(r) for r in results], indent=1)
+
+
+def json_lines(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
+    """One object a line, each as soon as it is there."""
+    del shows_rejected
+    for r in results:
+        yield _json(_record(r))
+
+
+def _record(recognition: Recognition) -> dict[str, Any]:
+    record = asdict(recognition)
+    del record["strip"]  # for pages, not for lines
+    return record
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """JSON whose strings are UTF-8 even for file names that are not: their odd bytes become \\udcXX."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+Printer = Callable[[Iterable[Recognition], bool], Iterator[str]]
+
+PRINTERS: dict[str, Printer] = {"table": table, "tsv": tab_separated, "json": json_list, "jsonl": json_lines}

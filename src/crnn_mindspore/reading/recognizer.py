@@ -1,0 +1,305 @@
+"""The Python API: `Recognizer.load(path)`, then call it with images."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
+from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, read_image_file
+from crnn_mindspore.data.preprocess import Preprocessing, preprocess, time_step_centres
+from crnn_mindspore.engines.backend import Backend, open_reader
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.reading.calibration import calibrated
+from crnn_mindspore.reading.decoding import GREEDY_DECODING, Decoding, check_reject_below, create_decoder
+from crnn_mindspore.text.alignment import align
+from crnn_mindspore.text.ctc import Floats, log_softmax
+from crnn_mindspore.text.decoder import Decoded, Decoder
+from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.strip import Strip, create_strip
+
+Image = str | Path | bytes | npt.NDArray[np.uint8]
+
+_WIDTH_STEP = 16  # pixels: few enough widths that images still share batches
+_LARGEST_WIDTH = 4096  # pixels; wider images are squeezed
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of an image beside its text and confidence.
+
+    Attributes:
+        top_k: Texts: the reading and `top_k - 1` alternatives.
+        characters: Whether confidence and position of each character are.
+        strip: Whether the class probabilities over time are.
+
+    Raises:
+        UserError: If `top_k` is below 1.
+    """
+
+    top_k: int = 1
+    characters: bool = False
+    strip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise UserError(f"top_k is {self.top_k}, must be at least 1")
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another text the image may show, and its probability."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Character:
+    """One character of a reading, on the most probable path that spells it.
+
+    Attributes:
+        text: The character.
+        confidence: Its probability at the step where it is highest.
+        first_step: Its first time step, from 0.
+        last_step: Its last time step, included.
+        start: Where the first of its time steps begins, in pixels from the left of the image as given.
+        end: Where the last of its time steps ends. The network often needs one step for a character that is
+            wider than that.
+    """
+
+    text: str
+    confidence: float
+    first_step: int
+    last_step: int
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """One image read.
+
+    Attributes:
+        name: Path or number of the image.
+        text: What was read; "" where the image could not be read.
+        confidence: Probability of the text, by the model's calibration where it has one.
+        error: Why the image could not be read, or "".
+        rejected: Whether the confidence is below the recogniser's threshold.
+        alternatives: The next most probable texts, as many as were asked for.
+        characters: The characters of the text, if they were asked for.
+        strip: The class probabilities over time, if they were asked for.
+    """
+
+    name: str
+    text: str
+    confidence: float
+    error: str = ""
+    rejected: bool = False
+    alternatives: tuple[Alternative, ...] = ()
+    characters: tuple[Character, ...] = ()
+    strip: Strip | None = None
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An image ready for the network.
+
+    Attributes:
+        name: What its result is called.
+        pixels: (3, H, W) float32, the network's input.
+        width: Of the image as given, in pixels.
+        wanted: What is wanted of it.
+    """
+
+    name: str
+    pixels: npt.NDArray[np.float32]
+    width: int
+    wanted: Wanted
+
+
+class Recognizer:
+    """Reads words from images with any exported model or checkpoint.
+
+    Example:
+        >>> recognizer = Recognizer.load()
+        >>> for result in recognizer(["a.jpg", "b.png"]):
+        ...     print(result.text, result.confidence)
+
+    Args:
+        backend: The model.
+        batch_size: Images read at a time; no result depends on it.
+        decoder: Logits -> readings, with a lexicon of its own if it needs one; None for greedy.
+        reject_below: Readings with a lower confidence are marked as rejected.
+        top_k: Texts wanted for each image: the reading and `top_k - 1` alternatives.
+        characters: Whether confidence and position of each character are wanted.
+        keep_ratio: Whether an image that is longer than the model's input keeps its ratio of width to
+            height. Without, every image is brought to the one size that the model was trained on.
+
+    Raises:
+        UserError: If `batch_size`, `top_k` or `reject_below` is out of range.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        batch_size: int = 64,
+        decoder: Decoder | None = None,
+        reject_below: float = 0.0,
+        top_k: int = 1,
+        characters: bool = False,
+        keep_ratio: bool = False,
+    ) -> None:
+        if batch_size < 1:
+            raise UserError(f"batch_size is {batch_size}, must be at least 1")
+        check_reject_below(reject_below)
+        self.backend = backend
+        self.batch_size = batch_size
+        self.decoder = decoder or GreedyDecoder(backend.artifact.charset)
+        self.reject_below = reject_below
+        self.wanted = Wanted(top_k, characters)
+        self.keep_ratio = keep_ratio
+
+    @classmethod
+    def load(
+        cls,
+        path: str = PRETRAINED,
+        device_target: str = "auto",
+        device_id: int = 0,
+        decoding: Decoding = GREEDY_DECODING,
+        **options: Any,
+    ) -> "Recognizer":
+        """Opens a .ckpt, .mindir or .onnx file, or the weights that come with the project.
+
+        The calibration beside the model, if there is one for the decoder, is used.
+
+        Args:
+            path: The file, or `pretrained`.
+            device_target: "CPU", "GPU", "Ascend", or "auto"; see `open_reader`.
+            device_id: Which accelerator.
+            decoding: Decoder, lexicon, language model, threshold.
+            options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
+
+        Raises:
+            UserError: If the model cannot be opened, the calibration is not of these weights, or an option
+                is out of range; the message names it.
+        """
+        if decoding.image_lexicon is not None:
+            raise UserError(
+                f"lexicon {decoding.lexicon!r} is given with the images of a data set; "
+                "here name a file with one word a line"
+            )
+        backend = open_reader(path, device_target, device_id)
+        decoder = create_decoder(decoding, backend.artifact)
+        decoder = calibrated(decoder, resolve_model(path), backend.artifact)
+        return cls(backend, decoder=decoder, reject_below=decoding.reject_below, **options)
+
+    def __call__(self, images: Sequence[Image]) -> list[Recognition]:
+        """Reads the images, in order.
+
+        Args:
+            images: Paths, encoded bytes, or decoded (H, W, 3) uint8 BGR arrays, each of any size.
+        """
+        return list(self.stream(images))
+
+    def stream(self, images: Iterable[Image]) -> Iterator[Recognition]:
+        """The same, lazily, a batch at a time; an image that cannot be read has an `error`."""
+        numbered = enumerate(images)
+        while batch := list(islice(numbered, self.batch_size)):
+            prepared = [self._prepared(image, number) for number, image in batch]
+            read = iter(self.read([p for p in prepared if isinstance(p, PreparedImage)]))
+            for p in prepared:
+                yield next(read) if isinstance(p, PreparedImage) else p
+
+    def prepare(self, image: Image, name: str, wanted: Wanted | None = None) -> PreparedImage:
+        """Decodes and resizes one image; may be called by several threads.
+
+        Args:
+            image: As for calling.
+            name: What its result is called.
+            wanted: What is wanted of it; None for what is wanted of every image.
+
+        Raises:
+            UnreadableImageError: If it cannot be decoded; the message begins with the name.
+        """
+        pixels = _decoded(image, name)
+        width = pixels.shape[1]
+        network_input = preprocess(pixels, self._preprocessing(pixels))
+        return PreparedImage(name, network_input, width, wanted or self.wanted)
+
+    def read(self, images: Sequence[PreparedImage]) -> list[Recognition]:
+        """Reads prepared images of any number and widths; those of one width share a batch."""
+        results: dict[int, Recognition] = {}
+        by_width: dict[int, list[int]] = {}
+        for number, image in enumerate(images):
+            by_width.setdefault(image.pixels.shape[2], []).append(number)
+        for numbers in by_width.values():
+            logits = self.backend.forward(np.stack([images[n].pixels for n in numbers]))
+            for k, (n, reading) in enumerate(zip(numbers, self.decoder(logits), strict=True)):
+                results[n] = self._recognition(images[n], reading, logits[:, k])
+        return [results[n] for n in range(len(images))]
+
+    def _prepared(self, image: Image, number: int) -> PreparedImage | Recognition:
+        name = str(image) if isinstance(image, str | Path) else f"image {number}"
+        try:
+            return self.prepare(image, name)
+        except UnreadableImageError as error:
+            return Recognition(name, "", 0.0, str(error), rejected=self.reject_below > 0)
+
+    def _preprocessing(self, pixels: npt.NDArray[np.uint8]) -> Preprocessing:
+        own = self.backend.artifact.preprocessing
+        if not self.keep_ratio:
+            return own
+        width = pixels.shape[1] * own.height / pixels.shape[0]
+        width = min(_WIDTH_STEP * round(width / _WIDTH_STEP), _LARGEST_WIDTH)
+        return replace(own, width=max(own.width, width))
+
+    def _recognition(self, image: PreparedImage, reading: Decoded, logits: Floats) -> Recognition:
+        """The result of an image with logits (T, C)."""
+        result = Recognition(
+            image.name, reading.text, reading.confidence, rejected=reading.confidence < self.reject_below
+        )
+        wanted = image.wanted
+        if wanted.top_k > 1:
+            _, *others = self.decoder.best(logits[:, None], wanted.top_k)[0]
+            result = replace(
+                result, alternatives=tuple(Alternative(other.text, other.confidence) for other in others)
+            )
+        if wanted.characters or wanted.strip:
+            charset = self.backend.artifact.charset
+            log_probs = log_softmax(logits / self.decoder.temperature)
+            target = charset.encode(reading.text).tolist()
+            if wanted.characters:
+                result = replace(result, characters=self._characters(target, log_probs, image))
+            if wanted.strip:
+                result = replace(result, strip=create_strip(np.exp(log_probs), target, charset.blank))
+        return result
+
+    def _characters(
+        self, target: Sequence[int], log_probs: Floats, image: PreparedImage
+    ) -> tuple[Character, ...]:
+        charset = self.backend.artifact.charset
+        width = image.pixels.shape[2]
+        centres = time_step_centres(width) * image.width
+        half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else image.width / 2
+        return tuple(
+            Character(
+                charset.decode([class_id]),
+                float(np.exp(log_probs[first : last + 1, class_id].max())),
+                first,
+                last,
+                round(float(max(centres[first] - half, 0)), 2),
+                round(float(min(centres[last] + half, image.width)), 2),
+            )
+            for class_id, (first, last) in zip(target, align(log_probs, target, charset.blank), strict=True)
+        )
+
+
+def _decoded(image: Image, name: str) -> npt.NDArray[np.uint8]:
+    if isinstance(image, np.ndarray):
+        return image
+    return decode_image(image if isinstance(image, bytes) else read_image_file(str(image)), name)

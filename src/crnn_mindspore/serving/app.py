@@ -1,0 +1,151 @@
+"""The web application: its paths, and what each refusal means in HTTP."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from crnn_mindspore.engines.backend import Backend
+from crnn_mindspore.reading.recognizer import Wanted
+from crnn_mindspore.serving.answers import Answer, Health, Problem, image_result
+from crnn_mindspore.serving.batching import BatchingReader, BusyError, Result
+from crnn_mindspore.serving.bodies import RETRY, BodyReader, Upload
+from crnn_mindspore.serving.limits import Limits
+from crnn_mindspore.serving.metrics import Metrics
+from crnn_mindspore.serving.wrapping import WrappedApp
+
+_STATIC = Path(__file__).with_name("static")
+_PATHS = ("/", "/recognize", "/health", "/metrics", "/docs", "/openapi.json")
+_CLIENT_LEFT = 499  # by convention; nobody is there to see it but the metrics
+
+_DESCRIPTION = "Reads words from images. Images come as a form with files, or one as the body of the request."
+_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+            }
+        },
+        "image/*": {"schema": {"type": "string", "format": "binary"}},
+    },
+}
+_PROBLEMS = {
+    400: "no image, or a form that cannot be read",
+    408: "the body did not arrive in time",
+    413: "the body is too large",
+    415: "one image was sent, and it is none; or another type of content",
+    422: "one image was sent, and it is damaged or too large; or an unknown or wrong parameter",
+    503: "too many images are waiting",
+}
+
+
+class Options(BaseModel):
+    """What a request may ask for, in its query."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    top_k: int = Field(1, ge=1, le=10, description="texts wanted: the reading and top_k - 1 alternatives")
+    positions: bool = Field(False, description="also where each character stands, and its confidence")
+    alignment: bool = Field(False, description="also the network's probabilities at every time step")
+
+    def wanted(self) -> Wanted:
+        """The same for the recogniser."""
+        return Wanted(self.top_k, self.positions, self.alignment)
+
+
+def create_app(
+    backend: Backend, reader: BatchingReader, health: Health, metrics: Metrics, limits: Limits
+) -> ASGIApp:
+    """The application, to be run by any ASGI server.
+
+    Args:
+        backend: The model that `reader` runs.
+        reader: Reads the images.
+        health: What /health answers.
+        metrics: Counts.
+        limits: On requests.
+    """
+    app = FastAPIOffline(title="CRNN text recogniser", version="1", description=_DESCRIPTION, redoc_url=None)
+    bodies = BodyReader(limits)
+    charset, image_width = backend.artifact.charset, backend.artifact.preprocessing.width
+
+    @app.post(
+        "/recognize",
+        openapi_extra={"requestBody": _BODY},
+        response_model_exclude_none=True,
+        responses={status: {"model": Problem, "description": text} for status, text in _PROBLEMS.items()},
+    )
+    async def recognize(request: Request, options: Annotated[Options, Query()]) -> Answer:
+        """The text of each image. An image that cannot be read has an error instead, unless it is alone."""
+        async with bodies.uploads(request) as uploads:
+            results = await _read(reader, uploads, options.wanted())
+        metrics.count_results(results)
+        if len(results) == 1 and (problem := results[0].recognition.error):
+            raise HTTPException(422 if results[0].is_image else 415, problem)
+        return Answer(
+            results=[
+                image_result(result.recognition, options.wanted(), charset, image_width) for result in results
+            ]
+        )
+
+    @app.get("/health")
+    async def get_health() -> Health:
+        """The model. The server listens only once it is loaded."""
+        return health
+
+    @app.get("/metrics", response_class=Response)
+    async def get_metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/", include_in_schema=False)
+    async def get_page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=_STATIC))
+    _name_problems(app)
+    return WrappedApp(app, metrics, _PATHS)
+
+
+async def _read(reader: BatchingReader, uploads: Sequence[Upload], wanted: Wanted) -> list[Result]:
+    try:
+        futures = reader.submit(uploads, wanted)
+    except BusyError:
+        raise HTTPException(503, "too many images are waiting; try again", RETRY) from None
+    return await asyncio.gather(*map(asyncio.wrap_future, futures))
+
+
+def _name_problems(app: FastAPI) -> None:
+    """Gives every refusal the same form: {"detail": "one sentence"}."""
+
+    @app.exception_handler(RequestValidationError)
+    async def wrong_parameter(_: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [_parameter_problem(problem) for problem in error.errors()]
+        return JSONResponse({"detail": "; ".join(problems)}, 422)
+
+    @app.exception_handler(ClientDisconnect)
+    async def client_left(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=_CLIENT_LEFT)
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, __: Exception) -> JSONResponse:
+        return JSONResponse({"detail": "the server failed; its log says why"}, 500)
+
+
+def _parameter_problem(problem: dict[str, Any]) -> str:
+    name = problem["loc"][-1]
+    if problem["type"] == "extra_forbidden":
+        return f"unknown parameter {name!r}, must be one of {', '.join(Options.model_fields)}"
+    return f"{name} is {problem['input']!r}: {problem['msg']}"

@@ -1,0 +1,47 @@
+"""What a server grants its clients."""
+
+from dataclasses import dataclass
+
+from crnn_mindspore.errors import UserError
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on a request and on all requests together.
+
+    Attributes:
+        body_bytes: Of one request's body.
+        body_seconds: In which a request's body must have arrived.
+        discard_seconds: For which the rest of a refused body is read away, so that its client sees why.
+        header_seconds: In which a connection must have sent the head of its next request.
+        request_images: In one request.
+        waiting_images: Accepted and not yet answered, of all requests.
+        held_bytes: Of all the bodies in memory at a time.
+        shutdown_seconds: For the requests in flight when the server is told to end.
+
+    Raises:
+        UserError: If they contradict each other.
+    """
+
+    body_bytes: int = 16 * MEBIBYTE
+    body_seconds: float = 30.0
+    discard_seconds: float = 2.0
+    header_seconds: float = 10.0
+    request_images: int = 64
+    waiting_images: int = 256
+    held_bytes: int = 256 * MEBIBYTE
+    shutdown_seconds: int = 30
+
+    def __post_init__(self) -> None:
+        if self.request_images > self.waiting_images:
+            raise UserError(
+                f"max_request_images is {self.request_images}, above max_waiting_images "
+                f"{self.waiting_images}: such a request could never be accepted"
+            )
+        if self.body_bytes > self.held_bytes:
+            raise UserError(
+                f"max_body_mb is {self.body_bytes // MEBIBYTE}, must be at most "
+                f"{self.held_bytes // MEBIBYTE}, the memory for all bodies together"
+            )

@@ -1,0 +1,47 @@
+"""Chance with a strength: what every effect asks before it does something."""
+
+import numpy as np
+
+from crnn_mindspore.synth.effects.settings import EffectSettings
+
+
+class Dice:
+    """The settings, a generator and a difficulty, asked by name.
+
+    Args:
+        settings: Probabilities and strengths.
+        rng: Source of chance.
+        strength: 0 (no effects) to 1 (as the settings say); scales probabilities and, more gently, strengths.
+    """
+
+    def __init__(self, settings: EffectSettings, rng: np.random.Generator, strength: float = 1.0) -> None:
+        self.settings = settings
+        self.rng = rng
+        self.strength = strength
+        self._gain = 0.35 + 0.65 * strength
+
+    def happens(self, name: str) -> bool:
+        """Whether the effect `name` is applied to this image (key `name`_probability)."""
+        return self.rng.random() < self.settings.number(name + "_probability") * self.strength
+
+    def between(self, name: str) -> float:
+        """A value of the range `name`_range, as it stands."""
+        low, high = self.settings.range(name + "_range")
+        return low + (high - low) * self.rng.random()
+
+    def amount(self, name: str) -> float:
+        """A value of the range `name`_range, weaker at lower difficulty."""
+        return self.between(name) * self._gain
+
+    def spread(self, name: str) -> float:
+        """A normally distributed value of standard deviation `name`_strength, at most 2.5 of them."""
+        value = min(max(float(self.rng.standard_normal()), -2.5), 2.5)
+        return value * self.settings.number(name + "_strength") * self._gain
+
+    def uniform(self, low: float, high: float) -> float:
+        """A value between the two."""
+        return low + (high - low) * self.rng.random()
+
+    def sign(self) -> int:
+        """-1 or 1."""
+        return 1 if self.rng.random() < 0.5 else -1

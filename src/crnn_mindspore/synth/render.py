@@ -1,0 +1,153 @@
+"""The renderer: (seed, index) -> a picture of a word and what it says."""
+
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.synth.effects.camera import Image
+from crnn_mindspore.synth.effects.dice import Dice
+from crnn_mindspore.synth.effects.settings import EffectSettings, load_effects
+from crnn_mindspore.synth.scene import draw_scene
+from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
+from crnn_mindspore.synth.words.corpus import Corpus
+from crnn_mindspore.text.charset import Charset
+
+PUNCTUATION = ".,!?:;'\"()-&@#$£€+%®/"
+_SPLIT_IDS = {"train": 0, "test": 1, "all": 2}
+_PLAIN_LENGTH = 5
+_TRIES = 20
+
+
+class Renderer:
+    """Pictures of words; each a pure function of (seed, split, index, difficulty).
+
+    Any process gives the same bytes in any order. Instances can be sent to worker processes.
+
+    Args:
+        corpus: Where words come from.
+        fonts: The typefaces.
+        effects: Probabilities and strengths.
+        charset: What labels may hold.
+        seed: Two seeds give two unrelated series of images.
+        split: Whose words: 'train', 'test' or 'all'; must be the corpus's.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        fonts: FontLibrary,
+        effects: EffectSettings,
+        charset: Charset,
+        seed: int = 0,
+        split: str = "train",
+    ) -> None:
+        if split != corpus.split:
+            raise UserError(f"the renderer's split is {split!r}, its corpus's {corpus.split!r}")
+        if seed < 0:
+            raise UserError(f"seed is {seed}, must not be negative")
+        self.corpus = corpus
+        self.fonts = fonts
+        self.effects = effects
+        self.charset = charset
+        self.seed = seed
+        self.split = split
+
+    def render(self, index: int, difficulty: float = 1.0) -> tuple[Image, str]:
+        """One image and its label.
+
+        Args:
+            index: Number of the image, from 0, without an upper end.
+            difficulty: 0 plain, high-contrast, short words in common typefaces; 1 the full distribution; in
+                between a mixture of both, and of weaker effects.
+
+        Returns:
+            The image (H, W, 3) uint8 BGR, 14 to 112 pixels high, and its label: not empty, within the charset
+            when folded, as drawn in case.
+
+        Raises:
+            UserError: If the index is negative, or the difficulty lies outside 0..1.
+        """
+        if index < 0:
+            raise UserError(f"image index {index} is negative")
+        if not 0 <= difficulty <= 1:
+            raise UserError(f"difficulty {difficulty:g} lies outside 0..1")
+        rng = np.random.Generator(np.random.PCG64([self.seed, _SPLIT_IDS[self.split], index]))
+        strength = 1.0 if rng.random() < difficulty else difficulty * rng.random()
+        dice = Dice(self.effects, rng, strength)
+        longest = None if rng.random() < strength else _PLAIN_LENGTH
+        plain = strength == 0 or rng.random() < self.effects.number("plain_face_probability")
+        for _ in range(_TRIES):
+            text, label = self.corpus.sample(rng, longest)
+            face = self.fonts.pick(rng, text, plain)
+            if face is not None:
+                break
+            text = self.corpus.label(text)
+            face = self.fonts.pick(rng, text, plain)
+            if face is not None:
+                break
+        else:
+            raise UserError(f"no typeface can draw {text!r}; give more with --font_dir")
+        others = [self.corpus.neighbour(rng) for _ in range(2)] if strength else []
+        return draw_scene(text, face, [other for other in others if face.covers(other)], dice), label
+
+    def of_split(self, split: str) -> "Renderer":
+        """The same renderer for the words of another split."""
+        corpus = Corpus(self.charset, self.corpus.words_file, split, self.corpus.max_time_steps)
+        return Renderer(corpus, self.fonts, self.effects, self.charset, self.seed, split)
+
+
+def create_renderer(
+    *,
+    charset: Charset,
+    words_file: str | Path | None = None,
+    font_dir: str | Path | None = None,
+    effects_file: str | Path | None = None,
+    seed: int = 0,
+    split: str = "train",
+    max_time_steps: int = 24,
+    cache_file: str | Path | None = None,
+) -> Renderer:
+    """A renderer with everything found and checked.
+
+    Args:
+        charset: What labels may hold.
+        words_file: One word a line instead of the built-in English words.
+        font_dir: Typefaces in addition to those of the machine and of pip packages.
+        effects_file: yaml with other probabilities and strengths.
+        seed: Series of images.
+        split: 'train', 'test' or 'all'.
+        max_time_steps: Time steps of the reader; longer words are not made. 24 for images 100 wide.
+        cache_file: Where the examination of typefaces is kept; a file in the user's cache folder by default.
+
+    Raises:
+        UserError: If a file is missing or malformed, or no typeface or word is usable.
+    """
+    effects = load_effects(effects_file)
+    corpus = Corpus(charset, words_file, split, max_time_steps)
+    needed = set(charset.characters) | {c.upper() for c in charset.characters if len(c.upper()) == 1}
+    needed |= set(PUNCTUATION) | corpus.characters
+    drawn = "".join(sorted(needed))
+    fonts = scan_fonts(drawn, font_dir, cache_file or default_cache_file(drawn))
+    return Renderer(corpus, fonts, effects, charset, seed, split)
+
+
+def default_cache_file(characters: str) -> Path:
+    """Where the examination of typefaces for these characters is kept between runs."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "crnn_mindspore" / f"typefaces-{zlib.crc32(characters.encode()):08x}.json"
+
+
+def difficulty_at(index: int, ramp_start: int, ramp_end: int) -> float:
+    """Difficulty of an image in a course that rises from 0 at `ramp_start` to 1 at `ramp_end`.
+
+    Raises:
+        UserError: If the ramp ends before it starts.
+    """
+    if ramp_end < ramp_start:
+        raise UserError(f"the ramp ends at image {ramp_end}, before its start {ramp_start}")
+    if index >= ramp_end:
+        return 1.0
+    return max(0.0, (index - ramp_start) / (ramp_end - ramp_start))

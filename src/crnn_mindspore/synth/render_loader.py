@@ -1,0 +1,184 @@
+"""Training batches straight from the renderer: nothing is written, and there is no end."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.loading.loader import Batch
+from crnn_mindspore.data.preprocess import Preprocessing, normalize, to_uint8
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.synth.render import Renderer, difficulty_at
+
+_BATCHES_AHEAD = 4  # for each worker: rendering goes on while the network is busy elsewhere
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """Images over which the difficulty rises from 0 to 1, counted from the start of training."""
+
+    start: int = 0
+    end: int = 0
+
+
+class RenderLoader:
+    """Batches whose images follow from their number alone: image 0 is the first of the first step.
+
+    An epoch is only a stretch of the endless series, for the log and the evaluation. Any step can be entered
+    without rendering those before it, so a resumed training goes on at its image. The batches are the same
+    for any number of workers; several ranks share the series.
+
+    Args:
+        renderer: Makes the images.
+        preprocessing: The network's input.
+        batch_size: Images a batch on this rank.
+        ramp: From easy to hard.
+        epoch_images: Images of one epoch, over all ranks.
+        num_workers: Background processes; 0 renders in this one.
+        rank: This process, 0..world_size-1.
+        world_size: Number of processes that train together.
+    """
+
+    unreadable: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        preprocessing: Preprocessing,
+        batch_size: int,
+        *,
+        ramp: Ramp = Ramp(),
+        epoch_images: int = 100_000,
+        num_workers: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.renderer = renderer
+        self.preprocessing = preprocessing
+        self.batch_size = batch_size
+        self.ramp = ramp
+        self.epoch_images = epoch_images
+        self.num_workers = num_workers
+        self.rank = rank
+        self.world_size = world_size
+        self._pool: ProcessPoolExecutor | None = None  # started when first needed, kept between epochs
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch, at least 1."""
+        return max(1, self.epoch_images // (self.batch_size * self.world_size))
+
+    def batches(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
+        """The batches of an epoch from a step on, both counted from 0.
+
+        Raises:
+            UserError: If a background process dies; the message names the images it was to render.
+        """
+        first = epoch * self.steps_per_epoch
+        steps = range(first + start_step, first + self.steps_per_epoch)
+        if self.num_workers <= 0:
+            for step in steps:
+                yield self._batch(
+                    step, *render_images(self.renderer, self.preprocessing, self.ramp, *self._images(step))
+                )
+            return
+        yield from self._from_workers(steps)
+
+    def _from_workers(self, steps: range) -> Generator[Batch, None, None]:
+        pool = self._pool = self._pool or self._start_pool()
+        pending: deque[tuple[int, Future[tuple[Pixels, list[str]]]]] = deque()
+        upcoming = iter(steps)
+        try:
+            while True:
+                for step in islice(upcoming, self.num_workers * _BATCHES_AHEAD - len(pending)):
+                    pending.append((step, pool.submit(_render_in_worker, *self._images(step))))
+                if not pending:
+                    return
+                step, future = pending.popleft()
+                yield self._batch(step, *future.result())
+        except BrokenProcessPool:
+            first, count = self._images(step)
+            raise UserError(
+                f"a rendering process died at images {first} to {first + count - 1}; too little memory? "
+                "--num_parallel_workers sets the number of processes"
+            ) from None
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+    def _start_pool(self) -> ProcessPoolExecutor:
+        # Fresh processes: a fork would copy MindSpore's threads in an undefined state.
+        context = multiprocessing.get_context("spawn")
+        arguments = (self.renderer, self.preprocessing, self.ramp)
+        return ProcessPoolExecutor(self.num_workers, context, initializer=_start_worker, initargs=arguments)
+
+    def _images(self, step: int) -> tuple[int, int]:
+        """Number of the first image of this rank's batch, and how many."""
+        return (step * self.world_size + self.rank) * self.batch_size, self.batch_size
+
+    def _batch(self, step: int, pixels: Pixels, texts: list[str]) -> Batch:
+        charset = self.renderer.charset
+        encoded = [charset.encode(text) for text in texts]
+        lengths = np.array([len(ids) for ids in encoded], dtype=np.int32)
+        targets = np.zeros((len(texts), max(1, int(lengths.max()))), dtype=np.int32)
+        for row, ids in zip(targets, encoded, strict=True):
+            row[: len(ids)] = ids
+        indices = np.arange(self.batch_size) + self._images(step)[0]
+        return Batch(
+            images=normalize(pixels, self.preprocessing),
+            targets=targets,
+            target_lengths=lengths,
+            texts=texts,
+            names=[f"rendered image {i}" for i in indices],
+            readable=np.ones(len(texts), dtype=bool),
+            indices=indices.astype(np.int32),
+        )
+
+
+def render_images(
+    renderer: Renderer, preprocessing: Preprocessing, ramp: Ramp, first: int, count: int
+) -> tuple[Pixels, list[str]]:
+    """Images `first` to `first + count - 1`, (count, H, W, 3) uint8 BGR at the network's size, and labels."""
+    pixels = np.empty((count, preprocessing.height, preprocessing.width, 3), dtype=np.uint8)
+    texts = []
+    for row, index in zip(pixels, range(first, first + count), strict=True):
+        image, text = renderer.render(index, difficulty_at(index, ramp.start, ramp.end))
+        row[:] = to_uint8(image, preprocessing)
+        texts.append(text)
+    return pixels, texts
+
+
+_worker: tuple[Renderer, Preprocessing, Ramp] | None = None
+
+
+def _start_worker(renderer: Renderer, preprocessing: Preprocessing, ramp: Ramp) -> None:
+    global _worker  # noqa: PLW0603 - set once in a process of its own
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the training decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker = (renderer, preprocessing, ramp)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the training is killed, so that none stays behind."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _render_in_worker(first: int, count: int) -> tuple[Pixels, list[str]]:
+    assert _worker is not None
+    return render_images(*_worker, first, count)

@@ -1,0 +1,52 @@
+"""Greedy (best path) CTC decoding with the probability of the decoded text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from crnn_mindspore.text.beam import BeamDecoder
+from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
+from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
+
+_BEAM_WIDTH = 10
+
+
+def collapse(path: Sequence[int], blank: int) -> list[int]:
+    """Class ids of a path with repeats merged, then blanks removed (Graves et al. 2006, the map B)."""
+    ids = np.asarray(path)
+    keep = ids != blank
+    keep[1:] &= ids[1:] != ids[:-1]
+    return ids[keep].tolist()
+
+
+class GreedyDecoder(Decoder):
+    """The most probable class at every step, collapsed.
+
+    The confidence is the probability of the text, summed over all its paths, not that of the one best path:
+    it answers "how sure is this reading", between 0 and 1.
+    """
+
+    name = "greedy"
+
+    def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
+        """The greedy reading of each image, then the most probable other texts that a beam search finds."""
+        del lexicons
+        readings = [[reading] for reading in self._read(logits)]
+        if count > 1:
+            beam = BeamDecoder(self.charset, max(2 * count, _BEAM_WIDTH))
+            for own, found in zip(readings, beam.best(logits, count), strict=True):
+                others = [other for other in found if other.text != own[0].text]
+                own.extend(others[: count - 1])
+        return readings
+
+    def _read(self, logits: Floats) -> list[Decoded]:
+        log_probs = log_softmax(logits)
+        blank = self.charset.blank
+        ids = [collapse(path, blank) for path in log_probs.argmax(axis=2).T]  # (T,N,C) -> (N,T)
+        confidences = np.exp(text_log_probabilities(log_probs, ids, blank))
+        return [
+            Decoded(self.charset.decode(text_ids), float(min(confidence, 1.0)), raw)
+            for text_ids, confidence, raw in zip(
+                ids, confidences, best_paths(log_probs, self.charset), strict=True
+            )
+        ]

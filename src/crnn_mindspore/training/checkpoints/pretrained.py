@@ -1,0 +1,49 @@
+"""Starting a new training from the weights of another: what must fit, and what may differ."""
+
+import logging
+
+from mindspore import nn
+
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.artifacts.foreign import describe_foreign
+from crnn_mindspore.artifacts.weights import CLASS_LAYERS
+from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
+from crnn_mindspore.training.checkpoints.checkpoint import Checkpoint
+from crnn_mindspore.training.checkpoints.growth import CharsetChange, grow_classes
+
+_logger = logging.getLogger(__name__)
+
+# The alphabet is matched by character; to convolutions and LSTM, the width is only a number of time steps.
+_MAY_DIFFER = ("label_dict", "case_sensitive", "image_width")
+
+
+def load_pretrained(network: nn.Cell, checkpoint: Checkpoint, wanted: Artifact, origin: str) -> None:
+    """Loads a checkpoint's weights into a network that may have another alphabet or image width.
+
+    What differs is logged.
+
+    Args:
+        network: Freshly initialised.
+        checkpoint: Of this project or of the model zoo; one without a self-description must have been
+            trained with the alphabet that is wanted.
+        wanted: The description of the network.
+        origin: The checkpoint's path, for messages.
+
+    Raises:
+        UserError: If version, sizes or normalisation differ (both values are named), or the weights are not
+            what the description says.
+    """
+    own = checkpoint.artifact or describe_foreign(
+        checkpoint.weights, checkpoint.others, wanted.charset, wanted.preprocessing, origin
+    )
+    own.check_same_model(wanted, origin, free=_MAY_DIFFER)
+    if own.preprocessing.width != wanted.preprocessing.width:
+        _logger.info("image_width: %d before, now %d", own.preprocessing.width, wanted.preprocessing.width)
+    weights = checkpoint.weights
+    if own.charset != wanted.charset:
+        change = CharsetChange(own.charset, wanted.charset)
+        for line in change.lines():
+            _logger.info("%s", line)
+        layer = CLASS_LAYERS[wanted.network.version]
+        weights = grow_classes(weights, network_weights(network), layer, change, origin)
+    load_weights(network, weights, origin)

@@ -1,0 +1,113 @@
+"""One run from its options to its result. Imports MindSpore, so that its environment must be set before."""
+
+import importlib.metadata
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from crnn_mindspore.artifacts.agreement import charset_of, network_of, preprocessing_of
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.data.checking.findings import Hint
+from crnn_mindspore.data.loading.first_batches import FirstBatches
+from crnn_mindspore.data.loading.loader import TrainLoader
+from crnn_mindspore.engines.mindspore.runtime import Runtime
+from crnn_mindspore.options.commands import TrainOptions
+from crnn_mindspore.synth.render_loader import RenderLoader
+from crnn_mindspore.text_file import write_text
+from crnn_mindspore.training.checkpoints.resume_policy import RECORDED, WORLD_SIZE
+from crnn_mindspore.training.evaluating import Evaluate
+from crnn_mindspore.training.session import TrainingSession
+from crnn_mindspore.training.trainer import Batches
+from crnn_mindspore.training.updates.amp import resolve_level
+from crnn_mindspore.training.watching.overfit import OverfitCheck
+
+_logger = logging.getLogger(__name__)
+
+
+def run(
+    options: TrainOptions,
+    loader: TrainLoader | RenderLoader,
+    hints: Sequence[Hint],
+    evaluation: Evaluate | None,
+    runtime: Runtime,
+) -> int:
+    """Trains; returns the exit status, 128 + its number when stopped by a signal.
+
+    Args:
+        options: Settled.
+        loader: The training data.
+        hints: What its labels give reason to say.
+        evaluation: See `create_evaluation`; None evaluates nothing.
+        runtime: Where it computes.
+    """
+    loader.rank, loader.world_size = runtime.rank, runtime.world_size
+    if options.overfit_batches:
+        return check_overfitting(options, loader, runtime, hints)
+    session = create_session(options, loader, runtime, evaluation, hints)
+    result, signal_number = session.run()
+    if runtime.is_main:
+        report(options, {**result, "unreadable": list(loader.unreadable)})
+    session.ranks.wait()  # a launcher kills the others when one has ended with a signal's status
+    return 128 + signal_number if signal_number else 0
+
+
+def create_session(
+    options: TrainOptions,
+    loader: Batches,
+    runtime: Runtime,
+    evaluation: Evaluate | None,
+    hints: Sequence[Hint],
+) -> TrainingSession:
+    """One training as the options say, ready to run."""
+    recorded = {name: getattr(options, name) for name in sorted(RECORDED - {WORLD_SIZE})}
+    recorded[WORLD_SIZE] = runtime.world_size
+    recorded["amp_level"] = resolve_level(
+        options.amp_level, runtime.device_target
+    )  # `auto` is not the same everywhere
+    return TrainingSession(options, describe(options), loader, runtime, evaluation, recorded, hints)
+
+
+def check_overfitting(
+    options: TrainOptions, loader: TrainLoader | RenderLoader, runtime: Runtime, hints: Sequence[Hint]
+) -> int:
+    """Trains on the first batches until all are read right; 0 if they are, 1 if not."""
+    batches = FirstBatches(loader, options.overfit_batches)
+    check = OverfitCheck(batches.kept, charset_of(options))
+    session = create_session(options, batches, runtime, check, hints)
+    result, signal_number = session.run()
+    (evaluation,) = session.evaluate().values()
+    verdict = check.verdict(evaluation, result["step"])
+    outcome = {"right": verdict.right, "images": verdict.images}
+    report(options, {**result, "overfit": outcome, "unreadable": list(loader.unreadable)})
+    for line in verdict.lines:
+        _logger.log(logging.INFO if verdict.works else logging.WARNING, "%s", line)
+    if signal_number:
+        return 128 + signal_number
+    return 0 if verdict.works else 1
+
+
+def describe(options: TrainOptions) -> Artifact:
+    """The self-description of this training's checkpoints."""
+    packages = ("mindspore", "numpy", "opencv-python-headless")
+    return Artifact(
+        charset=charset_of(options),
+        preprocessing=preprocessing_of(options),
+        network=network_of(options),
+        versions={name: importlib.metadata.version(name) for name in packages},
+        training={"dataset": options.train_dataset, "batch_size": options.batch_size, "seed": options.seed},
+    )
+
+
+def report(options: TrainOptions, result: dict[str, Any]) -> None:
+    """Says how the training ended, and writes `train_result.json`."""
+    _logger.info(
+        "trained to step %(step)d in %(seconds).0f s (%(images_per_second).0f images/s), "
+        "saved %(checkpoint)s",
+        result,
+    )
+    if result["unreadable"]:
+        _logger.warning("%d images could not be read", len(result["unreadable"]))
+    path = Path(options.output_dir) / "train_result.json"
+    write_text(path, json.dumps(result, ensure_ascii=False, indent=2))

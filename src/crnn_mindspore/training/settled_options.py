@@ -1,0 +1,81 @@
+"""Options that follow from something else: the self-check, the model to start from, the labels."""
+
+import logging
+from pathlib import Path
+
+from crnn_mindspore.artifacts.agreement import adopting
+from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
+from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.data.readers.registry import load_samples
+from crnn_mindspore.data.sources.charset_file import AUTO, resolve_characters, save_charset_file
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.commands import TrainOptions
+from crnn_mindspore.training.watching.overfit import DEFAULT_STEPS
+
+_logger = logging.getLogger(__name__)
+
+
+def for_overfitting(options: TrainOptions) -> TrainOptions:
+    """The options of the self-check: those given, but plain images and a folder of its own for results."""
+    if options.run_distribute:
+        raise UserError("overfit_batches: runs on one device; leave out run_distribute")
+    if options.resume_ckpt:
+        _logger.info("overfit_batches: starts anew, resume_ckpt is not used")
+    folder = str(Path(options.output_dir) / "overfit")
+    return options.replaced(
+        augment="none",
+        max_steps=options.max_steps or DEFAULT_STEPS,
+        run_eval=False,
+        eval_start_epoch=1,
+        eval_interval=1,
+        eval_interval_steps=0,
+        eval_examples=0,
+        resume_ckpt="",
+        save_checkpoint=False,
+        save_best_ckpt=False,
+        eval_all_saved_ckpts=False,
+        save_checkpoint_path=folder,
+        output_dir=folder,
+    )
+
+
+def adopt_pretrained(options: TrainOptions) -> TrainOptions:
+    """With `pretrained`, the network, alphabet and width of that model where the options leave them open."""
+    if not options.pretrained:
+        return options
+    path = resolve_model(options.pretrained)
+    artifact = read_checkpoint_file(path).artifact
+    if artifact is None:
+        return options
+    adopted = adopting(options, artifact)
+    before, after = options.values(), adopted.values()
+    taken = [f"{name} {after[name]}" for name in sorted(after) if after[name] != before[name]]
+    if taken:
+        _logger.info("taken from %s: %s", path, ", ".join(taken))
+    return adopted
+
+
+def settle_charset(options: TrainOptions) -> TrainOptions:
+    """With `label_dict auto`, the alphabet of the training labels."""
+    if options.label_dict != AUTO:
+        return options
+    options.require("train_dataset_path")
+    source = load_samples(options.train_dataset, options.train_dataset_path, split="train")
+    characters = resolve_characters(AUTO, source)
+    return options.replaced(label_dict=characters)
+
+
+def save_charset(options: TrainOptions) -> None:
+    """Writes a derived alphabet to `output_dir`/charset.txt."""
+    path, characters = Path(options.output_dir) / "charset.txt", options.label_dict
+    save_charset_file(str(path), characters)
+    _logger.info("label_dict auto: %d characters, written to %s: %s", len(characters), path, characters)
+
+
+def make_folders(options: TrainOptions) -> None:
+    """Makes the folders of the results: one that cannot be made must not show after hours of training."""
+    for option in ("output_dir", "save_checkpoint_path"):
+        try:
+            Path(getattr(options, option)).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{option} {getattr(options, option)}: {error.strerror}") from None

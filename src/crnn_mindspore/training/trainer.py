@@ -1,0 +1,228 @@
+"""The training loop."""
+
+import logging
+import math
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+import mindspore as ms
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.loading.loader import Batch
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.training.checkpoints.checkpoint import TrainState
+from crnn_mindspore.training.checkpoints.checkpoint_folder import CheckpointFolder
+from crnn_mindspore.training.ranks import Ranks
+from crnn_mindspore.training.updates.lr_schedule import Schedule
+from crnn_mindspore.training.updates.optimizers import set_learning_rate
+from crnn_mindspore.training.updates.overflow import Overflows
+from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
+from crnn_mindspore.training.watching.bad_batch import FiniteGuard
+from crnn_mindspore.training.watching.diagnosis import Diagnosis, Update
+from crnn_mindspore.training.watching.eval_callback import EvaluationPlan
+from crnn_mindspore.training.watching.progress import Progress
+
+_logger = logging.getLogger(__name__)
+
+
+Masks = Callable[[int, tuple[int, ...]], tuple[npt.NDArray[np.generic], ...]]
+
+
+class Batches(Protocol):
+    """Where batches come from: `crnn_mindspore.data.loading.loader.TrainLoader`, or anything like it."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch."""
+
+    def batches(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
+        """The batches of an epoch from a step on, both counted from 0."""
+
+
+class Trainer:
+    """Trains until `total_steps`, or until it is asked to stop.
+
+    Args:
+        step: Runs one update.
+        schedule: Step -> learning rate.
+        loader: Gives the batches.
+        checkpoints: Where and when to save.
+        progress: What is shown.
+        target_width: Columns that targets are padded to, so that the graph is compiled once: time steps.
+        average: Averaged weights, or None.
+        evaluation: When to evaluate, or None.
+        ranks: The processes that train together; None for one alone.
+        keep_best: Whether the checkpoint with the best word accuracy is kept.
+        masks: Number of the batch since the start of training, shape of its images -> further inputs of the
+            network.
+        diagnosis: Is told every update; None for one that tells its hints to the log alone.
+        guard: Stops the training on numbers that are not finite; None for one that keeps no batch.
+
+    A step takes as many batches as `step` accumulates; see `updates_per_epoch` for the end of an epoch.
+    """
+
+    def __init__(
+        self,
+        step: CRNNForTrain,
+        schedule: Schedule,
+        loader: Batches,
+        checkpoints: CheckpointFolder,
+        progress: Progress,
+        target_width: int,
+        average: WeightAverage | None = None,
+        evaluation: EvaluationPlan | None = None,
+        ranks: Ranks | None = None,
+        keep_best: bool = True,
+        masks: Masks = lambda number, shape: (),
+        diagnosis: Diagnosis | None = None,
+        guard: FiniteGuard | None = None,
+    ) -> None:
+        self.run_step = step
+        self.schedule = schedule
+        self.loader = loader
+        self.checkpoints = checkpoints
+        self.progress = progress
+        self.target_width = target_width
+        self.average = average
+        self.evaluation = evaluation
+        self.ranks = ranks or Ranks()
+        self.keep_best = keep_best
+        self.masks = masks
+        self.diagnosis = diagnosis or Diagnosis()
+        self.guard = guard or FiniteGuard()
+        self.overflows = Overflows(step.scaler)
+
+    def fit(self, state: TrainState, total_steps: int) -> tuple[TrainState, int]:
+        """Trains from `state` on.
+
+        A signal to one process ends all of them, after the same step.
+
+        Returns:
+            The state reached, saved as a checkpoint, and the signal that ended it early, 0 if none did.
+
+        Raises:
+            UserError: If pixels, loss or gradients are not finite; see `FiniteGuard`.
+        """
+        saved_step, is_stopped = state.step, False
+        with self.progress, _stop_signal() as received:
+            while state.step < total_steps and not is_stopped and not self._has_arrived(state):
+                epoch, first = divmod(state.step, state.steps_per_epoch)
+                count = self.run_step.accumulate_steps
+                with closing(self.loader.batches(epoch, first * count)) as batches:
+                    for group in zip(*[batches] * count, strict=False):
+                        state = self._update(state, group)
+                        if self.evaluation is not None and (
+                            self.evaluation.is_due(state) or state.step == total_steps
+                        ):
+                            state = self._evaluate(state, self.evaluation)
+                        if self.checkpoints.is_due(state.step):
+                            with self.progress.paused():
+                                if self.checkpoints.save(state, is_last=state.step == total_steps):
+                                    saved_step = state.step
+                        is_stopped = self.ranks.any(bool(received))
+                        if state.step == total_steps or is_stopped:
+                            break
+                is_stopped = is_stopped or self.ranks.any(bool(received))
+            if state.step != saved_step:
+                self.checkpoints.save(state, is_last=True)
+            if not is_stopped:
+                self.diagnosis.end(state.step)
+        return state, (received or [signal.SIGTERM])[0] if is_stopped else 0
+
+    def _update(self, state: TrainState, batches: tuple[Batch, ...]) -> TrainState:
+        step = state.step + 1
+        for batch in batches:
+            self.guard.check_images(step, batch)
+        learning_rate = self.schedule(state.step)
+        set_learning_rate(self.run_step.optimizer, learning_rate)
+        inputs = [
+            self._inputs(batch, number) for number, batch in enumerate(batches, state.step * len(batches))
+        ]
+        tensors = [self.run_step.accumulate(*batch) for batch in inputs[:-1]]
+        last_loss, *others = self.run_step(*inputs[-1])
+        losses = [float(tensor.asnumpy()) for tensor in [*tensors, last_loss]]
+        norm, unread = (float(tensor.asnumpy()) for tensor in others)
+        loss = sum(losses) / len(losses)
+        is_bad = [not math.isfinite(value) for value in losses]
+        suspect = batches[is_bad.index(True) if any(is_bad) else -1]
+        characters = sum(float(batch.target_lengths.mean()) for batch in batches) / len(batches)
+        loss, unread, characters = self.ranks.after_update(loss, unread, characters)
+        # By what all processes know, so that all go on or all stop.
+        is_skipped = self.overflows.is_skipped(step, loss, norm)
+        if not is_skipped:
+            self.guard.check_update(step, suspect, loss, norm, learning_rate)
+        self.diagnosis.update(Update(step, loss, learning_rate, unread, characters))
+        if self.average is not None and not is_skipped:
+            self.average.update(state.step)
+        images = sum(map(len, batches)) * self.ranks.world_size
+        images_seen = state.images_seen + images
+        self.progress.step(state.step, images, images_seen, loss, learning_rate, norm)
+        return replace(state, step=state.step + 1, images_seen=images_seen)
+
+    def _inputs(self, batch: Batch, number: int) -> list[ms.Tensor]:
+        targets = np.zeros((len(batch), self.target_width), dtype=np.int32)
+        targets[:, : batch.targets.shape[1]] = batch.targets
+        masks = self.masks(number, batch.images.shape)
+        return [ms.Tensor(array) for array in (batch.images, targets, batch.target_lengths, *masks)]
+
+    def _has_arrived(self, state: TrainState) -> bool:
+        return self.evaluation is not None and state.best_accuracy >= self.evaluation.target
+
+    def _evaluate(self, state: TrainState, plan: EvaluationPlan) -> TrainState:
+        with self.progress.paused():
+            state, is_best = plan.evaluate(state)
+            if is_best and self.keep_best:
+                self.checkpoints.save_best(state)
+        return state
+
+
+def updates_per_epoch(batches: int, accumulate_steps: int) -> int:
+    """Updates of an epoch of so many batches, when `accumulate_steps` batches make one.
+
+    The batches left over at the end of an epoch, too few for an update, are not trained on in that epoch
+    (another shuffle leaves out others); the log says how many.
+
+    Raises:
+        UserError: If an epoch has fewer batches than an update needs.
+    """
+    if accumulate_steps > batches:
+        raise UserError(f"accumulate_steps is {accumulate_steps}, but an epoch has only {batches} batches")
+    updates, left_over = divmod(batches, accumulate_steps)
+    if left_over:
+        _logger.info(
+            "accumulate_steps %d: %d updates an epoch; of its %d batches the last %d are left out",
+            accumulate_steps,
+            updates,
+            batches,
+            left_over,
+        )
+    return updates
+
+
+@contextmanager
+def _stop_signal() -> Iterator[list[int]]:
+    """A list that receives the number of the first SIGINT or SIGTERM; the step under way is finished.
+
+    While it runs a graph, MindSpore turns a SIGINT into a SIGTERM.
+    """
+    received: list[int] = []
+
+    def remember(number: int, frame: object) -> None:
+        _logger.info("%s: finishing the step and saving", signal.Signals(number).name)
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)  # a second one ends the program at once
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,214 @@
+"""One training step: gradients -> all-reduce -> clip by global norm -> update."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import mindspore as ms
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
+
+class Scaler(Protocol):
+    """Keeps small gradients from vanishing in half precision: those of `mindspore.amp`."""
+
+    scale_value: Parameter
+
+    def scale(self, inputs: Any) -> Any:
+        """Tensors times the scale."""
+
+    def unscale(self, inputs: Any) -> Any:
+        """Tensors divided by the scale."""
+
+    def adjust(self, grads_finite: Tensor) -> Any:
+        """Adapts the scale to whether the gradients were finite."""
+
+
+class NetworkWithLoss(nn.Cell):
+    """Network and loss as one function of a batch."""
+
+    def __init__(self, network: nn.Cell, loss: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.loss = loss
+
+    def construct(self, images: Tensor, targets: Tensor, target_lengths: Tensor, *masks: Tensor) -> Tensor:
+        return self.loss(self.network(images, *masks), targets, target_lengths)
+
+
+class GradientSum(nn.Cell):
+    """Adds up the gradients of several batches; `__call__` takes one batch in and returns its loss.
+
+    Args:
+        forward_backward: A batch -> (scaled loss, loss, share unread), gradients of the first.
+        parameters: What the gradients are for.
+    """
+
+    def __init__(self, forward_backward: Callable[..., Any], parameters: ParameterTuple) -> None:
+        super().__init__(auto_prefix=False)
+        self.forward_backward = forward_backward
+        self.sums = parameters.clone(prefix="gradient_sum", init="zeros")
+
+    def construct(self, *batch: Tensor) -> Tensor:
+        (_, loss, _), gradients = self.forward_backward(*batch)
+        for i in range(len(self.sums)):
+            ops.assign_add(self.sums[i], gradients[i])
+        return loss
+
+    def finish(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The sums with these last gradients in them; the next ones start from zero."""
+        totals: tuple[Tensor, ...] = ()
+        for i in range(len(self.sums)):
+            totals += (self.sums[i] + gradients[i],)
+            ops.assign(self.sums[i], ops.zeros_like(self.sums[i]))
+        return totals
+
+
+class NetworkWithReading(NetworkWithLoss):
+    """The scaled loss, to be differentiated; beside it the loss and the share of images that stay unread."""
+
+    def __init__(self, network: nn.Cell, loss: nn.Cell, scaler: Scaler | None) -> None:
+        super().__init__(network, loss)
+        self.scaler = scaler
+
+    def construct(
+        self, images: Tensor, targets: Tensor, target_lengths: Tensor, *masks: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        logits = self.network(images, *masks)
+        loss = self.loss(logits, targets, target_lengths)
+        scaled = loss if self.scaler is None else self.scaler.scale(loss)
+        return scaled, loss, unread_share(logits, self.loss.blank)
+
+
+def unread_share(logits: Tensor, blank: int) -> Tensor:
+    """Share of images whose best class is the blank at every time step; logits (T,N,C) -> scalar float32."""
+    is_blank = ops.stop_gradient(logits).argmax(axis=-1) == blank  # (T,N)
+    return ops.amin(is_blank.astype(ms.float32), axis=0).mean()
+
+
+class CRNNForTrain(nn.Cell):
+    """Runs one optimiser update.
+
+    With `accumulate_steps` above 1, the batches of an update but the last are given to `accumulate`; the
+    update is made with the mean of all their gradients, and leaves nothing of them for the next.
+
+    Args:
+        network: Images -> logits.
+        loss: (logits, targets, target_lengths) -> scalar; knows its `blank`.
+        optimizer: Its parameters are the ones trained; its learning rate is set from outside, each step.
+        clip_norm: Gradients are scaled so that their global norm is at most this; 0 leaves them.
+        is_distributed: Average the gradients over all processes, once an update, before clipping.
+        accumulate_steps: Batches that make one update.
+        scaler: Scales the loss before it is differentiated and the gradients back, and adapts itself. With
+            one, an update whose gradients are not finite is not made.
+
+    Inputs:
+        images (N,3,H,W) float32, targets (N,L) int32, target_lengths (N,) int32; then any further inputs of
+        the network, such as masks of dropout.
+
+    Returns:
+        Of the network before the update, each float32: the loss, the global norm of the gradients before
+        clipping, and the share of images of which nothing is read (of this process alone).
+    """
+
+    def __init__(
+        self,
+        network: nn.Cell,
+        loss: nn.Cell,
+        optimizer: nn.Optimizer,
+        clip_norm: float = 10.0,
+        is_distributed: bool = False,
+        accumulate_steps: int = 1,
+        scaler: Scaler | None = None,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.scaler = scaler
+        self.optimizer = optimizer
+        self.parameters = optimizer.parameters
+        self.clip_norm = clip_norm
+        self.forward_backward = ops.value_and_grad(
+            NetworkWithReading(network, loss, scaler), None, self.parameters, has_aux=True
+        )
+        self.accumulate_steps = accumulate_steps
+        self.gradient_sum = (
+            GradientSum(self.forward_backward, self.parameters) if accumulate_steps > 1 else None
+        )
+        self.reducer = nn.DistributedGradReducer(self.parameters) if is_distributed else None
+
+    def accumulate(self, *batch: Tensor) -> Tensor:
+        """Takes the gradients of a batch before the last of an update; returns its loss."""
+        if self.gradient_sum is None:
+            raise RuntimeError("accumulate_steps is 1: every batch is an update")
+        return self.gradient_sum(*batch)
+
+    def construct(
+        self, images: Tensor, targets: Tensor, target_lengths: Tensor, *masks: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        (_, loss, unread), gradients = self.forward_backward(images, targets, target_lengths, *masks)
+        if self.gradient_sum is not None:
+            totals = self.gradient_sum.finish(gradients)
+            gradients = scale_all(totals, Tensor(1 / self.accumulate_steps, ms.float32))
+        if self.scaler is not None:
+            gradients = self.scaler.unscale(gradients)
+        if self.reducer is not None:
+            gradients = self.reducer(gradients)
+        norm = global_norm(gradients)
+        if self.clip_norm > 0:
+            scale = self.clip_norm / ops.maximum(norm, Tensor(self.clip_norm, ms.float32))
+            gradients = scale_all(gradients, scale)
+        if self.scaler is None:
+            return ops.depend(loss, self.optimizer(gradients)), norm, unread
+        is_finite = ops.isfinite(norm)
+        if is_finite:
+            loss = ops.depend(loss, self.optimizer(gradients))
+        return ops.depend(loss, self.scaler.adjust(is_finite)), norm, unread
+
+
+class WeightAverage(nn.Cell):
+    """Exponential moving average of all parameters, batch norm statistics included.
+
+    The averages are parameters of their own, named `ema.` + name, and start as copies.
+
+    Args:
+        parameters: What is averaged.
+        decay: Share of the old average that stays at each step, 0 < decay < 1. The first steps use
+            (1 + step) / (10 + step) where that is smaller, so that the random start is soon forgotten.
+    """
+
+    def __init__(self, parameters: list[Parameter], decay: float) -> None:
+        super().__init__(auto_prefix=False)
+        self.decay = decay
+        self.sources = ParameterTuple(parameters)
+        self.averages = ParameterTuple(
+            [Parameter(p.value().copy(), name=f"ema.{p.name}", requires_grad=False) for p in parameters]
+        )
+
+    def restart(self) -> None:
+        """Makes the averages copies of the parameters again."""
+        for source, average in zip(self.sources, self.averages, strict=True):
+            average.set_data(source.value().copy())
+
+    def update(self, step: int) -> None:
+        """Takes the parameters after update number `step` (from 0) into the average."""
+        self(Tensor(min(self.decay, (1 + step) / (10 + step)), ms.float32))
+
+    def construct(self, decay: Tensor) -> Tensor:
+        for i in range(len(self.sources)):
+            ops.assign(self.averages[i], self.averages[i] * decay + self.sources[i] * (1 - decay))
+        return decay
+
+
+def global_norm(tensors: tuple[Tensor, ...]) -> Tensor:
+    """Square root of the sum of all squares, float32."""
+    total = Tensor(0.0, ms.float32)
+    for tensor in tensors:
+        # Summed by rows first: on CPUs, the sum over everything at once takes five times as long.
+        rows = ops.square(tensor.astype(ms.float32)).reshape(tensor.shape[0], -1)
+        total = total + rows.sum(-1).sum()
+    return ops.sqrt(total)
+
+
+def scale_all(tensors: tuple[Tensor, ...], scale: Tensor) -> tuple[Tensor, ...]:
+    """Every tensor times one number, in the tensor's own type."""
+    scaled: tuple[Tensor, ...] = ()
+    for tensor in tensors:
+        scaled += (tensor * scale.astype(tensor.dtype),)
+    return scaled

@@ -1,0 +1,114 @@
+"""What a training shows and records: the log line, the progress bar, the CSV."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import TracebackType
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from crnn_mindspore.progress_bar import is_terminal, progress_bar
+from crnn_mindspore.training.watching.csv_log import CsvLog
+from crnn_mindspore.training.watching.tensorboard import Scalars
+
+_logger = logging.getLogger(__name__)
+
+CSV_COLUMNS = ("step", "epoch", "images_seen", "loss", "learning_rate", "gradient_norm", "images_per_second")
+
+
+class Progress:
+    """Collects the steps and reports them every `interval` steps.
+
+    Args:
+        total_steps: Steps of the whole training.
+        first_step: Steps already done.
+        steps_per_epoch: For the log line.
+        interval: Steps between two log lines and CSV rows.
+        csv_path: A resumed training continues its file; None writes none.
+        is_shown: False for processes other than the main one.
+        scalars: Gets the figures of every line too.
+
+    The loss and the step time of a line are means over the steps since the line before.
+    """
+
+    def __init__(
+        self,
+        total_steps: int,
+        first_step: int,
+        steps_per_epoch: int,
+        interval: int,
+        csv_path: Path | None,
+        is_shown: bool = True,
+        scalars: Scalars | None = None,
+    ) -> None:
+        self._steps_per_epoch = steps_per_epoch
+        self._epochs = -(-total_steps // steps_per_epoch)
+        self._interval = max(1, interval)
+        self._scalars = scalars
+        self._csv = CsvLog(csv_path if is_shown else None, CSV_COLUMNS)
+        self._csv.cut(first_step)
+        self._is_shown = is_shown
+        self._bar = progress_bar(
+            total=total_steps, initial=first_step, unit="step", desc="training", disable=not is_shown
+        )
+        # Keeps log lines and the bar apart on a terminal; in a log file both are lines of their own.
+        loggers = [logging.getLogger("crnn_mindspore")]
+        self._redirect = logging_redirect_tqdm(loggers) if is_shown and is_terminal() else nullcontext()
+        self._forget()
+
+    def __enter__(self) -> "Progress":
+        self._redirect.__enter__()
+        self._forget()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._redirect.__exit__(kind, value, trace)
+        self._bar.close()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keeps time spent on something else, such as an evaluation, out of the step time."""
+        start = time.perf_counter()
+        yield
+        self._since += time.perf_counter() - start
+
+    def step(
+        self, step: int, images: int, images_seen: int, loss: float, learning_rate: float, norm: float
+    ) -> None:
+        """Takes note of update number `step` (from 0) on `images` images."""
+        self._losses.append(loss)
+        self._images += images
+        self._bar.update()
+        in_epoch = step % self._steps_per_epoch + 1
+        if (step + 1) % self._interval and in_epoch != self._steps_per_epoch:
+            return
+        seconds = time.perf_counter() - self._since
+        mean_loss = sum(self._losses) / len(self._losses)
+        epoch = step // self._steps_per_epoch + 1
+        rate = self._images / seconds
+        if self._is_shown:
+            self._bar.set_postfix_str(f"loss {mean_loss:.3f}, {rate:.0f} images/s", refresh=False)
+            _logger.info(
+                "epoch: [%d/%d] step: [%d/%d], loss: %.6f, lr: %.6f, per step time: %.3f ms",
+                epoch,
+                self._epochs,
+                in_epoch,
+                self._steps_per_epoch,
+                mean_loss,
+                learning_rate,
+                1000 * seconds / len(self._losses),
+            )
+        row = (step + 1, epoch, images_seen, mean_loss, learning_rate, norm, rate)
+        self._csv.append([row])
+        if self._scalars is not None:
+            self._scalars(step + 1, dict(zip(CSV_COLUMNS[3:], row[3:], strict=True)))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._losses: list[float] = []
+        self._images = 0
+        self._since = time.perf_counter()

@@ -1,0 +1,135 @@
+"""The user's own data: labels in file names, alphabets from labels and files, Chinese lines."""
+
+from pathlib import Path
+
+import pytest
+
+from crnn_mindspore.data.readers.chinese_dataset import UNKNOWN_ID, load_chinese_characters
+from crnn_mindspore.data.readers.folder_dataset import NO_MATCH
+from crnn_mindspore.data.readers.registry import load_samples
+from crnn_mindspore.data.sources.charset_file import (
+    count_characters,
+    derive_characters,
+    load_charset_file,
+    resolve_characters,
+    save_charset_file,
+)
+from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, ListSource, WordSample
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.text.charset import Charset
+
+
+def source_of(*texts: str) -> ListSource:
+    return ListSource([WordSample(f"{i}.png", text) for i, text in enumerate(texts)], "memory")
+
+
+def texts(source) -> list[str]:
+    return [source.text(i) for i in range(len(source))]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*_{text}.*", ["Novel", "你好", "b c"]),
+        ("{text}.png", ["12_street_Novel", "7_b c"]),
+        ("*-{text}.jpg", []),
+        ("12_{text}.png", ["street_Novel"]),
+    ],
+)
+def test_labels_in_file_names(tmp_path: Path, pattern: str, expected: list[str]) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("12_street_Novel.png", "5_你好.jpg", "sub/7_b c.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    source = load_samples(f"folder:{pattern}", str(tmp_path))
+    assert texts(source) == expected
+    assert source.report.dropped.get(NO_MATCH, 0) == 3 - len(expected)
+
+
+@pytest.mark.parametrize("pattern", ["", "*.png", "{text}_{text}.png"])
+def test_a_pattern_needs_its_label_once(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(UserError, match=r"must hold \{text\} once"):
+        load_samples(f"folder:{pattern}", str(tmp_path))
+
+
+def test_the_pattern_s_other_characters_are_themselves(tmp_path: Path) -> None:
+    for name in ("a+(1)_x.png", "aa1_x.png"):
+        (tmp_path / name).write_bytes(b"")
+    assert texts(load_samples("folder:a+(1)_{text}.png", str(tmp_path))) == ["x"]
+
+
+def test_the_alphabet_of_the_labels() -> None:
+    source = source_of("Hello", "wörld 42", "e\u0301", "tab\there", "你", "Hello")
+    assert derive_characters(source) == "abdehlortw24 éö你"
+    assert derive_characters(source, case_sensitive=True) == "Habdehlortw24 éö你"
+    assert count_characters(source, case_sensitive=False)["l"] == 5
+    assert Charset(derive_characters(source)).covers("HELLO")
+    with pytest.raises(UserError, match="no characters in the labels of memory"):
+        derive_characters(source_of("", "\t"))
+
+
+def test_charset_files(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "charset.txt"
+    save_charset_file(str(path), "ab 中é")
+    assert path.read_text(encoding="utf-8") == "a\nb\n \n中\né\n"
+    assert load_charset_file(str(path)) == "ab 中é"
+    path.write_bytes("\ufeffabc中\r\n".encode())
+    assert load_charset_file(str(path)) == "abc中"
+    path.write_text("a\nbc\n")
+    with pytest.raises(UserError, match="entry 2 is 'bc', not one character"):
+        load_charset_file(str(path))
+    path.write_text("\n")
+    with pytest.raises(UserError, match=r"charset\.txt' is empty"):
+        load_charset_file(str(path))
+
+
+def test_what_label_dict_may_be(tmp_path: Path) -> None:
+    save_charset_file(str(tmp_path / "c.txt"), "xyz")
+    assert resolve_characters("abc") == "abc"
+    assert resolve_characters(str(tmp_path / "c.txt")) == "xyz"
+    assert resolve_characters("auto", source_of("ba")) == "ab"
+    with pytest.raises(UserError, match="'auto' needs a training set"):
+        resolve_characters("auto")
+
+
+def write_chinese(root: Path, characters: list[str], lines: list[str]) -> None:
+    (root / "chars.txt").write_text("\n".join(characters) + "\n", encoding="utf-8")
+    (root / "train.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_chinese_lines(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(b"image")
+    write_chinese(
+        tmp_path,
+        ["blank", "我", "你", "A", "。"],
+        ["a.jpg 1 2 4 3", "", "b.jpg 2 2", "c.jpg 5", "d.jpg 0 1", "e.jpg", "f.jpg 1 x", "../g.jpg 1"],
+    )
+    source = load_samples("chinese", str(tmp_path), split="train")
+    assert texts(source) == ["我你。A", "你你"]
+    assert source.image_bytes(0) == b"image"
+    assert source.report.dropped == {UNKNOWN_ID: 2, MALFORMED: 2, OUTSIDE_FOLDER: 1}
+    assert load_chinese_characters(str(tmp_path)) == "我你A。"
+    assert Charset(load_chinese_characters(str(tmp_path))).encode("你A").tolist() == [1, 2]
+
+
+def test_chinese_character_file_without_a_line_for_the_blank(tmp_path: Path) -> None:
+    write_chinese(tmp_path, ["我", "你", "他"], ["a.jpg 1 2", "b.jpg 3"])
+    assert texts(load_samples("chinese", str(tmp_path), split="train")) == ["我你", "他"]
+    assert load_chinese_characters(str(tmp_path)) == "我你他"
+
+
+def test_chinese_files_that_are_missing_or_gbk(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no annotation \(looked for val\.txt"):
+        load_samples("chinese", str(tmp_path), split="val")
+    (tmp_path / "val.txt").write_text("a.jpg 1\n")
+    with pytest.raises(UserError, match=r"no character file \(looked for char_std_5990\.txt"):
+        load_samples("chinese", str(tmp_path), split="val")
+    (tmp_path / "chars.txt").write_bytes("空\n我\n".encode("gbk"))
+    with pytest.raises(UserError, match=r"chars\.txt: line 1 is not UTF-8.*GBK"):
+        load_samples("chinese", str(tmp_path), split="val")
+
+
+def test_lexicons_where_there_are_none(tmp_path: Path) -> None:
+    for name in ("synth", "chinese"):
+        with pytest.raises(UserError, match=r"lexicon '50'.* no lexicons"):
+            load_samples(name, str(tmp_path), lexicon="50")

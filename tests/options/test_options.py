@@ -1,0 +1,285 @@
+"""The options: defaults, yaml, command line, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crnn_mindspore.artifacts.agreement import (
+    adopting,
+    charset_of,
+    check_artifact,
+    check_derived,
+    network_of,
+    preprocessing_of,
+)
+from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.commands import SECTIONS, AllOptions
+from crnn_mindspore.options.documents import yaml_text
+from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options, read_yaml
+from crnn_mindspore.text.charset import Charset
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The model zoo's options and defaults; None where it has no fixed default.
+CONTRACT = {
+    "enable_modelarts": False,
+    "data_url": "",
+    "train_url": "",
+    "checkpoint_url": "",
+    "data_path": "/cache/data",
+    "output_path": "/cache/train",
+    "load_path": "/cache/checkpoint_path",
+    "device_target": "auto",
+    "enable_profiling": False,
+    "output_dir": None,
+    "run_distribute": False,
+    "model": "lowercase",
+    "model_version": "V1",
+    "label_dict": "abcdefghijklmnopqrstuvwxyz0123456789",
+    "train_dataset": "synth",
+    "max_text_length": 23,
+    "image_width": 100,
+    "image_height": 32,
+    "batch_size": 64,
+    "epoch_size": 10,
+    "hidden_size": 256,
+    "learning_rate": 0.02,
+    "momentum": 0.95,
+    "nesterov": True,
+    "save_checkpoint": True,
+    "save_checkpoint_steps": 1000,
+    "keep_checkpoint_max": 30,
+    "save_checkpoint_path": "./",
+    "per_print_time": 100,
+    "class_num": 37,
+    "input_size": 512,
+    "num_step": 24,
+    "use_dropout": True,
+    "blank": 36,
+    "train_dataset_path": "",
+    "train_eval_dataset": "svt",
+    "train_eval_dataset_path": "",
+    "run_eval": False,
+    "eval_all_saved_ckpts": False,
+    "save_best_ckpt": True,
+    "eval_start_epoch": 5,
+    "eval_interval": 1,
+    "resume_ckpt": "",
+    "eval_dataset": "svt",
+    "eval_dataset_path": "",
+    "checkpoint_path": "",
+    "device_id": 0,
+    "ckpt_file": "",
+    "file_name": "crnn",
+    "file_format": "MINDIR",
+    "ann_file": "",
+    "result_path": "",
+    "dataset": "",
+}
+
+
+def load_config(argv: list[str]) -> AllOptions:
+    return load_options(AllOptions, argv)
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_every_option_of_the_model_zoo_keeps_its_default(name: str) -> None:
+    found = getattr(load_config([]), name)
+    if CONTRACT[name] is not None:
+        assert found == CONTRACT[name]
+        assert type(found) is type(CONTRACT[name])
+
+
+def test_the_derived_defaults_follow_from_the_others() -> None:
+    config = load_config([])
+    given = [f"--{name}={getattr(config, name)}" for name in ("class_num", "blank", "num_step", "input_size")]
+    check_derived(load_config(given))
+
+
+def test_the_yaml_is_what_the_option_classes_say_of_its_values() -> None:
+    assert DEFAULT_CONFIG.read_text(encoding="utf-8") == yaml_text(read_yaml(DEFAULT_CONFIG))
+
+
+def test_every_option_of_the_yaml_has_a_meaning_and_no_default_but_there() -> None:
+    names = [name for section in SECTIONS for name in section.model_fields]
+    assert sorted(names) == sorted(read_yaml(DEFAULT_CONFIG)) == sorted(AllOptions.model_fields)
+    for name, field in AllOptions.model_fields.items():
+        assert field.is_required(), name
+        assert field.description, name
+
+
+def recipes() -> list[Path]:
+    return sorted(p for p in (ROOT / "configs").rglob("*.yaml") if not p.name.endswith("effects.yaml"))
+
+
+def test_there_are_recipes() -> None:
+    assert ROOT / "configs" / "demo.yaml" in recipes()
+
+
+@pytest.mark.parametrize("path", recipes(), ids=lambda p: p.name)
+def test_every_shipped_recipe_is_read_and_does_not_contradict_itself(path: Path) -> None:
+    config = load_config(["--config_path", str(path)])
+    check_derived(config)
+    assert config.given == set(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def write(path: Path, text: str) -> list[str]:
+    path.write_text(text, encoding="utf-8")
+    return ["--config_path", str(path)]
+
+
+def test_the_command_line_wins_over_the_yaml_and_that_over_the_defaults(tmp_path: Path) -> None:
+    argv = write(tmp_path / "a.yaml", "batch_size: 16\nmomentum: 0.5\nrun_eval: yes\n")
+    config = load_config([*argv, "--batch_size=8"])
+    assert (config.batch_size, config.momentum, config.run_eval, config.epoch_size) == (8, 0.5, True, 10)
+    assert config.given == {"batch_size", "momentum", "run_eval"}
+
+
+@pytest.mark.parametrize(("text", "expected"), [("True", True), ("false", False), ("1", True), ("0", False)])
+def test_booleans_are_read_from_words(text: str, expected: bool) -> None:
+    assert load_config([f"--nesterov={text}"]).nesterov is expected
+
+
+def test_options_may_have_their_value_behind_a_space() -> None:
+    assert load_config(["--device_target", "CPU", "--label_dict", "ab"]).label_dict == "ab"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--bach_size=3", "unknown option 'bach_size', did you mean 'batch_size'?"),
+        ("--batch=3", "unknown option 'batch'"),  # no abbreviations
+        ("stray", "unknown option 'stray'"),
+        ("--batch_size=many", "command line: batch_size is 'many', must be a whole number"),
+        ("--batch_size=2.5", "command line: batch_size is '2.5', must be a whole number"),
+        ("--batch_size=0", "command line: batch_size is 0, must be at least 1"),
+        ("--epoch_size=0", "command line: epoch_size is 0, must be at least 1"),
+        ("--ema_decay=1", "command line: ema_decay is 1, must be below 1"),
+        ("--clip_norm=nan", "command line: clip_norm is 'nan', must be a number"),
+        ("--length_bonus=-inf", "command line: length_bonus is '-inf', must be a number"),
+        ("--learning_rate=fast", "command line: learning_rate is 'fast', must be a number"),
+        ("--nesterov=perhaps", "command line: nesterov is 'perhaps', must be True or False"),
+        (
+            "--device_target=TPU",
+            "command line: device_target is 'TPU', must be one of auto, Ascend, GPU, CPU",
+        ),
+        ("--model_version=V3", "command line: model_version is 'V3', must be one of V1, V2"),
+        ("--file_format=PB", "command line: file_format is 'PB', must be one of MINDIR, AIR, ONNX"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_was_given(option: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config([option])
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bach_size: 3\n", "a.yaml: unknown key 'bach_size', did you mean 'batch_size'?"),
+        ("zzzzqqq: 3\n", "a.yaml: unknown key 'zzzzqqq'"),
+        ("batch_size: [1]\n", "a.yaml: batch_size is"),
+        ("label_dict: 1234567890\n", "a.yaml: label_dict is"),  # a number for yaml: quotes are missing
+        ("- batch_size\n", "a.yaml: expected lines of 'key: value'"),
+        ("batch_size: {\n", "a.yaml: not a yaml file"),
+    ],
+)
+def test_a_wrong_yaml_is_refused_and_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config(write(tmp_path / "a.yaml", text))
+    assert message in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_missing_yaml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"gone\.yaml: No such file"):
+        load_config(["--config_path", str(tmp_path / "gone.yaml")])
+
+
+def test_an_empty_yaml_changes_nothing(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path / "a.yaml", "# nothing\n")) == load_config([])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--class_num=36"], "class_num is given as 36, but 37 follows"),
+        (["--label_dict=abc", "--class_num=37"], "class_num is given as 37, but 4 follows"),
+        (["--blank=0"], "blank is given as 0, but 36 follows"),
+        (["--image_width=160", "--num_step=24"], "num_step is given as 24, but 39 follows"),
+        (["--channel_scale=0.5", "--input_size=512"], "input_size is given as 512, but 256 follows"),
+    ],
+)
+def test_derived_values_that_contradict_are_refused_with_both(options: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_derived(load_config(options))
+
+
+ARTIFACT = Artifact(Charset("abc"), Preprocessing(width=60), NetworkSpec("V2", 32, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--label_dict=abd", "label_dict 'abc', but label_dict 'abd' was given"),
+        ("--image_width=100", "image_width 60, but image_width 100 was given"),
+        ("--model_version=V1", "model_version 'V2', but model_version 'V1' was given"),
+        ("--hidden_size=256", "hidden_size 32, but hidden_size 256 was given"),
+        ("--channel_scale=1", "channel_scale 0.5, but channel_scale 1.0 was given"),
+        ("--num_step=24", "num_step 14, but num_step 24 was given"),
+    ],
+)
+def test_options_that_contradict_a_model_are_refused_with_both(option: str, message: str) -> None:
+    with pytest.raises(UserError, match=rf"^m\.ckpt: was made with {message}"):
+        check_artifact(load_config([option]), ARTIFACT, "m.ckpt")
+
+
+def test_defaults_never_contradict_a_model() -> None:
+    check_artifact(load_config(["--label_dict=abc", "--blank=3"]), ARTIFACT, "m.ckpt")
+
+
+def test_options_are_read_only() -> None:
+    options = load_config([])
+    with pytest.raises(ValueError, match="frozen"):
+        options.batch_size = 3
+    with pytest.raises(AttributeError):
+        _ = options.bach_size
+
+
+def test_a_whole_number_is_no_other_type_for_a_number(tmp_path: Path) -> None:
+    config = load_config([*write(tmp_path / "a.yaml", "learning_rate: 1\n"), "--momentum=0.02"])
+    assert (config.learning_rate, config.momentum) == (1.0, 0.02)
+    assert load_config([*write(tmp_path / "a.yaml", "learning_rate: 1\n"), "--learning_rate=0.02"]).given
+
+
+def test_a_required_option_is_named() -> None:
+    with pytest.raises(UserError, match="--eval_dataset_path is required"):
+        load_config([]).require("device_target", "eval_dataset_path")
+
+
+def test_an_alphabet_may_come_from_a_file_and_is_compared_by_its_characters(tmp_path: Path) -> None:
+    file = tmp_path / "digits.txt"
+    file.write_text("0\n1\n2\n", encoding="utf-8")
+    config = load_config([f"--label_dict={file}", "--class_num=4"])
+    assert charset_of(config).characters == "012"
+    check_derived(config)
+    artifact = Artifact(Charset("012"), preprocessing_of(config), network_of(config))
+    check_artifact(config, artifact, "a.ckpt")
+    other = Artifact(Charset("01"), preprocessing_of(config), network_of(config))
+    with pytest.raises(
+        UserError, match=r"a\.ckpt: was made with label_dict '01', but label_dict '012' was given"
+    ):
+        check_artifact(config, other, "a.ckpt")
+
+
+def test_a_training_takes_over_what_its_options_leave_open_from_the_model_it_starts_from() -> None:
+    config = adopting(load_config(["--hidden_size=32", "--batch_size=7"]), ARTIFACT)
+    network = ARTIFACT.network
+    assert (charset_of(config), config.image_width) == (ARTIFACT.charset, ARTIFACT.preprocessing.width)
+    assert (config.model_version, config.channel_scale) == (network.version, network.channel_scale)
+    assert (config.hidden_size, config.batch_size) == (32, 7)
+    with pytest.raises(UserError, match="class_num is given as 37, but 4 follows"):
+        check_derived(adopting(load_config(["--class_num=37"]), ARTIFACT))

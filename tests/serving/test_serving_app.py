@@ -1,0 +1,226 @@
+"""The web application: what it answers, what it refuses, and what it counts."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mangled_images import encoded, mangled_files, unusual_images
+from odd_images import write_damaged
+from running_service import PNG, form, service, word_png
+from starlette.testclient import TestClient
+from table_backend import TableBackend
+
+from crnn_mindspore.reading.recognizer import Recognizer
+from crnn_mindspore.serving.limits import Limits
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    """The service of a table that knows two words, one of them not surely."""
+    backend = TableBackend({"cat": ("cat", 30.0), "moon": ("moon", 3.0)})
+    with service(Recognizer(backend, batch_size=4)) as running:
+        yield TestClient(running.app)
+
+
+def test_one_image_as_the_body(client: TestClient) -> None:
+    answer = client.post("/recognize", content=word_png("cat"), headers=PNG)
+    assert answer.status_code == 200
+    (result,) = answer.json()["results"]
+    assert result == {"name": "image", "text": "cat", "confidence": 1.0, "rejected": False}
+
+
+def test_many_images_in_a_form_are_answered_in_order_and_broken_ones_beside_the_others(
+    client: TestClient,
+) -> None:
+    images = {"1.png": word_png("cat"), "2.png": b"nothing", "3.png": word_png("moon"), "4.png": b""}
+    answer = client.post("/recognize", files=form(images))
+    assert answer.status_code == 200
+    results = answer.json()["results"]
+    assert [r["name"] for r in results] == list(images)
+    assert [r["text"] for r in results] == ["cat", "", "moon", ""]
+    assert [r.get("error") for r in results] == [
+        None,
+        "2.png: not an image OpenCV can read (7 bytes)",
+        None,
+        "4.png: empty file (0 bytes)",
+    ]
+
+
+def test_readings_below_the_threshold_are_rejected() -> None:
+    with service(Recognizer(TableBackend({"moon": ("moon", 3.0)}), reject_below=0.5)) as running:
+        answer = TestClient(running.app).post("/recognize", content=word_png("moon"), headers=PNG)
+    (result,) = answer.json()["results"]
+    assert (result["rejected"], result["text"]) == (True, "moon")
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("empty.jpg", 422), ("half.jpg", 422), ("huge.png", 422), ("page.html", 415)]
+)
+def test_one_image_that_cannot_be_read_is_a_refusal(client: TestClient, name: str, status: int) -> None:
+    answer = client.post("/recognize", files=form({name: mangled_files()[name]}))
+    assert answer.status_code == status
+    assert answer.json()["detail"].startswith(f"{name}: ")
+
+
+def test_mangled_files_have_their_messages_and_the_server_lives(client: TestClient) -> None:
+    files = mangled_files()
+    assert len(files) >= 30
+    results = client.post("/recognize", files=form(files)).json()["results"]
+    assert [r["name"] for r in results] == list(files)
+    for result in results:
+        assert result["text"] == ""
+        assert re.fullmatch(rf"{re.escape(result['name'])}: .+", result["error"]), result
+    sizes = next(r["error"] for r in results if r["name"] == "huge.png")
+    assert sizes == "huge.png: 100000 x 100000 pixels, more than 67,108,864 pixels in all"
+    for name, data in files.items():
+        assert client.post("/recognize", files=form({name: data})).status_code in (415, 422), name
+    answer = client.post("/recognize", content=word_png("cat"), headers=PNG)
+    assert answer.json()["results"][0]["text"] == "cat"
+
+
+@pytest.mark.slow
+def test_damaged_images_are_read_or_refused_with_their_name(client: TestClient, tmp_path: Path) -> None:
+    outcomes: Counter[int] = Counter()
+    for path in write_damaged(tmp_path / "odd"):
+        if path.is_file():
+            answer = client.post("/recognize", files=form({path.name: path.read_bytes()}))
+            outcomes[answer.status_code] += 1
+            if answer.status_code != 200:
+                assert answer.json()["detail"].startswith(f"{path.name}: "), answer.json()
+    assert set(outcomes) == {200, 415, 422}
+    assert outcomes[415] + outcomes[422] > 100
+
+
+def test_images_of_unusual_modes_and_formats_are_read(client: TestClient) -> None:
+    results = client.post("/recognize", files=form(unusual_images())).json()["results"]
+    assert len(results) == 12
+    assert [r for r in results if "error" in r] == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "detail"),
+    [
+        ({}, 400, "the request holds no image"),
+        ({"headers": PNG}, 400, "the body is empty"),
+        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "Content-Type is 'text/plain'"),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "boundary"),
+        (
+            {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
+            400,
+            "the form cannot be read",
+        ),
+        (
+            {
+                "content": b'--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nhalf',
+                "headers": {"Content-Type": "multipart/form-data; boundary=b"},
+            },
+            400,
+            "it ends before its last boundary",
+        ),
+        (
+            {"content": b"--b--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
+            400,
+            "no file",
+        ),
+        ({"files": {"a": (None, "text")}}, 400, "the field 'a' of the form is no file"),
+        ({"files": form({f"{i}.png": b"x" for i in range(65)})}, 400, "Maximum number of files is 64"),
+        ({"params": {"top_k": "11"}, "content": b"x", "headers": PNG}, 422, "top_k is '11'"),
+        ({"params": {"topk": "1"}, "content": b"x", "headers": PNG}, 422, "unknown parameter 'topk'"),
+        ({"params": {"positions": "much"}, "content": b"x", "headers": PNG}, 422, "positions is 'much'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_is_refused_with_what_is_wrong(
+    client: TestClient, request_: dict[str, object], status: int, detail: str
+) -> None:
+    answer = client.post("/recognize", **request_)
+    assert (answer.status_code, detail in answer.json()["detail"]) == (status, True), answer.text
+
+
+def test_too_large_a_body_is_refused_by_its_length_and_by_its_content() -> None:
+    limits = Limits(body_bytes=1000)
+    with service(Recognizer(TableBackend(["cat"])), limits) as running:
+        client = TestClient(running.app)
+        parts = iter([bytes(600), bytes(600)])  # no length is announced
+        for content in (bytes(1001), parts):
+            answer = client.post("/recognize", content=content, headers=PNG)
+            assert answer.status_code == 413
+            assert answer.json()["detail"] == "the body is larger than 1,000 bytes"
+        answer = client.post("/recognize", files=form({"a": bytes(1000)}))
+        assert answer.status_code == 413
+        assert client.post("/recognize", content=bytes(1000), headers=PNG).status_code == 415
+
+
+def test_metrics_count_requests_images_and_batches() -> None:
+    with service(Recognizer(TableBackend(["cat"]))) as running:
+        client = TestClient(running.app)
+        client.post("/recognize", content=word_png("cat"), headers=PNG)
+        client.post("/recognize", files=form({"1": word_png("cat"), "2": b"x", "3": b"y"}))
+        client.post("/recognize", content=b"x", headers=PNG)
+        client.get("/recognize")
+        client.get("/a/path/of/my/own")
+        text = client.get("/metrics").text
+    for line in (
+        'crnn_requests_total{path="/recognize",status="200"} 2.0',
+        'crnn_requests_total{path="/recognize",status="415"} 1.0',
+        'crnn_requests_total{path="/recognize",status="405"} 1.0',
+        'crnn_requests_total{path="other",status="404"} 1.0',
+        'crnn_images_total{result="read"} 2.0',
+        'crnn_images_total{result="unreadable"} 3.0',
+        "crnn_request_seconds_count 4.0",
+        "crnn_batch_images_count 2.0",
+        'crnn_batch_images_bucket{le="1.0"} 2.0',
+        "crnn_waiting_images 0.0",
+    ):
+        assert f"{line}\n" in text, line
+    assert "my/own" not in text
+
+
+def test_health_describes_the_model(client: TestClient) -> None:
+    assert client.get("/health").json() == {
+        "status": "ready",
+        "model": "tiny.onnx",
+        "weights_sha256": "aa",
+        "version": "V1",
+        "precision": "fp32",
+        "charset_size": 36,
+        "image_width": 100,
+        "image_height": 32,
+        "time_steps": 24,
+        "decoder": "greedy",
+    }
+
+
+def test_the_pages_load_nothing_from_elsewhere_and_run_no_foreign_script(client: TestClient) -> None:
+    for page in ("/", "/docs"):
+        answer = client.get(page)
+        assert (answer.status_code, "https://" in answer.text) == (200, False)
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "http" not in policy and "*" not in policy
+        links = re.findall(r'(?:src|href)="(/[^"]+)"', answer.text)
+        assert len(links) >= 3
+        for link in links:
+            assert client.get(link).status_code == 200, link
+    page = client.get("/")
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?! src=)|<style|\bon\w+=|style=", page.text)
+    script = client.get("/static/page.js").text
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org)", script
+    )
+
+
+def test_the_api_is_described(client: TestClient) -> None:
+    description = client.get("/openapi.json").json()
+    assert set(description["paths"]) == {"/recognize", "/health", "/metrics"}
+    post = description["paths"]["/recognize"]["post"]
+    assert set(post["requestBody"]["content"]) == {"multipart/form-data", "image/*"}
+    assert {p["name"] for p in post["parameters"]} == {"top_k", "positions", "alignment"}
+    assert {"200", "400", "408", "413", "415", "422", "503"} <= set(post["responses"])
+
+
+def test_the_jpeg_of_a_word_is_read_like_its_png(client: TestClient) -> None:
+    answer = client.post("/recognize", content=encoded(".jpg"), headers={"Content-Type": "image/jpeg"})
+    assert answer.status_code == 200

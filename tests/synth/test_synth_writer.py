@@ -1,0 +1,141 @@
+"""`crnn render`: layout, equal bytes for any number of workers, what bad arguments get."""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import pytest
+from test_synth_common import library
+
+from crnn_mindspore.cli import render as render_command
+from crnn_mindspore.synth import render as render_module
+from crnn_mindspore.synth.words.corpus import is_held_out
+from crnn_mindspore.synth.writer import file_name
+from crnn_mindspore.text.charset import Charset
+
+
+@pytest.fixture(autouse=True)
+def few_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render_module, "scan_fonts", lambda *_: library())
+
+
+def run(*options: object) -> int:
+    return render_command.main([str(option) for option in options])
+
+
+def render(folder: Path, *options: object) -> int:
+    return run("--output_dir", folder, "--num_train", 70, "--num_test", 12, *options)
+
+
+def content(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def annotations(folder: Path, split: str) -> list[tuple[Path, str]]:
+    words = (folder / "lexicon.txt").read_text(encoding="utf-8").splitlines()
+    samples = []
+    for line in (folder / f"annotation_{split}.txt").read_text(encoding="utf-8").splitlines():
+        name, number = line.split(" ")
+        assert name.startswith("./")
+        assert name.rsplit(".", 1)[0].rsplit("_", 1)[1] == number
+        samples.append((folder / name, words[int(number)]))
+    return samples
+
+
+def test_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "words"
+    assert render(folder, "--difficulty", "0:1") == 0
+    train, test = annotations(folder, "train"), annotations(folder, "test")
+    assert (len(train), len(test)) == (70, 12)
+    assert len({path for path, _ in train + test}) == 82
+    for path, word in train + test:
+        image = cv2.imread(str(path))
+        assert image is not None and image.shape[0] >= 6
+        assert Charset().covers(word)
+    assert all(is_held_out(word) for _, word in test)
+    assert not {word.lower() for _, word in test} & {word.lower() for _, word in train}
+    out = capsys.readouterr().out
+    assert "82 images" in out and "typefaces" in out and "images a second" in out and "MB" in out
+
+
+@pytest.mark.slow
+def test_files_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    assert render(tmp_path / "one", "--num_workers", 1) == 0
+    assert render(tmp_path / "three", "--num_workers", 3) == 0
+    assert content(tmp_path / "one") == content(tmp_path / "three")
+
+
+def test_seed_and_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "words"
+    assert render(folder) == 0
+    first = content(folder)
+    assert render(folder) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert render(folder, "--overwrite") == 0
+    assert content(folder) == first
+    assert run("--output_dir", folder, "--num_train", 3, "--num_test", 0, "--seed", 1, "--overwrite") == 0
+    assert len(list(folder.rglob("*.jpg"))) == 3
+    assert not (folder / "annotation_test.txt").exists()
+
+
+def test_user_words_whatever_they_hold(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("a/b\nCON\n..x\nnul:\n", encoding="utf-8")
+    folder = tmp_path / "out"
+    assert render(folder, "--words", words) == 0
+    seen = {word for split in ("train", "test") for _, word in annotations(folder, split)}
+    assert {word.lower() for word in seen} == {"ab", "con", "x", "nul"}
+
+
+def test_file_names_are_safe() -> None:
+    assert file_name(0, "Novel", 52433) == "1/1/1_Novel_52433.jpg"
+    assert file_name(1999, "../中文", 7) == "1/2/1000_word_7.jpg"
+    assert file_name(20000, "x" * 99, 0) == f"2/1/1_{'x' * 30}_0.jpg"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--num_train", -1), "num_train is -1"),
+        (("--num_train", 0, "--num_test", 0), "num_train + num_test is 0"),
+        (("--num_workers", 0), "num_workers is 0"),
+        (("--seed", -4), "seed is -4"),
+        (("--difficulty", "hard"), "'hard'"),
+        (("--difficulty", "0:2"), "'0:2'"),
+        (("--charset", "aa"), "'a'"),
+        (("--words", "absent.txt"), "absent.txt"),
+        (("--effects", "absent.yaml"), "absent.yaml"),
+        (("--max_time_steps", 0), "max_time_steps is 0"),
+    ],
+)
+def test_bad_values(tmp_path: Path, options: tuple, named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--output_dir", tmp_path / "x", "--num_train", 2, "--num_test", 2, *options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and named in error
+    assert not (tmp_path / "x").exists()
+
+
+def test_missing_font_dir_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.undo()
+    assert render(tmp_path / "x", "--font_dir", tmp_path / "absent") == 2
+    assert "absent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [(), ("--num_train", "many"), ("--unknown", "1")])
+def test_wrong_options_show_the_usage(options: tuple, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(*options)
+    assert stopped.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_folders_of_others_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
+    assert render(tmp_path, "--overwrite") == 2
+    assert str(tmp_path) in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert render(tmp_path / "mine.txt") == 2
+    assert "is a file" in capsys.readouterr().err
