@@ -11,37 +11,12 @@ import pytest
 from conftest import Run, assert_refused
 
 from crnn_mindspore.cli import main as command
-from crnn_mindspore.options import base, commands
-from crnn_mindspore.options.base import Options
+from crnn_mindspore.options import base
+from crnn_mindspore.options.commands import COMMANDS as OPTIONS
 from crnn_mindspore.options.parser import option_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "crnn_mindspore"
-
-# Subcommand -> its options.
-OPTIONS: dict[str, type[Options]] = {
-    "read": commands.ReadOptions,
-    "train": commands.TrainOptions,
-    "eval": commands.EvalOptions,
-    "export": commands.ExportCommandOptions,
-    "report": commands.ReportCommandOptions,
-    "check": commands.CheckOptions,
-    "parity": commands.ParityOptions,
-    "render": commands.RenderOptions,
-    "convert ic03": commands.Ic03Options,
-    "convert ic13": commands.IcdarOptions,
-    "convert ic15": commands.IcdarOptions,
-    "convert iiit5k": commands.Iiit5kOptions,
-    "convert svt": commands.SvtOptions,
-    "convert lmdb": commands.LmdbOptions,
-    "convert weights": commands.WeightsOptions,
-    "serve": commands.ServeOptions,
-    "launch": commands.LaunchOptions,
-    "rank-table": commands.RankTableOptions,
-    "offline preprocess": commands.OfflineCommandOptions,
-    "offline infer": commands.OfflineCommandOptions,
-    "offline postprocess": commands.OfflineCommandOptions,
-}
 
 
 def test_every_subcommand_has_its_options() -> None:

@@ -17,7 +17,7 @@ from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
-from crnn_mindspore.options.documents import yaml_text
+from crnn_mindspore.options.documents import markdown_text, yaml_text
 from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options, read_yaml
 from crnn_mindspore.text.charset import Charset
 
@@ -101,6 +101,11 @@ def test_the_derived_defaults_follow_from_the_others() -> None:
 
 def test_the_yaml_is_what_the_option_classes_say_of_its_values() -> None:
     assert DEFAULT_CONFIG.read_text(encoding="utf-8") == yaml_text(read_yaml(DEFAULT_CONFIG))
+
+
+def test_the_page_of_options_is_what_the_option_classes_say() -> None:
+    page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    assert page == markdown_text(read_yaml(DEFAULT_CONFIG)), "make options"
 
 
 def test_every_option_of_the_yaml_has_a_meaning_and_no_default_but_there() -> None:

@@ -305,3 +305,29 @@ class RankTableOptions(Options):
         "/etc/hccn.conf", description="file with the addresses, one for each server, comma between"
     )
     output: Text = Field("rank_table.json", description="file to write")
+
+
+# Subcommand -> its options.
+COMMANDS: dict[str, type[Options]] = {
+    "read": ReadOptions,
+    "train": TrainOptions,
+    "eval": EvalOptions,
+    "export": ExportCommandOptions,
+    "report": ReportCommandOptions,
+    "check": CheckOptions,
+    "parity": ParityOptions,
+    "render": RenderOptions,
+    "convert ic03": Ic03Options,
+    "convert ic13": IcdarOptions,
+    "convert ic15": IcdarOptions,
+    "convert iiit5k": Iiit5kOptions,
+    "convert svt": SvtOptions,
+    "convert lmdb": LmdbOptions,
+    "convert weights": WeightsOptions,
+    "serve": ServeOptions,
+    "launch": LaunchOptions,
+    "rank-table": RankTableOptions,
+    "offline preprocess": OfflineCommandOptions,
+    "offline infer": OfflineCommandOptions,
+    "offline postprocess": OfflineCommandOptions,
+}
