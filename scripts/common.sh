@@ -31,6 +31,11 @@ need_path() {
     fi
 }
 
+# need_model PATH: the same for a model, which may also be the word pretrained.
+need_model() {
+    [ "$1" = pretrained ] || need_path checkpoint "$1"
+}
+
 # need_number NAME VALUE: ends with status 2 unless the value is a whole number.
 need_number() {
     case "$2" in

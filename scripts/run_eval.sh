@@ -11,7 +11,7 @@ PLATFORM=${5:-Ascend}
 need_number DEVICE_ID "$4"
 need_platform "$PLATFORM"
 need_path "data set" "$2"
-need_path checkpoint "$3"
+need_model "$3"
 
 # shellcheck disable=SC2086 # EXTRA_OPTIONS is a list of words
 run_logged ./eval/log.txt "$(find_python)" -u "$ROOT/eval.py" \

@@ -9,9 +9,7 @@ if [ $# -lt 1 ] || [ $# -gt 2 ]; then
 fi
 PORT=${2:-8000}
 need_number PORT "$PORT"
-if [ "$1" != pretrained ]; then
-    need_path model "$1"
-fi
+need_model "$1"
 
 # In place of this shell, so that a signal to end reaches the server and the exit status is its own.
 # shellcheck disable=SC2086 # EXTRA_OPTIONS is a list of words

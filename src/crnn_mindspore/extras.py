@@ -7,6 +7,7 @@ from crnn_mindspore.shipped import checkout
 # Package -> the extra of pyproject.toml that brings it.
 EXTRAS = {
     "mindspore": "train",
+    "ml_dtypes": "train",
     "scipy": "train",
     "wordfreq": "train",
     "fastapi": "serve",

@@ -16,7 +16,7 @@ from crnn_mindspore.artifacts.agreement import (
 from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.commands import SECTIONS, AllOptions
+from crnn_mindspore.options.commands import SECTIONS, AllOptions, LaunchOptions, ParityOptions, ReadOptions
 from crnn_mindspore.options.documents import markdown_text, yaml_text
 from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options, read_yaml
 from crnn_mindspore.text.charset import Charset
@@ -157,7 +157,7 @@ def test_options_may_have_their_value_behind_a_space() -> None:
     [
         ("--bach_size=3", "unknown option 'bach_size', did you mean 'batch_size'?"),
         ("--batch=3", "unknown option 'batch'"),  # no abbreviations
-        ("stray", "unknown option 'stray'"),
+        ("stray", "'stray' stands alone"),
         ("--batch_size=many", "command line: batch_size is 'many', must be a whole number"),
         ("--batch_size=2.5", "command line: batch_size is '2.5', must be a whole number"),
         ("--batch_size=0", "command line: batch_size is 0, must be at least 1"),
@@ -188,6 +188,7 @@ def test_a_wrong_option_is_refused_with_what_was_given(option: str, message: str
         ("zzzzqqq: 3\n", "a.yaml: unknown key 'zzzzqqq'"),
         ("batch_size: [1]\n", "a.yaml: batch_size is"),
         ("label_dict: 1234567890\n", "a.yaml: label_dict is"),  # a number for yaml: quotes are missing
+        ("output_dir: 2020-13-45\n", "a.yaml: not a yaml file"),  # looks like a date
         ("- batch_size\n", "a.yaml: expected lines of 'key: value'"),
         ("batch_size: {\n", "a.yaml: not a yaml file"),
     ],
@@ -252,6 +253,48 @@ def test_options_are_read_only() -> None:
         options.batch_size = 3
     with pytest.raises(AttributeError):
         _ = options.bach_size
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed=4294967296"], "seed is 4294967296, must be at most 4,294,967,295"),
+        (["--warmup_steps=-1"], "warmup_steps is -1, must be at least 0"),
+        (["stray.png"], "'stray.png' stands alone"),
+    ],
+)
+def test_numbers_out_of_range_and_words_without_an_option_are_refused(
+    options: list[str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load_config(options)
+
+
+def test_a_negative_number_may_have_an_exponent() -> None:
+    assert load_config(["--length_bonus", "-1e-3"]).length_bonus == -0.001
+
+
+def test_words_may_stand_between_options() -> None:
+    options = load_options(ReadOptions, ["a.png", "--batch_size=2", "b.png", "--characters", "c.png"])
+    assert (options.images, options.batch_size, options.characters) == (["a.png", "b.png", "c.png"], 2, True)
+    launch = load_options(
+        LaunchOptions, ["--platform=CPU", "--log_dir=x", "--", "--seed=1", "--run_eval=True"]
+    )
+    assert launch.options == ["--seed=1", "--run_eval=True"]
+
+
+def test_more_than_one_model_is_needed_to_compare() -> None:
+    with pytest.raises(UserError, match="models names 1, must name at least 2"):
+        load_options(ParityOptions, ["a.ckpt", "--dataset=folder", "--dataset_path=x"])
+    with pytest.raises(UserError, match="tolerance is 'abc', must be a number"):
+        load_options(ParityOptions, ["a", "b", "--dataset=folder", "--dataset_path=x", "--tolerance=abc"])
+
+
+def test_a_yaml_of_a_modelarts_job_lets_nothing_unknown_pass_elsewhere(tmp_path: Path) -> None:
+    argv = write(tmp_path / "a.yaml", "enable_modelarts: True\n")
+    load_config([*argv, "--num_gpus=8"])
+    with pytest.raises(UserError, match="unknown option 'num_gpus'"):
+        load_options(ReadOptions, [*argv, "a.png", "--num_gpus=8"])
 
 
 def test_a_whole_number_is_no_other_type_for_a_number(tmp_path: Path) -> None:

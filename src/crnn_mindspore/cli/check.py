@@ -14,6 +14,7 @@ from crnn_mindspore.data.checking.check_report import html_page, text_lines
 from crnn_mindspore.data.checking.checking import check_sets
 from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.data.sources.charset_file import resolve_characters
+from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import CheckOptions
 from crnn_mindspore.options.load import load_options
 from crnn_mindspore.text.charset import Charset
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn check") -> int:
 
 
 def _check(options: CheckOptions) -> int:
+    if options.train_dataset == "render":
+        raise UserError("train_dataset render: is made while training, there is nothing to check")
     options.require("train_dataset_path")
     train = load_samples(options.train_dataset, options.train_dataset_path, split=options.train_split)
     test = None

@@ -15,7 +15,7 @@ from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.launch.plan import Job, create_plan, training_command
 from crnn_mindspore.launch.supervisor import Supervisor
-from crnn_mindspore.options.commands import LaunchOptions
+from crnn_mindspore.options.commands import LaunchOptions, TrainOptions
 from crnn_mindspore.options.load import load_options
 
 
@@ -26,6 +26,10 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn launch") -> int
 
 
 def _launch(options: LaunchOptions) -> int:
+    options.require("log_dir")
+    load_options(
+        TrainOptions, options.options, "crnn train", takes_all=True
+    )  # a mistake shows before the start
     log_dir = Path(options.log_dir)
     job = Job(options.python, training_command(), tuple(options.options), log_dir, os.environ)
     plan = create_plan(job, options.platform, options.rank_table)

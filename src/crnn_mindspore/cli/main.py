@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from crnn_mindspore.cli.command import EXIT_USER_ERROR
+from crnn_mindspore.cli.command import EXIT_USER_ERROR, run_command
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.shipped import version
 
@@ -43,11 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a subcommand; returns its exit status, 2 if there is none of this name."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(help_text())
-        return 0 if arguments else EXIT_USER_ERROR
+        return run_command(lambda: _say(help_text(), 0 if arguments else EXIT_USER_ERROR))
     if arguments[0] in ("-V", "--version"):
-        print(f"crnn {version()}")
-        return 0
+        return run_command(lambda: _say(f"crnn {version()}"))
     words = 2 if arguments[0] in GROUPS else 1
     name = " ".join(arguments[:words])
     if name not in COMMANDS:
@@ -67,11 +65,15 @@ def help_text(group: str = "") -> str:
     return "\n".join([usage, "", *lines, "", "crnn SUBCOMMAND --help lists the options of one; --version."])
 
 
+def _say(text: str, status: int = 0) -> int:
+    print(text)
+    return status
+
+
 def _refuse(name: str, arguments: Sequence[str]) -> int:
     group = arguments[0] if arguments[0] in GROUPS else ""
     if group and arguments[1:2] in (["-h"], ["--help"]):
-        print(help_text(group))
-        return 0
+        return run_command(lambda: _say(help_text(group)))
     known = [command for command in COMMANDS if not group or command.split()[0] == group]
     if group and len(arguments) == 1:
         print(help_text(group), file=sys.stderr)

@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn render") -> int
 
 
 def _render(options: RenderOptions) -> int:
+    options.require("output_dir")
     spec = WordSetSpec(
         num_train=options.num_train,
         num_test=options.num_test,

@@ -16,6 +16,7 @@ from crnn_mindspore.artifacts.onnx_graph import INPUT_NAME
 from crnn_mindspore.data.loading.loader import load_batch
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.extras import missing_message
 
 Images = npt.NDArray[np.float32]
 
@@ -79,7 +80,7 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Images]) -> onnx.ModelPro
         from onnxruntime import quantization
         from onnxruntime.quantization.quant_utils import add_pre_process_metadata
     except ImportError as error:
-        raise UserError(f"precision int8 needs the package {error.name}, which is not installed") from None
+        raise UserError(f"precision int8 {missing_message(error.name or str(error))}") from None
     prepared = onnx.ModelProto()
     prepared.CopyFrom(model)
     # Keeps the quantiser from asking for its own preparation: batch norm is folded already.

@@ -113,6 +113,13 @@ def choices_of(field: FieldInfo) -> tuple[str, ...]:
     return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
 
 
+def type_of(field: FieldInfo) -> Any:
+    """The type of a field's value where it has one."""
+    found = get_args(field.annotation) if type(None) in get_args(field.annotation) else (field.annotation,)
+    first = found[0]
+    return get_args(first)[0] if get_origin(first) is Annotated else first
+
+
 def argument_of(field: FieldInfo) -> Argument:
     """How a field stands on the command line."""
     return next((part for part in field.metadata if isinstance(part, Argument)), Argument())
@@ -125,25 +132,19 @@ def _message(name: str, error: ErrorDetails, field: FieldInfo | None) -> str:
         return f"{name} has no value"
     if kind == "extra_forbidden" or field is None:
         return f"unknown option '{name}'"
-    if kind == "greater_than_equal":
-        return f"{name} is {value}, must be at least {limits['ge']:g}"
-    if kind == "less_than_equal":
-        return f"{name} is {value}, must be at most {limits['le']:g}"
-    if kind == "less_than":
-        return f"{name} is {value}, must be below {limits['lt']:g}"
+    if kind == "too_short":
+        return f"{name} names {len(value)}, must name at least {limits['min_length']}"
+    for limit, words in (("ge", "at least"), ("le", "at most"), ("lt", "below")):
+        if limit in limits:
+            return f"{name} is {value}, must be {words} {limits[limit]:,}"
     return f"{name} is {value!r}, must be {_wanted(field)}"
 
 
 def _wanted(field: FieldInfo) -> str:
     if choices_of(field):
         return f"one of {', '.join(choices_of(field))}"
-    if field.annotation is bool:
-        return "True or False"
-    if field.annotation is int:
-        return "a whole number"
-    if field.annotation is float:
-        return "a number"
-    return "text: put it in quotes"
+    kinds = {bool: "True or False", int: "a whole number", float: "a number"}
+    return kinds.get(type_of(field), "text: put it in quotes")
 
 
 def shown(value: object) -> str:

@@ -157,7 +157,7 @@ class ReadOptions(common.DecodingOptions, common.DeviceOptions, common.BatchOpti
     format: Literal["table", "tsv", "json", "jsonl"] = Field(
         "table", description="jsonl and tsv print at once"
     )
-    top_k: Whole = Field(1, description="texts wanted for each image")
+    top_k: Whole = Field(1, ge=1, le=1_000, description="texts wanted for each image")
     characters: Flag = Field(False, description="confidence and position of each character")
     keep_ratio: Flag = Field(False, description="do not squeeze images longer than the model's input")
 
@@ -173,7 +173,7 @@ class ParityOptions(common.BatchOptions, common.DeviceOptions):
     dataset: Text = Field(description="name of the data set or its layout")
     dataset_path: Text = Field(description="its folder")
     tolerance: Number | None = Field(
-        None, description="largest difference of a logit; by default that of the model's precision"
+        None, ge=0, description="largest difference of a logit; by default that of the model's precision"
     )
     result_json: Text = Field("", description="file for the figures")
 

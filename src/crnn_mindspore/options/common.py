@@ -70,7 +70,7 @@ class NetworkOptions(Options):
     """Network."""
 
     model_version: Literal["V1", "V2"] = Field(description="as in the model zoo")
-    hidden_size: Whole = Field(ge=1, description="units of each LSTM direction")
+    hidden_size: Whole = Field(ge=1, le=65_536, description="units of each LSTM direction")
     channel_scale: Number = Field(description="multiplies the channel counts 64 to 512 of the convolutions")
     class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")
     blank: Whole = Field(description="follows from label_dict: its length; checked when given")
@@ -100,7 +100,7 @@ class DecodingOptions(Options):
     lexicon: Text = Field(
         description="lexicon: 50, 1k or full for each image's own words, or a file with one word a line"
     )
-    beam_width: Whole = Field(ge=1, description="beam: texts followed at a time")
+    beam_width: Whole = Field(ge=1, le=10_000, description="beam: texts followed at a time")
     language_model: Text = Field(description="beam: file with one word a line, to make a character model of")
     language_weight: Number = Field(ge=0, description="beam: weight of the character model's log-probability")
     length_bonus: Number = Field(description="beam: added to the score for each character, natural logarithm")

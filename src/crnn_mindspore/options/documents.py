@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 from pydantic.fields import FieldInfo
 
 from crnn_mindspore.options.base import argument_of, choices_of, shown
@@ -42,10 +42,10 @@ def _yaml_value(value: object) -> str:
 _PAGE = """\
 # Options
 
-Every option once, with its default and the commands that take it. `default_config.yaml` holds the defaults of the
-first part; `--config_path FILE` lays another yaml over it, the command line over both. The model zoo's
-programs (`train.py`, `eval.py`, `export.py`, `eval_onnx.py`) take all of the first part. `make options` writes
-this page.
+Every option once, with its default and the commands that take it. `default_config.yaml` holds the defaults
+of the first part; `--config_path FILE` lays another yaml over it, the command line over both. The model
+zoo's programs (`train.py`, `eval.py`, `export.py`, `eval_onnx.py`) take all of the first part. `make options`
+writes this page.
 """
 
 
@@ -88,6 +88,8 @@ def _limits(field: FieldInfo) -> list[str]:
     for limit in field.metadata:
         if isinstance(limit, Ge):
             parts.append(f"at least {limit.ge:g}")
+        elif isinstance(limit, Le):
+            parts.append(f"at most {limit.le:,}")
         elif isinstance(limit, Lt):
             parts.append(f"below {limit.lt:g}")
     return parts

@@ -9,7 +9,7 @@ import yaml
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import nearest, unknown_message
-from crnn_mindspore.options.base import Options
+from crnn_mindspore.options.base import Options, argument_of
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
 from crnn_mindspore.options.parser import create_parser, option_name, owner_of
 from crnn_mindspore.shipped import shipped
@@ -50,7 +50,9 @@ def load_options(
     defaults = {name: value for name, value in everything.items() if name in in_yaml}
     hidden = AllOptions if takes_all else None
     parser = create_parser(kind, defaults, program, description, hidden, takes_yaml=bool(in_yaml))
-    known, unknown = parser.parse_known_args(argv)
+    # Words may stand between options, but for what follows `--`.
+    takes_words = any(argument_of(f).is_positional and f.is_required() for f in kind.model_fields.values())
+    known, unknown = (parser.parse_known_intermixed_args if takes_words else parser.parse_known_args)(argv)
     typed = vars(known)
     config_path = typed.pop("config_path", "")
     overlay = _read_overlay(config_path) if config_path else {}
@@ -65,9 +67,8 @@ def load_options(
         own = set(kind.model_fields) - in_yaml
         shared = {name: value for name, value in typed.items() if name not in own}
         # Checks the options of other commands too.
-        is_on_modelarts = AllOptions.checked(
-            {**everything, **overlay, **shared}, origin=origin
-        ).enable_modelarts
+        checked = AllOptions.checked({**everything, **overlay, **shared}, origin=origin)
+        is_on_modelarts = checked.enable_modelarts and "enable_modelarts" in in_yaml
     names = [option_name(name, kind) for name in kind.model_fields]
     _check_unknown(unknown, names, is_on_modelarts, takes_all)
     given = {name: value for name, value in overlay.items() if name in in_yaml}
@@ -86,7 +87,10 @@ def _read_overlay(config_path: str) -> dict[str, Any]:
 def _find_yaml(name: str) -> Path:
     """The yaml of `config_path`: as it is, or beside default_config.yaml, as ModelArts starts elsewhere."""
     beside = DEFAULT_CONFIG.parent / name
-    return beside if beside.is_file() and not Path(name).is_file() else Path(name)
+    try:
+        return beside if beside.is_file() and not Path(name).is_file() else Path(name)
+    except OSError as error:  # a name that is too long
+        raise UserError(f"{name}: {error.strerror}") from None
 
 
 def _check_unknown(unknown: Sequence[str], own: list[str], is_on_modelarts: bool, takes_all: bool) -> None:
@@ -102,6 +106,8 @@ def _check_unknown(unknown: Sequence[str], own: list[str], is_on_modelarts: bool
         name = argument.lstrip("-").split("=")[0]
         if is_on_modelarts and not nearest(name, options, nearness=0.8):
             continue
+        if not argument.startswith("-"):
+            raise UserError(f"'{argument}' stands alone; an option is written --NAME=VALUE")
         if not takes_all and name in AllOptions.model_fields:
             raise UserError(f"option '{name}' is not one of this command; --help lists them")
         raise UserError(unknown_message("option", name, options))
@@ -119,7 +125,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: text that is no UTF-8, a date that is none
         raise UserError(f"{path}: not a yaml file: {' '.join(str(error).split())}") from None
     first = documents[0] if documents else None
     if first is None:

@@ -2,13 +2,14 @@
 
 import argparse
 import inspect
+import re
 import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from crnn_mindspore.options.base import Options, argument_of, choices_of, shown
+from crnn_mindspore.options.base import Options, argument_of, choices_of, shown, type_of
 
 
 def create_parser(
@@ -42,6 +43,8 @@ def create_parser(
             prog, max_help_position=30, width=width
         ),
     )
+    # argparse knows -0.5 for a value, but takes -1e-3 for an option.
+    parser._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$", re.IGNORECASE)
     if takes_yaml:
         parser.add_argument(
             "--config_path", "--_config_path", metavar="YAML", help="yaml laid over default_config.yaml"
@@ -106,4 +109,4 @@ def _metavar(field: FieldInfo) -> str:
     choices = choices_of(field)
     if choices:
         return "{" + ",".join(choices) + "}"
-    return {bool: "True|False", int: "N", float: "X"}.get(field.annotation, "TEXT")  # type: ignore[arg-type]
+    return {bool: "True|False", int: "N", float: "X"}.get(type_of(field), "TEXT")

@@ -50,10 +50,11 @@ class LearningOptions(Options):
         "cosine_epoch", "cosine_step", "trapezoid", "constant", "one_cycle", "step_decay"
     ] = Field(description="see src/crnn_mindspore/training/updates/lr_schedule.py")
     warmup_steps: Whole = Field(
-        description="steps of rise to learning_rate; not in cosine_epoch and constant; one_cycle: 0 is 30 %"
+        ge=0,
+        description="steps of rise to learning_rate; not in cosine_epoch and constant; one_cycle: 0 is 30 %",
     )
     decay_steps: Whole = Field(
-        description="trapezoid: last steps, of a linear fall to 0; step_decay: steps between two falls"
+        ge=0, description="trapezoid: last steps, of a linear fall to 0; step_decay: steps between two falls"
     )
     decay_rate: Number = Field(description="step_decay: what the learning rate is multiplied by in a fall")
     optimizer: Literal["sgd", "momentum", "adam", "adamw", "rmsprop", "adadelta"] = Field(
@@ -77,7 +78,7 @@ class LearningOptions(Options):
         lt=1,
         description="decay a step of the averaged weights that are evaluated and exported; 0: no averaging",
     )
-    seed: Whole = Field(ge=0, description="of the initial weights and the order of the data")
+    seed: Whole = Field(ge=0, le=2**32 - 1, description="of the initial weights and the order of the data")
     per_print_time: Whole = Field(ge=1, description="steps between two log lines")
     tensorboard: bool = Field(description="also write the log to output_dir/tensorboard, for TensorBoard")
     enable_profiling: bool = Field(
@@ -115,8 +116,8 @@ class RenderingOptions(Options):
     render_split: Literal["train", "all"] = Field(
         description="whose words: train leaves out those that `crnn render --num_test` shows"
     )
-    render_ramp_start: Whole = Field(description="images rendered plainly before the effects begin")
-    render_ramp_end: Whole = Field(description="images after which the effects are at full strength")
+    render_ramp_start: Whole = Field(ge=0, description="images rendered plainly before the effects begin")
+    render_ramp_end: Whole = Field(ge=0, description="images after which the effects are at full strength")
     render_epoch_images: Whole = Field(ge=1, description="images that count as an epoch")
 
 
@@ -141,10 +142,10 @@ class WatchOptions(Options):
     train_eval_dataset_path: Text = Field(description="in this folder, or these")
     eval_all_saved_ckpts: bool = Field(description="after training, evaluate every checkpoint that was kept")
     save_best_ckpt: bool = Field(description="keep the checkpoint with the best word accuracy")
-    eval_start_epoch: Whole = Field(description="epochs before the first evaluation")
+    eval_start_epoch: Whole = Field(ge=0, description="epochs before the first evaluation")
     eval_interval: Whole = Field(ge=1, description="epochs between two evaluations")
     eval_interval_steps: Whole = Field(
-        description="evaluate after every so many steps too; 0: only after epochs and at the end"
+        ge=0, description="evaluate after every so many steps too; 0: only after epochs and at the end"
     )
     eval_ranks: Literal["main", "shared"] = Field(
         description="on several devices: rank 0 evaluates and the others wait, or all share the work"

@@ -59,6 +59,8 @@ def settle_charset(options: TrainOptions) -> TrainOptions:
     """With `label_dict auto`, the alphabet of the training labels."""
     if options.label_dict != AUTO:
         return options
+    if options.train_dataset == "render":
+        raise UserError("label_dict auto: rendered words have no labels to take it from; give the alphabet")
     options.require("train_dataset_path")
     source = load_samples(options.train_dataset, options.train_dataset_path, split="train")
     characters = resolve_characters(AUTO, source)
