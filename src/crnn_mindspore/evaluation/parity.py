@@ -37,11 +37,12 @@ class Tolerance:
         return ", ".join(parts)
 
 
-# By precision. Measured on the shipped weights and 2,257 photographed words, logits from -11 to 18: fp16 is
-# off by up to 0.1 and reads all alike; int8 reads some 2 % otherwise, for the better as often as not.
+# By precision. Measured on the shipped weights and 2,257 photographed words, logits from -13 to 22: fp32 is
+# off by up to 7e-4, five images by more than 1e-4, and reads all alike; so does fp16, off by up to 0.7; int8
+# reads 1.5 % otherwise, for the better as often as not.
 TOLERANCES = {
-    "fp32": Tolerance(1e-4),
-    "fp16": Tolerance(0.25, 0.005, 0.005),
+    "fp32": Tolerance(1e-3),
+    "fp16": Tolerance(1.0, 0.005, 0.005),
     "int8": Tolerance(math.inf, 0.1, 0.01),
 }
 
