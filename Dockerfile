@@ -9,7 +9,9 @@
 # CUDA: MindSpore 2.8.0 brings a plug-in for CUDA 11.6, whose images end at Ubuntu 20.04 without Python 3.11;
 # those of 11.8 have the same library versions. Neither has been run on its hardware.
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
-ARG BASE=${PYTHON_IMAGE}
+# The model zoo calls it FROM_IMAGE_NAME.
+ARG FROM_IMAGE_NAME=${PYTHON_IMAGE}
+ARG BASE=${FROM_IMAGE_NAME}
 
 FROM ${PYTHON_IMAGE} AS server-packages
 WORKDIR /opt/crnn

@@ -51,6 +51,34 @@ need_platform() {
     esac
 }
 
+# take_device [DEVICE_ID=0] [PLATFORM=Ascend] [MORE...], or PLATFORM [MORE...]: sets DEVICE_ID, PLATFORM and REST.
+# shellcheck disable=SC2034 # used where this file is sourced
+take_device() {
+    DEVICE_ID=0
+    PLATFORM=Ascend
+    case "${1:-}" in
+        '') ;;
+        Ascend|GPU|CPU)
+            PLATFORM=$1
+            shift
+            ;;
+        *[!0-9]*)
+            echo "error: DEVICE_ID is '$1', must be the number of a device, or a platform: Ascend, GPU or CPU" >&2
+            exit 2
+            ;;
+        *)
+            DEVICE_ID=$1
+            shift
+            if [ $# -gt 0 ]; then
+                need_platform "$1"
+                PLATFORM=$1
+                shift
+            fi
+            ;;
+    esac
+    REST=("$@")
+}
+
 # run_logged LOG COMMAND...: shows the output, keeps it in LOG, and returns the command's exit status.
 run_logged() {
     local log=$1

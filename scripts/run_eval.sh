@@ -3,13 +3,14 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-USAGE="bash $0 DATASET_NAME DATASET_PATH CHECKPOINT_PATH DEVICE_ID [PLATFORM=Ascend]"
-if [ $# -lt 4 ] || [ $# -gt 5 ]; then
+USAGE="bash $0 DATASET_NAME DATASET_PATH CHECKPOINT_PATH [DEVICE_ID=0] [PLATFORM=Ascend]"
+if [ $# -lt 3 ] || [ $# -gt 5 ]; then
     usage_error "$USAGE"
 fi
-PLATFORM=${5:-Ascend}
-need_number DEVICE_ID "$4"
-need_platform "$PLATFORM"
+take_device "${@:4}"
+if [ ${#REST[@]} -gt 0 ]; then
+    usage_error "$USAGE"
+fi
 need_path "data set" "$2"
 need_model "$3"
 
@@ -18,7 +19,7 @@ run_logged ./eval/log.txt "$(find_python)" -u "$ROOT/eval.py" \
     --eval_dataset="$1" \
     --eval_dataset_path="$2" \
     --checkpoint_path="$3" \
-    --device_id="$4" \
+    --device_id="$DEVICE_ID" \
     --device_target="$PLATFORM" \
     --result_json=./eval/result.json \
     ${EXTRA_OPTIONS:-}

@@ -4,14 +4,15 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-USAGE="bash $0 DATASET_NAME DATASET_PATH DEVICE_ID [PLATFORM=Ascend] [RESUME_CKPT]"
-if [ $# -lt 3 ] || [ $# -gt 5 ]; then
+USAGE="bash $0 DATASET_NAME DATASET_PATH [DEVICE_ID=0] [PLATFORM=Ascend] [RESUME_CKPT]"
+if [ $# -lt 2 ] || [ $# -gt 5 ]; then
     usage_error "$USAGE"
 fi
-PLATFORM=${4:-Ascend}
-RESUME_CKPT=${5:-}
-need_number DEVICE_ID "$3"
-need_platform "$PLATFORM"
+take_device "${@:3}"
+if [ ${#REST[@]} -gt 1 ]; then
+    usage_error "$USAGE"
+fi
+RESUME_CKPT=${REST[0]:-}
 need_path "data set" "$2"
 if [ -n "$RESUME_CKPT" ] && [ "$RESUME_CKPT" != auto ]; then
     need_path checkpoint "$RESUME_CKPT"
@@ -21,7 +22,7 @@ fi
 run_logged ./train/log.txt "$(find_python)" -u "$ROOT/train.py" \
     --train_dataset="$1" \
     --train_dataset_path="$2" \
-    --device_id="$3" \
+    --device_id="$DEVICE_ID" \
     --device_target="$PLATFORM" \
     --run_distribute=False \
     --resume_ckpt="$RESUME_CKPT" \
