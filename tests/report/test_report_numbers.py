@@ -11,9 +11,11 @@ from crnn_mindspore.data.preprocess import time_step_centres
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Prediction
 from crnn_mindspore.evaluation.metric import classic_text
+from crnn_mindspore.html_templates import environment, visible
+from crnn_mindspore.report import page
 from crnn_mindspore.report.charts import Axis
 from crnn_mindspore.report.edits import aligned, count_confusions
-from crnn_mindspore.report.marking import excerpts, visible
+from crnn_mindspore.report.marking import Mark, excerpts
 from crnn_mindspore.report.shown_images import is_writable, select
 from crnn_mindspore.report.statistics import (
     CoveragePoint,
@@ -122,13 +124,21 @@ def test_confusions_are_counted_by_kind_with_the_plainest_examples() -> None:
     assert (count_confusions([]).mistakes, count_confusions([]).error_rate) == ([], 0)
 
 
+def drawn(marks: list[Mark]) -> str:
+    """As on the page."""
+    templates = environment(Path(page.__file__).with_name("templates"))
+    return templates.from_string('{% from "marking.html" import marked %}{{ marked(marks) }}').render(
+        marks=marks
+    )
+
+
 def test_an_example_is_cut_around_the_mistake() -> None:
     pairs = aligned("abcdefghijk" + "<" + "abcdefghijk", "abcdefghijk" + ">" + "abcdefghijk")
-    assert excerpts(pairs, ("<", ">")) == (
+    assert tuple(map(drawn, excerpts(pairs, ("<", ">")))) == (
         "…defghijk<mark>&lt;</mark>abcdefgh…",
         "…defghijk<mark>&gt;</mark>abcdefgh…",
     )
-    assert excerpts(aligned("a b", "ab"), (" ", "")) == (
+    assert tuple(map(drawn, excerpts(aligned("a b", "ab"), (" ", "")))) == (
         "a<mark>␣</mark>b",
         'a<mark class="gap">·</mark>b',
     )

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,11 @@ def test_a_wheel_and_an_editable_install_read_images_from_anywhere(tmp_path: Pat
     pip = (binaries / "python", "-m", "pip", "--disable-pip-version-check", "--quiet")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT, folder=tmp_path)
     (wheel,) = tmp_path.glob("crnn_mindspore-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    templates = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("templates/*")}
+    assert len(templates) > 10
+    assert templates <= names
     run(*pip, "install", wheel, folder=tmp_path)
     assert "mindspore==" not in run(*pip, "freeze", folder=tmp_path).replace("crnn-mindspore", "")
 

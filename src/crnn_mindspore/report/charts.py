@@ -1,20 +1,16 @@
-"""Charts as inline SVG: no script, colours from the page's style sheet, so that both schemes work."""
+"""Where everything stands in a chart; `templates/charts.html` draws it."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from crnn_mindspore.report.edits import Pair
-from crnn_mindspore.report.marking import visible
 
 Point = tuple[float, float]
 
-_WIDTH, _HEIGHT = 380, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 20, 12, 42  # margins around the plot
 _MOST_TICKS = 6
 _COLOURS = 6  # of the style sheet; further curves begin again
-_CELL, _GUTTER = 16, 40  # heat map
+_CELL, _START = 16, 40  # heat map: side of a cell, left of and above the first one
 
 
 @dataclass(frozen=True)
@@ -78,62 +74,160 @@ def percent(value: float) -> str:
     return f"{100 * value:g}%"
 
 
-def line_chart(
-    title: str, x: Axis, y: Axis, series: Sequence[Series], *, diagonal: bool = False, dots: bool = False
-) -> str:
+@dataclass(frozen=True)
+class Plot:
+    """The drawing of a chart, and where in it the axes end; the rest is for their numbers and titles."""
+
+    width: int = 380
+    height: int = 250
+    left: int = 56
+    right: int = 360
+    top: int = 12
+    bottom: int = 208
+
+    def across(self, share: float) -> float:
+        """Where a share of the horizontal axis ends."""
+        return self.left + share * (self.right - self.left)
+
+    def up(self, share: float) -> float:
+        """Where a share of the vertical axis ends; drawings count downwards."""
+        return self.bottom - share * (self.bottom - self.top)
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A number beside an axis."""
+
+    place: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A marked point, and what is said where it is pointed at."""
+
+    x: float
+    y: float
+    hint: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A series in its place; `colour` is a number of the style sheet's."""
+
+    name: str
+    colour: int
+    places: list[Point]
+    dots: list[Dot]
+
+
+@dataclass(frozen=True)
+class LineChart:
     """A figure with curves.
 
-    Args:
+    Attributes:
         title: Shown above, and said to those who cannot see the chart.
+        x_title: Below the horizontal axis.
+        y_title: Beside the vertical one.
+        x_ticks: From left to right.
+        y_ticks: From the bottom up.
+        curves: Named in a legend if there are several.
+        diagonal: Whether to draw the line on which both values are equal.
+        plot: Where the axes are.
+    """
+
+    title: str
+    x_title: str
+    y_title: str
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    curves: list[Curve]
+    diagonal: bool = False
+    plot: Plot = Plot()
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """A character of a heat map, which has a row and, at the same distance, a column."""
+
+    label: str
+    start: int
+    middle: float
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A confusion in its place; "" for nothing. `strength` is 1 for the most frequent."""
+
+    x: int
+    y: int
+    strength: float
+    true: str
+    read: str
+    count: int
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Confusions as a square: a row for each true character, a column for each that was read.
+
+    Attributes:
+        title: Said to those who cannot see the chart.
+        start: Left of and above the first cell.
+        end: Right of and below the last one.
+        cell: Side of one.
+        rows: The last one stands for nothing.
+        spots: What was confused.
+    """
+
+    title: str
+    start: int
+    end: int
+    cell: int
+    rows: list[MapRow]
+    spots: list[Spot]
+
+    @property
+    def middle(self) -> float:
+        """Between the first cell and the last one."""
+        return (self.start + self.end) / 2
+
+
+def line_chart(
+    title: str, x: Axis, y: Axis, series: Sequence[Series], *, diagonal: bool = False, dots: bool = False
+) -> LineChart:
+    """Places curves.
+
+    Args:
+        title: Shown above.
         x: From left to right.
         y: From the bottom up.
-        series: The curves; named in a legend if there are several.
+        series: The curves.
         diagonal: Whether to draw the line on which both values are equal.
         dots: Whether to mark the points; single points always are.
     """
-    parts = [_frame(x, y)]
-    if diagonal:
-        parts.append(
-            f'<line class="diagonal" x1="{_LEFT}" y1="{_HEIGHT - _BOTTOM}" '
-            f'x2="{_WIDTH - _RIGHT}" y2="{_TOP}"/>'
-        )
-    for k, curve in enumerate(series):
-        places = [_place(point, x, y) for point in curve.points]
-        line = " ".join(f"{px:.1f},{py:.1f}" for px, py in places)
-        parts.append(f'<polyline class="curve c{k % _COLOURS}" points="{line}"/>')
-        if dots or len(places) == 1:
-            for (px, py), (vx, vy) in zip(places, curve.points, strict=True):
-                hint = escape(f"{x.form(round(vx, 4))}: {y.form(round(vy, 4))}")
-                parts.append(
-                    f'<circle class="dot c{k % _COLOURS}" cx="{px:.1f}" cy="{py:.1f}" r="3.5">'
-                    f"<title>{hint}</title></circle>"
-                )
-    legend = ""
-    if len(series) > 1:
-        items = "".join(
-            f'<li><span class="key c{k % _COLOURS}"></span>{escape(curve.name)}</li>'
-            for k, curve in enumerate(series)
-        )
-        legend = f'<ul class="legend">{items}</ul>'
-    return (
-        f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"{''.join(parts)}</svg>{legend}</figure>"
+    plot = Plot()
+    curves = []
+    for k, one in enumerate(series):
+        places = [(plot.across(x.place(vx)), plot.up(y.place(vy))) for vx, vy in one.points]
+        hints = [f"{x.form(round(vx, 4))}: {y.form(round(vy, 4))}" for vx, vy in one.points]
+        marked = dots or len(places) == 1
+        found = [Dot(*place, hint) for place, hint in zip(places, hints, strict=True)] if marked else []
+        curves.append(Curve(one.name, k % _COLOURS, places, found))
+    return LineChart(
+        title,
+        x.title,
+        y.title,
+        [Tick(plot.across(x.place(value)), x.form(value)) for value in x.ticks()],
+        [Tick(plot.up(y.place(value)), y.form(value)) for value in y.ticks()],
+        curves,
+        diagonal,
+        plot,
     )
 
 
-def interval_bar(low: float, value: float, high: float) -> str:
-    """A share between 0 and 1 with its interval, for a cell of a table; as wide as the cell."""
-    return (
-        '<svg class="interval" height="14" aria-hidden="true">'
-        '<line class="rail" x1="0" x2="100%" y1="7" y2="7"/>'
-        f'<line class="whisker" x1="{100 * low:.1f}%" x2="{100 * high:.1f}%" y1="7" y2="7"/>'
-        f'<circle cx="{100 * value:.1f}%" cy="7" r="4"/></svg>'
-    )
-
-
-def heat_map(title: str, counts: Mapping[Pair, int], characters: Sequence[str]) -> str:
-    """Confusions as a square: a row for each true character, a column for each that was read.
+def heat_map(title: str, counts: Mapping[Pair, int], characters: Sequence[str]) -> HeatMap:
+    """Places confusions.
 
     Args:
         title: Said to those who cannot see the chart.
@@ -141,70 +235,17 @@ def heat_map(title: str, counts: Mapping[Pair, int], characters: Sequence[str]) 
         characters: Rows and columns; a last one stands for nothing.
     """
     labels = [*characters, ""]
-    position = {label: k for k, label in enumerate(labels)}
-    side = _CELL * len(labels)
-    most = max((n for (a, b), n in counts.items() if a in position and b in position), default=1)
-    parts = []
-    for k, label in enumerate(labels):
-        middle, offset = _GUTTER + _CELL * (k + 0.5), _GUTTER + _CELL * k
-        shown = visible(label) or "\N{EMPTY SET}"
-        parts.append(
-            f'<text x="{_GUTTER - 9}" y="{middle + 4:.1f}" text-anchor="middle">{shown}</text>'
-            f'<text x="{middle:.1f}" y="{_GUTTER - 6}" text-anchor="middle">{shown}</text>'
-            f'<rect class="same" x="{offset}" y="{offset}" width="{_CELL}" height="{_CELL}"/>'
-            f'<line class="grid" x1="{_GUTTER}" x2="{_GUTTER + side}" y1="{offset}" y2="{offset}"/>'
-            f'<line class="grid" y1="{_GUTTER}" y2="{_GUTTER + side}" x1="{offset}" x2="{offset}"/>'
-        )
-    for (true, read), count in counts.items():
-        if true in position and read in position:
-            hint = escape(f"{true or 'nothing'} read as {read or 'nothing'}: {count}")
-            strength = 0.1 + 0.9 * count / most
-            parts.append(
-                f'<rect class="heat" x="{_GUTTER + _CELL * position[read]}" '
-                f'y="{_GUTTER + _CELL * position[true]}" width="{_CELL}" height="{_CELL}" '
-                f'fill-opacity="{strength:.2f}"><title>{hint}</title></rect>'
-            )
-    end = _GUTTER + side
-    parts.append(
-        f'<text class="title" x="{_GUTTER + side / 2:.0f}" y="12" text-anchor="middle">read as</text>'
-        f'<text class="title" text-anchor="middle" transform="translate(12 {_GUTTER + side / 2:.0f}) '
-        'rotate(-90)">in the image</text>'
+    starts = {label: _START + _CELL * k for k, label in enumerate(labels)}
+    shown = {pair: count for pair, count in counts.items() if pair[0] in starts and pair[1] in starts}
+    most = max(shown.values(), default=1)
+    return HeatMap(
+        title,
+        _START,
+        _START + _CELL * len(labels),
+        _CELL,
+        [MapRow(label, start, start + _CELL / 2) for label, start in starts.items()],
+        [
+            Spot(starts[read], starts[true], 0.1 + 0.9 * count / most, true, read, count)
+            for (true, read), count in shown.items()
+        ],
     )
-    return (
-        f'<svg class="heatmap" width="{end + 1}" height="{end + 1}" role="img" '
-        f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
-    )
-
-
-def _place(point: Point, x: Axis, y: Axis) -> Point:
-    """Values -> position in the drawing."""
-    return (
-        _LEFT + x.place(point[0]) * (_WIDTH - _LEFT - _RIGHT),
-        _HEIGHT - _BOTTOM - y.place(point[1]) * (_HEIGHT - _TOP - _BOTTOM),
-    )
-
-
-def _frame(x: Axis, y: Axis) -> str:
-    """Grid lines, numbers and titles of both axes."""
-    bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
-    parts = []
-    for tick in y.ticks():
-        _, py = _place((x.low, tick), x, y)
-        parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{py:.1f}" y2="{py:.1f}"/>'
-            f'<text x="{_LEFT - 6}" y="{py + 4:.1f}" text-anchor="end">{escape(y.form(tick))}</text>'
-        )
-    for tick in x.ticks():
-        px, _ = _place((tick, y.low), x, y)
-        parts.append(
-            f'<line class="grid" y1="{_TOP}" y2="{bottom}" x1="{px:.1f}" x2="{px:.1f}"/>'
-            f'<text x="{px:.1f}" y="{bottom + 16}" text-anchor="middle">{escape(x.form(tick))}</text>'
-        )
-    middle = (_TOP + bottom) / 2
-    parts.append(
-        f'<text class="title" x="{(_LEFT + right) / 2:.0f}" y="{_HEIGHT - 6}" text-anchor="middle">'
-        f"{escape(x.title)}</text>"
-        f'<text class="title" text-anchor="middle" transform="translate(12 {middle:.0f}) rotate(-90)">'
-        f"{escape(y.title)}</text>"
-    )
-    return "".join(parts)

@@ -1,36 +1,47 @@
-"""Texts as HTML: what cannot be seen made visible, differing characters marked."""
+"""Truth and reading side by side: which of their characters differ."""
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
+from itertools import groupby
 
 from crnn_mindspore.report.edits import Pair
 
 _CONTEXT = 8  # characters on each side of a mistake
+_CUT = "\N{HORIZONTAL ELLIPSIS}"
 
 
-def visible(text: str) -> str:
-    """The text, escaped, with characters that cannot be seen replaced by signs or code points."""
-    return "".join(
-        "\N{OPEN BOX}" if c == " " else escape(c) if c.isprintable() else f"U+{ord(c):04X}" for c in text
-    )
+@dataclass(frozen=True)
+class Mark:
+    """A piece of one side: a single character where the sides differ.
+
+    Attributes:
+        text: The characters; empty where the side has none for one of the other.
+        differs: Whether the other side has something else here.
+    """
+
+    text: str
+    differs: bool
 
 
-def marked(pairs: Sequence[Pair], side: int) -> str:
-    """One side of an alignment as HTML: differing characters in <mark>, a gap where it has none."""
-    parts = []
-    for pair in pairs:
-        text = visible(pair[side])
-        if pair[0] == pair[1]:
-            parts.append(text)
-        else:
-            parts.append(f"<mark>{text}</mark>" if text else '<mark class="gap">\N{MIDDLE DOT}</mark>')
-    return "".join(parts)
+def marks(pairs: Sequence[Pair], side: int) -> list[Mark]:
+    """One side of an alignment, from the left.
+
+    Args:
+        pairs: The alignment.
+        side: 0 for the truth, 1 for the reading.
+    """
+    found: list[Mark] = []
+    for differs, run in groupby(pairs, key=lambda pair: pair[0] != pair[1]):
+        texts = [pair[side] for pair in run]
+        found += [Mark(text, True) for text in texts] if differs else [Mark("".join(texts), False)]
+    return found
 
 
-def excerpts(pairs: Sequence[Pair], mistake: Pair) -> tuple[str, str]:
-    """Both sides of an alignment, marked, around the first place of a mistake; "…" for what is cut."""
+def excerpts(pairs: Sequence[Pair], mistake: Pair) -> tuple[list[Mark], list[Mark]]:
+    """Both sides of an alignment around the first place of a mistake; "…" for what is cut."""
     place = pairs.index(mistake)
     first, end = max(0, place - _CONTEXT), min(len(pairs), place + _CONTEXT + 1)
-    before, after = "…" if first > 0 else "", "…" if end < len(pairs) else ""
+    before = [Mark(_CUT, False)] if first > 0 else []
+    after = [Mark(_CUT, False)] if end < len(pairs) else []
     shown = pairs[first:end]
-    return f"{before}{marked(shown, 0)}{after}", f"{before}{marked(shown, 1)}{after}"
+    return before + marks(shown, 0) + after, before + marks(shown, 1) + after

@@ -1,58 +1,97 @@
 """The check of a data set as text and as one HTML page that needs nothing beside itself."""
 
 import base64
-import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import cv2
 
 from crnn_mindspore.data.checking.check_images import chosen_samples
+from crnn_mindspore.data.checking.check_labels import LabelStatistics
 from crnn_mindspore.data.checking.checking import SetCheck
+from crnn_mindspore.data.checking.findings import Finding
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image
 from crnn_mindspore.data.sources.samples import SampleSource
+from crnn_mindspore.html_templates import render
 
+_TEMPLATES = Path(__file__).with_name("templates")
 _SAMPLES_SHOWN = 48
 _CHARACTERS_SHOWN = 200
+_LENGTHS_SHOWN = 60
+_HIGHEST_BAR = 90  # percent; the number below it needs the rest
 _THUMBNAIL_HEIGHT = 40  # pixels
 _MOST_THUMBNAIL_WIDTH = 400
 _QUANTILES = ("min", "5 %", "median", "95 %", "max")
 
-_STYLE = """
-body{font:14px/1.45 system-ui,sans-serif;margin:0 auto;max-width:1100px;padding:24px;color:#1c2430;
-  background:#fff}
-h1{font-size:24px;margin:0 0 4px}
-h2{font-size:19px;margin:36px 0 8px;border-bottom:2px solid #d8dee8;padding-bottom:4px}
-h3{font-size:15px;margin:22px 0 6px}
-p{margin:6px 0}
-code{font-family:ui-monospace,monospace;font-size:13px}
-.verdict{padding:10px 14px;border-radius:6px;font-weight:600;margin:12px 0}
-.yes{background:#e2f4e6;color:#14532d}
-.no{background:#fde5e4;color:#7f1d1d}
-table{border-collapse:collapse;width:100%}
-td,th{padding:5px 8px;text-align:left;vertical-align:top;border-bottom:1px solid #e5e9f0}
-th{font-weight:600;color:#55606f}
-td.n,th.n{text-align:right;white-space:nowrap}
-.findings td:first-child{width:70px}.findings td.n{width:60px}
-.tag{display:inline-block;border-radius:4px;padding:0 7px;font-size:12px;font-weight:600}
-.error{background:#fde5e4;color:#7f1d1d}
-.warning{background:#fdf1d3;color:#713f12}
-.note{background:#e6eefb;color:#1e3a6e}
-.examples{color:#55606f;font-size:12.5px;overflow-wrap:anywhere}
-.bars{display:flex;align-items:flex-end;gap:2px;height:110px;margin:8px 0 2px}
-.bars div{flex:1 1 0;max-width:26px;display:flex;flex-direction:column;justify-content:flex-end;
-  align-items:center;height:100%}
-.bars i{display:block;width:100%;background:#5b86c4;border-radius:2px 2px 0 0;min-height:1px}
-.bars i.over{background:#d9534f}
-.bars span{font-size:10px;color:#55606f;line-height:14px}
-.chars{display:flex;flex-wrap:wrap;gap:4px}
-.chars span{border:1px solid #d8dee8;border-radius:4px;padding:0 6px;font-size:13px}
-.chars .out{background:#fde5e4;border-color:#f3b4b1}
-.chars small{color:#7a8494}
-.samples{display:flex;flex-wrap:wrap;gap:10px}
-.samples figure{margin:0;border:1px solid #e5e9f0;border-radius:6px;padding:6px}
-.samples img{display:block;height:40px;max-width:320px;object-fit:contain}
-.samples figcaption{font-size:12.5px;margin-top:4px;max-width:320px;overflow-wrap:anywhere}
-"""
+
+@dataclass(frozen=True)
+class _Bar:
+    """How many labels have a length; `height` in percent of the chart's."""
+
+    length: int
+    count: int
+    height: float
+
+
+@dataclass(frozen=True)
+class _Character:
+    """A character of the labels as shown, and whether the charset lacks it."""
+
+    shown: str
+    count: int
+    is_outside: bool
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """An image with its label; without a picture if it cannot be read."""
+
+    name: str
+    label: str
+    jpeg_base64: str | None
+
+
+@dataclass(frozen=True)
+class _Set:
+    """What the page says about a set; see `SetCheck`, `LabelStatistics` and `ImageStatistics`.
+
+    Attributes:
+        title: With a capital.
+        origin: Where it comes from.
+        starts: Whether there is anything left to train on (or to evaluate).
+        verdict: That in words.
+        kept: How many samples are kept and dropped.
+        findings: The worst first.
+        suggestions: A line each.
+        samples: Of the whole set.
+        looked_at: Images that were read.
+        readable: Those that could be decoded.
+        sizes: What is measured -> a value for each of `_QUANTILES`.
+        distinct: Different labels.
+        lengths: The shortest first.
+        characters: The most frequent first.
+        more_characters: Further ones, not listed.
+        shown: Some samples.
+    """
+
+    title: str
+    origin: str
+    starts: bool
+    verdict: str
+    kept: str
+    findings: list[Finding]
+    suggestions: list[str]
+    samples: int
+    looked_at: int
+    readable: int
+    sizes: dict[str, list[float]]
+    distinct: int
+    lengths: list[_Bar]
+    characters: list[_Character]
+    more_characters: int
+    shown: list[_Sample]
 
 
 def text_lines(checks: Sequence[SetCheck], settings: Mapping[str, str]) -> list[str]:
@@ -84,12 +123,8 @@ def text_lines(checks: Sequence[SetCheck], settings: Mapping[str, str]) -> list[
 
 def html_page(checks: Sequence[SetCheck], settings: Mapping[str, str]) -> str:
     """The check as one HTML page with samples."""
-    chosen = " · ".join(f"{html.escape(k)} <code>{html.escape(v)}</code>" for k, v in settings.items())
-    body = "".join(_section(check) for check in checks)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Data check</title>'
-        f"<style>{_STYLE}</style></head><body><h1>Data check</h1><p>{chosen}</p>{body}</body></html>"
-    )
+    values = {"settings": settings, "quantiles": _QUANTILES, "sets": [_set(check) for check in checks]}
+    return render(_TEMPLATES, "check.html", values)
 
 
 def _verdict(check: SetCheck) -> str:
@@ -112,106 +147,60 @@ def _suggestions(check: SetCheck) -> list[str]:
     return lines
 
 
-def _suggestion_box(check: SetCheck) -> str:
-    if check.title != "training set":
-        return ""
-    return "<h3>Suggestions</h3><p>" + "<br>".join(html.escape(line) for line in _suggestions(check)) + "</p>"
-
-
-def _section(check: SetCheck) -> str:
+def _set(check: SetCheck) -> _Set:
     labels, images = check.labels, check.images
-    parts = [
-        f"<h2>{html.escape(check.title.capitalize())}</h2><p><code>{html.escape(check.source.origin)}</code></p>",
-        f'<div class="verdict {"yes" if check.starts else "no"}">{html.escape(_verdict(check))}</div>',
-        "<p>" + "<br>".join(html.escape(line) for line in check.report.lines()[:1]) + "</p>",
-        _findings_table(check),
-        _suggestion_box(check),
-        f"<h3>Images</h3><p>{images.readable:,} readable of {images.looked_at:,} looked at "
-        f"({labels.samples:,} in all)</p>",
-        _sizes_table(check),
-        f"<h3>Label lengths, characters ({labels.distinct:,} different labels)</h3>",
-        _bars(labels.lengths),
-        "<h3>Characters</h3>",
-        _characters(check),
-        "<h3>Samples</h3>",
-        _samples(check.source),
-    ]
-    return "".join(parts)
+    sizes = {
+        "width, pixels": images.widths,
+        "height, pixels": images.heights,
+        "width / height": images.aspects,
+    }
+    return _Set(
+        title=check.title.capitalize(),
+        origin=check.source.origin,
+        starts=check.starts,
+        verdict=_verdict(check),
+        kept=check.report.lines()[0],
+        findings=check.findings,
+        suggestions=_suggestions(check) if check.title == "training set" else [],
+        samples=labels.samples,
+        looked_at=images.looked_at,
+        readable=images.readable,
+        sizes=sizes if images.widths else {},
+        distinct=labels.distinct,
+        lengths=_bars(labels.lengths),
+        characters=_characters(labels),
+        more_characters=max(0, len(labels.characters) - _CHARACTERS_SHOWN),
+        shown=[_sample(check.source, i) for i in chosen_samples(len(check.source), _SAMPLES_SHOWN)],
+    )
 
 
-def _findings_table(check: SetCheck) -> str:
-    if not check.findings:
-        return "<p>Nothing found.</p>"
-    rows = []
-    for finding in check.findings:
-        examples = "<br>".join(html.escape(example) for example in finding.examples)
-        rows.append(
-            f'<tr><td><span class="tag {finding.severity}">{finding.severity}</span></td>'
-            f'<td class="n">{finding.count:,}</td>'
-            f'<td>{html.escape(finding.title)}<div class="examples">{examples}</div></td></tr>'
-        )
-    head = '<tr><th></th><th class="n">samples</th><th>finding</th></tr>'
-    return f'<table class="findings">{head}{"".join(rows)}</table>'
-
-
-def _sizes_table(check: SetCheck) -> str:
-    images = check.images
-    if not images.widths:
-        return ""
-    head = "".join(f'<th class="n">{name}</th>' for name in _QUANTILES)
-    rows = ""
-    for name, values in (
-        ("width, pixels", images.widths),
-        ("height, pixels", images.heights),
-        ("width / height", images.aspects),
-    ):
-        rows += f"<tr><td>{name}</td>" + "".join(f'<td class="n">{v:g}</td>' for v in values) + "</tr>"
-    return f"<table><tr><th></th>{head}</tr>{rows}</table>"
-
-
-def _bars(histogram: Mapping[int, int]) -> str:
+def _bars(histogram: Mapping[int, int]) -> list[_Bar]:
     highest = max(histogram.values(), default=1)
-    bars = [
-        f'<div title="{length}: {count:,}"><i style="height:{90 * count / highest:.1f}%"></i>'
-        f"<span>{length}</span></div>"
-        for length, count in list(histogram.items())[:60]
+    return [
+        _Bar(length, count, _HIGHEST_BAR * count / highest)
+        for length, count in islice(histogram.items(), _LENGTHS_SHOWN)
     ]
-    return f'<div class="bars">{"".join(bars)}</div>'
 
 
-def _characters(check: SetCheck) -> str:
-    labels = check.labels
-    spans = []
-    for character, count in list(labels.characters.items())[:_CHARACTERS_SHOWN]:
-        kind = ' class="out" title="outside the charset"' if character in labels.outside else ""
-        shown = (
-            html.escape(character)
-            if character.isprintable() and character.strip()
-            else f"U+{ord(character):04X}"
+def _characters(labels: LabelStatistics) -> list[_Character]:
+    return [
+        _Character(
+            character if character.isprintable() and character.strip() else f"U+{ord(character):04X}",
+            count,
+            character in labels.outside,
         )
-        spans.append(f"<span{kind}>{shown} <small>{count:,}</small></span>")
-    more = len(labels.characters) - _CHARACTERS_SHOWN
-    rest = f"<p>and {more:,} more</p>" if more > 0 else ""
-    return f'<div class="chars">{"".join(spans)}</div>{rest}'
+        for character, count in islice(labels.characters.items(), _CHARACTERS_SHOWN)
+    ]
 
 
-def _samples(source: SampleSource) -> str:
-    figures = []
-    for i in chosen_samples(len(source), _SAMPLES_SHOWN):
-        caption = html.escape(source.text(i)) or "<em>empty</em>"
-        figures.append(f"<figure>{_thumbnail(source, i)}<figcaption>{caption}</figcaption></figure>")
-    return f'<div class="samples">{"".join(figures)}</div>'
-
-
-def _thumbnail(source: SampleSource, i: int) -> str:
-    name = source.name(i)
+def _sample(source: SampleSource, i: int) -> _Sample:
+    name, label = source.name(i), source.text(i)
     try:
         image = decode_image(source.image_bytes(i), name)
     except UnreadableImageError:
-        return '<span class="tag error">unreadable</span>'
+        return _Sample(name, label, None)
     height, width = image.shape[:2]
     scale = min(2 * _THUMBNAIL_HEIGHT / height, 2 * _MOST_THUMBNAIL_WIDTH / width, 1.0)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    data = base64.b64encode(cv2.imencode(".jpg", small)[1].tobytes()).decode()
-    return f'<img src="data:image/jpeg;base64,{data}" title="{html.escape(name)}" alt="">'
+    return _Sample(name, label, base64.b64encode(cv2.imencode(".jpg", small)[1].tobytes()).decode())
