@@ -154,3 +154,13 @@ def test_training_starts_from_the_model_zoos_v1_also_with_another_alphabet(
     outcome = train_tiny(*data, f"--pretrained={own}", more)
     assert outcome.status == 0, outcome
     assert "characters new: 1: -\n" in outcome.out
+
+
+def test_evaluation_while_training_takes_the_evaluation_set_where_no_other_is_named(
+    train_tiny: Run, words_folder: Path
+) -> None:
+    data = "--train_dataset=folder", f"--train_dataset_path={words_folder}", "--max_steps=2"
+    evaluation = "--run_eval=True", "--eval_dataset=folder", f"--eval_dataset_path={words_folder}"
+    outcome = train_tiny(*data, *evaluation)
+    assert outcome.status == 0, outcome
+    assert "total num: 8" in outcome.out

@@ -91,6 +91,12 @@ def test_training_prints_the_contracts_lines_with_true_numbers(trained: Trained)
     assert losses[-1] < 0.5
     assert float(lines[12][5]) == pytest.approx(0.02, abs=1e-4)  # step 52: the warm-up is over
     assert float(lines[-1][5]) < 1e-5
+    ends = re.findall(r"^epoch: (\d+) step: 8, loss is (\S+)$", trained.printed, re.MULTILINE)
+    assert [int(epoch) for epoch, _ in ends] == list(range(1, 51))
+    assert 0 < float(ends[-1][1]) < 0.5
+    times = re.findall(r"^Epoch time: (\S+)s, per step time: (\S+)s$", trained.printed, re.MULTILINE)
+    assert len(times) == 50
+    assert all(float(step) == pytest.approx(float(epoch) / 8, abs=6e-4) for epoch, step in times)
     assert "training data: 64 of 64 samples kept, 0 dropped" in trained.printed
     assert trained.printed.count("\nruntime: MindSpore ") == 1
     with (trained.out / "train_log.csv").open(newline="") as file:

@@ -64,6 +64,7 @@ def test_eval_onnx_works(
     )
     assert result.returncode == 0, result
     assert "correct num: 0 , total num: 8\nresult: {'CRNNAccuracy': 0.0}\n" in result.stdout
+    assert result.stdout.endswith("\nresult: 0.0\n")
 
 
 @pytest.mark.parametrize("ending", ["onnx", "ckpt"])

@@ -31,7 +31,9 @@ def main_onnx(argv: Sequence[str] | None = None) -> int:
         if not options.file_name.endswith(".onnx"):
             raise UserError(f"file_name is {options.file_name!r}, must be an .onnx file")
         options.require("eval_dataset_path")
-        evaluate_model(options, options.file_name)
+        evaluation = evaluate_model(options, options.file_name)
+        if evaluation is not None:
+            print(f"result: {evaluation.accuracy.word_accuracy}")  # as the model zoo's program has it
         return 0
 
     return run_command(command)

@@ -101,7 +101,8 @@ def _postprocess(options: OfflineCommandOptions) -> int:
         decoding.reject_below,
     )
     data = [f"evaluation data: {line}" for line in source.report.lines()]
-    for line in [*data, *evaluation.lines(), *decoder.notes()]:
+    of_the_zoo = f"result CRNNAccuracy is: {evaluation.accuracy.word_accuracy}"  # its line in acc.log
+    for line in [*data, *evaluation.lines(), of_the_zoo, *decoder.notes()]:
         print(line)
     if options.save_predictions:
         save_predictions(evaluation, options.save_predictions)

@@ -6,6 +6,7 @@ from crnn_mindspore.engines.backend import Backend, open_backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluate_all import ALL, evaluate_all
 from crnn_mindspore.evaluation.evaluation_report import evaluate_and_report
+from crnn_mindspore.evaluation.evaluator import Evaluation
 from crnn_mindspore.extras import require
 from crnn_mindspore.options.commands import EvalOptions, ReportCommandOptions
 from crnn_mindspore.reading.decoding import decoding_of
@@ -30,8 +31,11 @@ def open_model(options: EvalOptions | ReportCommandOptions, name: str) -> Backen
     return backend
 
 
-def evaluate_model(options: EvalOptions, name: str) -> None:
+def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
     """Evaluates a model on the data set of the options, or on every set, and writes the files asked for.
+
+    Returns:
+        What was found; None where it was every set.
 
     Raises:
         UserError: If options contradict each other, or model or data cannot be read.
@@ -59,8 +63,8 @@ def evaluate_model(options: EvalOptions, name: str) -> None:
             table_paths=[table for table in options.result_table.split(",") if table],
             decoding=decoding,
         )
-        return
-    evaluate_and_report(
+        return None
+    return evaluate_and_report(
         backend,
         path,
         options.eval_dataset,

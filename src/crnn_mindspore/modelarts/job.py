@@ -108,6 +108,10 @@ def _bring_in(config: Job, process: JobProcess, held: ExitStack) -> Job:
             folder = Path(url)
             _logger.info("%s: %s is used where it is", url_option, url)
         settled = {name: _settled(value or default, was, folder) for name, value in _taken(config, options)}
+        if getattr(config, "eval_dataset_path", "") and not getattr(config, "train_eval_dataset_path", ""):
+            settled.pop(
+                "train_eval_dataset_path", None
+            )  # evaluation while training takes the one that is named
         config = config.replaced(**settled, **{folder_option: str(folder)})
         if getattr(config, "calibrate", False) and options is _MODELS and folder != Path(url):
             _logger.warning("calibrate: is written beside the model in %s and is not copied out", folder)

@@ -53,6 +53,8 @@ class TrainOptions(
     common.WorkerOptions,
     common.BatchOptions,
     common.DeviceOptions,
+    using_sections.EvaluationPathOptions,
+    using_sections.EvaluationDataOptions,
 ):
     """Options of `crnn train`."""
 

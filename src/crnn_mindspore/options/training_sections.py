@@ -139,7 +139,9 @@ class WatchOptions(Options):
 
     run_eval: bool = Field(description="evaluate while training")
     train_eval_dataset: Text = Field(description="on this data set, or on several: names with commas between")
-    train_eval_dataset_path: Text = Field(description="in this folder, or these")
+    train_eval_dataset_path: Text = Field(
+        description="in this folder, or these; empty: eval_dataset in eval_dataset_path"
+    )
     eval_all_saved_ckpts: bool = Field(description="after training, evaluate every checkpoint that was kept")
     save_best_ckpt: bool = Field(description="keep the checkpoint with the best word accuracy")
     eval_start_epoch: Whole = Field(ge=0, description="epochs before the first evaluation")

@@ -73,7 +73,11 @@ class TrainingEvaluation:
 
 def create_evaluation(options: TrainOptions) -> Evaluate:
     """Forward function -> evaluation on each `train_eval_dataset`; they are opened once."""
-    options.require("train_eval_dataset_path")
+    names, paths = options.train_eval_dataset, options.train_eval_dataset_path
+    if not paths and options.eval_dataset_path:  # as the model zoo's page has it
+        names, paths = options.eval_dataset, options.eval_dataset_path
+    if not paths:
+        options.require("train_eval_dataset_path")
     loaders = {
         label: EvalLoader(
             create_dataset(
@@ -87,7 +91,7 @@ def create_evaluation(options: TrainOptions) -> Evaluate:
             options.batch_size,
             num_workers=options.num_parallel_workers,
         )
-        for label, name, path in evaluation_sets(options.train_eval_dataset, options.train_eval_dataset_path)
+        for label, name, path in evaluation_sets(names, paths)
     }
     decoder, protocol = (
         GreedyDecoder(charset_of(options)),

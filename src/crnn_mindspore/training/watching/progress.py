@@ -56,6 +56,7 @@ class Progress:
         # Keeps log lines and the bar apart on a terminal; in a log file both are lines of their own.
         loggers = [logging.getLogger("crnn_mindspore")]
         self._redirect = logging_redirect_tqdm(loggers) if is_shown and is_terminal() else nullcontext()
+        self._epoch_seconds, self._epoch_steps = 0.0, 0
         self._forget()
 
     def __enter__(self) -> "Progress":
@@ -90,6 +91,8 @@ class Progress:
         mean_loss = sum(self._losses) / len(self._losses)
         epoch = step // self._steps_per_epoch + 1
         rate = self._images / seconds
+        self._epoch_seconds += seconds
+        self._epoch_steps += len(self._losses)
         if self._is_shown:
             self._bar.set_postfix_str(f"loss {mean_loss:.3f}, {rate:.0f} images/s", refresh=False)
             _logger.info(
@@ -102,11 +105,23 @@ class Progress:
                 learning_rate,
                 1000 * seconds / len(self._losses),
             )
+            if in_epoch == self._steps_per_epoch:
+                self._end_epoch(epoch, loss)
         row = (step + 1, epoch, images_seen, mean_loss, learning_rate, norm, rate)
         self._csv.append([row])
         if self._scalars is not None:
             self._scalars(step + 1, dict(zip(CSV_COLUMNS[3:], row[3:], strict=True)))
         self._forget()
+
+    def _end_epoch(self, epoch: int, loss: float) -> None:
+        """The model zoo's two lines; of the steps made here, where the epoch was resumed within."""
+        _logger.info("epoch: %d step: %d, loss is %.10g", epoch, self._steps_per_epoch, loss)
+        _logger.info(
+            "Epoch time: %.3fs, per step time: %.3fs",
+            self._epoch_seconds,
+            self._epoch_seconds / self._epoch_steps,
+        )
+        self._epoch_seconds, self._epoch_steps = 0.0, 0
 
     def _forget(self) -> None:
         self._losses: list[float] = []
