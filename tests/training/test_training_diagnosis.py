@@ -16,8 +16,8 @@ from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import Preprocessing, normalize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.training.watching.bad_batch import FiniteGuard
 from crnn_mindspore.training.watching.diagnosis import Diagnosis, Update, learning_rate_hint
+from crnn_mindspore.training.watching.finite_guard import FiniteGuard
 from crnn_mindspore.training.watching.overfit import OverfitCheck
 
 CHARACTERS = 6.0  # a word: guessing blindly costs 6 log(36) = 21.5

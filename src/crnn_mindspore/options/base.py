@@ -134,7 +134,7 @@ def _message(name: str, error: ErrorDetails, field: FieldInfo | None) -> str:
         return f"unknown option '{name}'"
     if kind == "too_short":
         return f"{name} names {len(value)}, must name at least {limits['min_length']}"
-    for limit, words in (("ge", "at least"), ("le", "at most"), ("lt", "below")):
+    for limit, words in (("gt", "above"), ("ge", "at least"), ("le", "at most"), ("lt", "below")):
         if limit in limits:
             return f"{name} is {value}, must be {words} {limits[limit]:,}"
     return f"{name} is {value!r}, must be {_wanted(field)}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from crnn_mindspore.options.base import argument_of, choices_of, shown
@@ -88,6 +88,8 @@ def _limits(field: FieldInfo) -> list[str]:
     for limit in field.metadata:
         if isinstance(limit, Ge):
             parts.append(f"at least {limit.ge:g}")
+        elif isinstance(limit, Gt):
+            parts.append(f"above {limit.gt:g}")
         elif isinstance(limit, Le):
             parts.append(f"at most {limit.le:,}")
         elif isinstance(limit, Lt):

@@ -44,7 +44,7 @@ class LearningOptions(Options):
         ge=0,
         description="stop after this many steps, counted from the start of training; 0: epoch_size decides",
     )
-    learning_rate: Number = Field(description="its peak")
+    learning_rate: Number = Field(gt=0, description="its peak")
     scale_learning_rate: bool = Field(description="multiply it by the number of devices")
     lr_schedule: Literal[
         "cosine_epoch", "cosine_step", "trapezoid", "constant", "one_cycle", "step_decay"

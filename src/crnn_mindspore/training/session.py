@@ -34,11 +34,11 @@ from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
 from crnn_mindspore.training.updates.lr_schedule import create_schedule
 from crnn_mindspore.training.updates.optimizers import create_optimizer
 from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
-from crnn_mindspore.training.watching.bad_batch import FiniteGuard
 from crnn_mindspore.training.watching.csv_log import CsvLog
 from crnn_mindspore.training.watching.diagnosis import Diagnosis, learning_rate_hint
 from crnn_mindspore.training.watching.eval_callback import CSV_COLUMNS as EVAL_COLUMNS
 from crnn_mindspore.training.watching.eval_callback import EvaluationPlan
+from crnn_mindspore.training.watching.finite_guard import FiniteGuard
 from crnn_mindspore.training.watching.progress import Progress
 from crnn_mindspore.training.watching.tensorboard import open_tensorboard
 

@@ -22,9 +22,9 @@ from crnn_mindspore.training.updates.lr_schedule import Schedule
 from crnn_mindspore.training.updates.optimizers import set_learning_rate
 from crnn_mindspore.training.updates.overflow import Overflows
 from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
-from crnn_mindspore.training.watching.bad_batch import FiniteGuard
 from crnn_mindspore.training.watching.diagnosis import Diagnosis, Update
 from crnn_mindspore.training.watching.eval_callback import EvaluationPlan
+from crnn_mindspore.training.watching.finite_guard import FiniteGuard
 from crnn_mindspore.training.watching.progress import Progress
 
 _logger = logging.getLogger(__name__)
