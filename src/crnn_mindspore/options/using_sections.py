@@ -25,7 +25,8 @@ class ModelFileOptions(Options):
     """Model file."""
 
     checkpoint_path: Text = Field(
-        description="the model to evaluate or serve: .ckpt, .mindir or .onnx, or the word pretrained"
+        description="the model to evaluate (.ckpt, .mindir or .onnx) or to serve (.ckpt or .onnx), or the "
+        "word pretrained"
     )
 
 
@@ -94,7 +95,7 @@ class ExportOptions(Options):
         description="CKPT: the weights alone, in half precision, to hand on"
     )
     precision: Literal["fp32", "fp16", "int8"] = Field(
-        description="of an ONNX file; int8 needs calibration images"
+        description="of an ONNX file; other formats are fp32, CKPT fp16; int8 needs calibration images"
     )
     calibration_dataset: Text = Field(
         description="int8: name of the data set or its layout; not the one that is measured on"
