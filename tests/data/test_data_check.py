@@ -9,7 +9,11 @@ import pytest
 
 from crnn_mindspore.cli import check as check_command
 from crnn_mindspore.data.checking.check_labels import CONFUSABLE, look_alike
+from crnn_mindspore.data.checking.checking import check_sets
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.data.sources.charset_file import save_charset_file
+from crnn_mindspore.text.charset import Charset
 
 
 def picture(seed: int, height: int = 20, width: int = 50) -> bytes:
@@ -134,6 +138,18 @@ def test_overlap_of_training_and_test_set(tmp_path: Path) -> None:
     severities = {finding["title"]: finding["severity"] for finding in second["findings"]}
     assert severities["outside the charset"] == "note"  # evaluation keeps the word
     assert second["kept"] == 3
+
+
+def test_words_that_only_the_lexicon_holds_are_no_overlap(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    for number, word in enumerate(("one", "two")):
+        (tmp_path / "1" / f"{number}_{word}_{number}.jpg").write_bytes(picture(number))
+    (tmp_path / "lexicon.txt").write_text("one\ntwo\n")
+    (tmp_path / "annotation_train.txt").write_text("./1/0_one_0.jpg 0\n")
+    (tmp_path / "annotation_test.txt").write_text("./1/1_two_1.jpg 1\n")
+    train, test = (load_samples("synth", str(tmp_path), split=split) for split in ("train", "test"))
+    _, second = check_sets(train, test, Charset(), Preprocessing(), 23)
+    assert "words of the test set that are in the training set" not in [f.title for f in second.findings]
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_export_verifies_what_it_wrote(
         f"{model.checkpoint}: largest logit difference 0.00e+00, 0 of 8 texts differ, word accuracy 0.00%",
     ]
     assert lines[-2].startswith(f"{target}: largest logit difference ")
-    assert lines[-1] == "parity: within 0.25, 0.5% of the texts, 0.5 points of word accuracy"
+    assert lines[-1] == "parity: within 1, 0.5% of the texts, 0.5 points of word accuracy"
 
 
 def test_export_writes_the_precision_and_the_hash_of_the_source(

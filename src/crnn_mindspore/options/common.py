@@ -60,8 +60,8 @@ class ImageTextOptions(Options):
     """Alphabet and image size."""
 
     label_dict: Text = Field(
-        description="the alphabet; class ids are positions in it; or a .txt file, one character a line or all "
-        "in one; auto: from the labels"
+        description="the alphabet; class ids are positions in it; or a .txt file, one character a line or "
+        "all in one; auto: from the labels"
     )
     image_width: Whole = Field(description="pixels; gives image_width // 4 - 1 time steps")
     image_height: Whole = Field(description="pixels")

@@ -127,7 +127,8 @@ def check_overlap(
         twin = train_images.first_of.get(digest)
         if twin is not None:
             findings.add(OVERLAP, WARNING, f"{test.name(index)} is {train.name(twin)}")
-    known = {charset.normalize(text) for text in train.distinct_texts()[0]}
+    words, used = train.distinct_texts()  # MJSynth's words are those of its lexicon, whichever split has them
+    known = {charset.normalize(words[int(k)]) for k in np.unique(used)}
     texts, ids = test.distinct_texts()
     weights = np.bincount(ids, minlength=len(texts))
     for k in np.flatnonzero(weights):
