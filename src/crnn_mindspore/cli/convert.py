@@ -26,7 +26,7 @@ from crnn_mindspore.data.converting.word_output import (
 from crnn_mindspore.data.readers.registry import READERS, load_samples
 from crnn_mindspore.data.sources.samples import FilterReport
 from crnn_mindspore.options.base import Options
-from crnn_mindspore.options.commands import (
+from crnn_mindspore.options.converters import (
     AnnotationOptions,
     Ic03Options,
     IcdarOptions,

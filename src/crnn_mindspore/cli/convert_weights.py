@@ -18,7 +18,7 @@ from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.sources.charset_file import AUTO, resolve_characters
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.commands import WeightsOptions
+from crnn_mindspore.options.converters import WeightsOptions
 from crnn_mindspore.options.load import load_options
 from crnn_mindspore.text.charset import Charset
 
