@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Trains on several devices at once: one process a device, gradients averaged over all.
-# Logs (worker_RANK.log) and results go to ./train_parallel, checkpoints to ./train_parallel/ckpt.
+# Logs (worker_RANK.log) and results go to ./train_parallel, checkpoints to ./train_parallel/ckpt;
+# ./train_parallelRANK/log.txt is a link to each log.
 #
 # Ascend: with a rank table (a .json file) the devices it gives this server, found by its address or SERVER_ID;
 # without one, msrun. GPU: msrun, or mpirun with LAUNCHER=mpirun. CPU: msrun.
@@ -48,6 +49,7 @@ COMMAND=("${CRNN[@]}" launch
     --rank_table="$RANK_TABLE"
     --python="$(find_python)"
     --log_dir="$OUTPUT_DIR"
+    --rank_folders="$OUTPUT_DIR"
     --
     --train_dataset="$DATASET"
     --train_dataset_path="$DATASET_PATH"

@@ -143,6 +143,9 @@ def test_a_rank_table_starts_one_process_a_device_of_this_server(
     )
     logs = sorted(path.name for path in (launch.folder / "train_parallel").iterdir())
     assert logs == sorted(f"worker_{this * devices + d}.log" for d in range(devices))
+    for rank in range(this * devices, (this + 1) * devices):  # what people of the model zoo's page tail
+        link = launch.folder / f"train_parallel{rank}" / "log.txt"
+        assert link.resolve() == (launch.folder / "train_parallel" / f"worker_{rank}.log").resolve()
 
 
 @pytest.mark.parametrize(
@@ -349,7 +352,7 @@ processes = [
     Process([sys.executable, "program.py"], {{**os.environ, "RANK_ID": str(r)}}, Path(f"worker_{{r}}.log"))
     for r in range(2)
 ]
-supervisor = Supervisor(Plan(processes, Path("worker_0.log")), ("program.py",), grace=0.5)
+supervisor = Supervisor(Plan(processes, Path("worker_0.log"), {{}}), ("program.py",), grace=0.5)
 sys.exit(run_command(supervisor.run))
 """
 

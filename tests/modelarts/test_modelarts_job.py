@@ -386,3 +386,32 @@ def test_without_run_distribute_only_the_first_process_works(
     assert run_job(cloud.job(*IN_AND_OUT), lambda config: pytest.fail("worked")) == 0
     assert log[-1] == "process 1 of 8: nothing to do without run_distribute"
     assert cloud.calls() == []
+
+
+@pytest.mark.parametrize("is_mounted", [True, False])
+def test_whatever_an_option_names_under_the_datas_folder_is_in_the_data(
+    cloud: Cloud, is_mounted: bool
+) -> None:
+    cloud.put("bucket/words/checkpoint/net.ckpt", "weights")
+    url = str(cloud.storage / "bucket/words") if is_mounted else "obs://bucket/words"
+    data = Path("/cache/data") if is_mounted else cloud.cache / "data"
+    named = data / "checkpoint" / "net.ckpt"
+    options = (
+        f"--data_url={url}",
+        f"--CHECKPOINT_PATH={named}",
+        f"--ckpt_file={named}",
+        f"--render_words={data}/words.txt",
+        f"--label_dict={data}/charset.txt",
+        "--lexicon=/mnt/else",
+    )
+    config = settled(cloud, *options) if is_mounted else cloud.job(*options)
+    if not is_mounted:
+        seen = []
+        run_job(config, lambda given: seen.append(given) or 0)
+        config = seen[0]
+    folder = cloud.storage / "bucket/words" if is_mounted else cloud.cache / "data"
+    assert Path(config.checkpoint_path).read_text() == "weights"
+    assert config.ckpt_file == config.checkpoint_path == str(folder / "checkpoint/net.ckpt")
+    assert config.render_words == f"{folder}/words.txt"
+    assert config.label_dict == f"{folder}/charset.txt"
+    assert config.lexicon == "/mnt/else"

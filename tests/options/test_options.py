@@ -331,3 +331,13 @@ def test_a_training_takes_over_what_its_options_leave_open_from_the_model_it_sta
     assert (config.hidden_size, config.batch_size) == (32, 7)
     with pytest.raises(UserError, match="class_num is given as 37, but 4 follows"):
         check_derived(adopting(load_config(["--class_num=37"]), ARTIFACT))
+
+
+def test_names_in_capitals_mean_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "page.yaml"
+    path.write_text("CHECKPOINT_PATH: a.ckpt\nBatch_Size: 3\n")
+    options = load_options(AllOptions, [f"--config_path={path}", "--DEVICE_TARGET", "CPU"])
+    assert (options.checkpoint_path, options.batch_size, options.device_target) == ("a.ckpt", 3, "CPU")
+    path.write_text("CHECKPOINT_PATH: a.ckpt\ncheckpoint_path: b.ckpt\n")
+    with pytest.raises(UserError, match="'checkpoint_path' stands twice"):
+        load_options(AllOptions, [f"--config_path={path}"])

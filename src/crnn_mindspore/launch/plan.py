@@ -54,10 +54,17 @@ class Process:
 
 @dataclass(frozen=True)
 class Plan:
-    """The processes of this server, and the log that is shown while they run."""
+    """What to start on this server.
+
+    Attributes:
+        processes: The processes; msrun and mpirun are one that starts the others.
+        shown_log: The log that is shown while they run.
+        rank_logs: Rank -> its log, of the ranks of this server.
+    """
 
     processes: list[Process]
     shown_log: Path
+    rank_logs: Mapping[int, Path]
 
 
 @dataclass(frozen=True)
@@ -189,10 +196,11 @@ def plan_rank_table(job: Job, table: RankTable, server: Server, path: Path) -> P
             Process(
                 [job.python, *job.program, *job.options],
                 {**job.environment, **variables},
-                job.log_dir / f"worker_{device.rank_id}.log",
+                worker_log(job.log_dir, device.rank_id),
             )
         )
-    return Plan(processes, processes[0].log)
+    ranks = [device.rank_id for device in server.devices]
+    return Plan(processes, processes[0].log, {rank: worker_log(job.log_dir, rank) for rank in ranks})
 
 
 def plan_msrun(job: Job, cluster: Cluster) -> Plan:
@@ -225,9 +233,8 @@ def plan_msrun(job: Job, cluster: Cluster) -> Plan:
         *job.program,
         *job.options,
     ]
-    return Plan(
-        [Process(arguments, environment, job.log_dir / "msrun.log")], job.log_dir / f"worker_{first}.log"
-    )
+    logs = {rank: worker_log(job.log_dir, rank) for rank in range(first, first + cluster.local_worker_num)}
+    return Plan([Process(arguments, environment, job.log_dir / "msrun.log")], logs[first], logs)
 
 
 def plan_mpirun(job: Job, cluster: Cluster) -> Plan:
@@ -252,7 +259,16 @@ def plan_mpirun(job: Job, cluster: Cluster) -> Plan:
         *job.options,
     ]
     log = job.log_dir / "mpirun.log"
-    return Plan([Process(arguments, environment, log)], log)
+    # Open MPI 3 and 4 write JOB/rank.N/stdout, N with as many digits as the number of processes has.
+    digits = len(str(cluster.worker_num))
+    ranks = range(cluster.local_worker_num if hosts else cluster.worker_num)  # the first host's come first
+    logs = {rank: job.log_dir / "1" / f"rank.{rank:0{digits}d}" / "stdout" for rank in ranks}
+    return Plan([Process(arguments, environment, log)], log, logs)
+
+
+def worker_log(log_dir: Path, rank: int) -> Path:
+    """The log of a rank, under msrun's name for it."""
+    return log_dir / f"worker_{rank}.log"
 
 
 def _without_rank_table(job: Job) -> dict[str, str]:

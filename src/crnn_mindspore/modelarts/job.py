@@ -107,7 +107,8 @@ def _bring_in(config: Job, process: JobProcess, held: ExitStack) -> Job:
         else:
             folder = Path(url)
             _logger.info("%s: %s is used where it is", url_option, url)
-        settled = {name: _settled(value or default, was, folder) for name, value in _taken(config, options)}
+        settled = _moved(config, was, folder)
+        settled |= {name: _settled(value or default, was, folder) for name, value in _taken(config, options)}
         if getattr(config, "eval_dataset_path", "") and not getattr(config, "train_eval_dataset_path", ""):
             settled.pop(
                 "train_eval_dataset_path", None
@@ -130,6 +131,21 @@ def _settle_results(config: Job) -> Job:
         if any(not Path(path).is_relative_to(folder) for path in value.split(",") if path):
             _logger.warning("%s: %s is outside of %s and is not copied to train_url", name, value, folder)
     return config.replaced(**settled, output_path=str(folder))
+
+
+def _moved(config: ModelArtsOptions, was: str, folder: Path) -> dict[str, str]:
+    """The options, whatever they name, with an absolute path under `was`: as paths under `folder`.
+
+    The model zoo's page keeps checkpoints among the data: `ckpt_file=/cache/data/NAME`.
+    """
+    moved = {}
+    for name, value in config.values().items():
+        if isinstance(value, str) and name not in ModelArtsOptions.model_fields:
+            parts = [
+                _settled(text, was, folder) if Path(text).is_absolute() else text for text in value.split(",")
+            ]
+            moved[name] = ",".join(parts)
+    return {name: value for name, value in moved.items() if value != getattr(config, name)}
 
 
 def _taken(config: ModelArtsOptions, names: tuple[str, ...]) -> list[tuple[str, str]]:

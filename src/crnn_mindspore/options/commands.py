@@ -216,6 +216,11 @@ class LaunchOptions(Options):
     rank_table: Text = Field("", description="Ascend: starts as this file says")
     python: Text = Field(sys.executable, description="interpreter that trains")
     log_dir: Text = Field(description="folder for one log a process")
+    rank_folders: Text = Field(
+        "",
+        description="beginning of the folders, one a process, that get a link log.txt to its log; "
+        "./train_parallel gives ./train_parallel0/log.txt, as the model zoo has it",
+    )
     options: Annotated[list[str], Argument(is_positional=True)] = Field(
         [], description="after --: options of `crnn train`"
     )

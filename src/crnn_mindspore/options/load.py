@@ -52,7 +52,8 @@ def load_options(
     parser = create_parser(kind, defaults, program, description, hidden, takes_yaml=bool(in_yaml))
     # Words may stand between options, but for what follows `--`.
     takes_words = any(argument_of(f).is_positional and f.is_required() for f in kind.model_fields.values())
-    known, unknown = (parser.parse_known_intermixed_args if takes_words else parser.parse_known_args)(argv)
+    parse = parser.parse_known_intermixed_args if takes_words else parser.parse_known_args
+    known, unknown = parse([_in_lower_case(argument) for argument in argv])
     typed = vars(known)
     config_path = typed.pop("config_path", "")
     overlay = _read_overlay(config_path) if config_path else {}
@@ -77,11 +78,26 @@ def load_options(
 
 
 def _read_overlay(config_path: str) -> dict[str, Any]:
-    overlay = read_yaml(_find_yaml(config_path))
-    for key in overlay:
+    overlay: dict[str, Any] = {}
+    for written, value in read_yaml(_find_yaml(config_path)).items():
+        key = known_name(str(written))
+        if key in overlay:
+            raise UserError(f"{config_path}: '{key}' stands twice, in two ways of writing")
+        overlay[key] = value
         if key not in AllOptions.model_fields:
             raise UserError(f"{config_path}: {unknown_message('key', str(key), AllOptions.model_fields)}")
     return overlay
+
+
+def known_name(name: str) -> str:
+    """An option as it is called here, where only capital letters differ: the model zoo has CHECKPOINT_PATH."""
+    return name.lower() if name.lower() in AllOptions.model_fields else name
+
+
+def _in_lower_case(argument: str) -> str:
+    """The same for an argument of the command line."""
+    name, equals, value = argument.partition("=")
+    return f"--{known_name(name[2:])}{equals}{value}" if name.startswith("--") else argument
 
 
 def _find_yaml(name: str) -> Path:
