@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -176,6 +177,7 @@ def test_unreadable_images_are_results_too(run_program: Run, folder: Path) -> No
     assert [r["text"] for r in records] == ["", "cat", "moom", "sky"]
     assert "0.png" in records[0]["error"]
     assert "error: 1 of 4 images could not be read" in outcome.err
+    assert re.search(r"^read 4 images in \d+\.\d\d s, \d+ a second$", outcome.err, re.MULTILINE)
 
 
 class WidthBackend(TableBackend):

@@ -235,6 +235,15 @@ def test_evaluation_keeps_order_and_the_last_batch(folder: Path, num_workers: in
     assert [text for batch in batches for text in batch.texts] == WORDS
 
 
+def test_a_part_is_spread_evenly_over_the_data_set(folder: Path) -> None:
+    ds = dataset(folder, for_training=False)
+    loader = EvalLoader(ds, 3, max_images=4)
+    assert loader.is_partial
+    assert [batch.indices.tolist() for batch in loader] == [[0, 2, 5], [7]]  # 10 images
+    assert not EvalLoader(ds, 3, max_images=10).is_partial
+    assert [len(batch) for batch in EvalLoader(ds, 6, max_images=99)] == [6, 4]
+
+
 def test_an_unreadable_image_in_training_is_replaced_by_the_next(folder: Path) -> None:
     (folder / "3.png").write_bytes(b"no image")
     (folder / "4.png").unlink()

@@ -44,7 +44,7 @@ def names_in(folder: Path) -> list[str]:
 
 def test_checkpoints_are_named_by_epoch_and_step_in_it_and_the_oldest_go(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, interval=5, keep=2)
-    assert [s for s in range(1, 21) if folder.is_due(s)] == [5, 10, 15, 20]
+    assert [s for s in range(1, 21) if folder.is_due(at_step(s))] == [5, 10, 15, 20]
     folder.save_best(at_step(10))
     for step in (5, 10, 95, 100):
         folder.save(at_step(step))
@@ -140,4 +140,9 @@ def test_other_processes_write_nothing_and_interval_0_is_never_due(tmp_path: Pat
     folder.save(at_step(5))
     folder.save_best(at_step(5))
     assert names_in(tmp_path) == []
-    assert not folder.is_due(5)
+    assert not folder.is_due(at_step(5))
+
+
+def test_checkpoints_come_after_every_so_many_epochs_too(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, interval=8, epochs=2)
+    assert [s for s in range(1, 41) if folder.is_due(at_step(s))] == [8, 16, 20, 24, 32, 40]

@@ -1,9 +1,10 @@
 """MindSpore's checkpoint files, read without MindSpore."""
 
+import os
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from crnn_mindspore.errors import UserError
 Weights = dict[str, npt.NDArray[np.generic]]
 
 NETWORK_PREFIXES = ("vgg.", "rnn.")
+STATE_KEY = "crnn_train_state"  # of a training, as JSON
+_TEXTS = (METADATA_KEY, STATE_KEY)
 # In the model zoo's checkpoints, but no part of the network it evaluates.
 ZOO_UNUSED = ("vgg.bn1.",)
 
@@ -34,6 +37,8 @@ _TYPES: dict[str, Any] = {
     "Float64": np.float64,
 }
 _TEXT = "str"  # its content is UTF-32
+_LONGEST_NAME = 512  # bytes looked at for the name of an entry
+_ENTRY = b"\x0a"  # protobuf: field 1 of the message, a length follows
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,59 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
     return CheckpointFile(weights, others, texts, artifact)
 
 
+def read_texts(path: str) -> dict[str, str]:
+    """The texts of a checkpoint by name: its description and the state of its training.
+
+    Quick: arrays are passed over, so that damage within them goes unnoticed; a file cut off is damaged.
+
+    Raises:
+        UserError: If the file cannot be read or is not a whole checkpoint.
+    """
+    message = _checkpoint_message()()
+    try:
+        with Path(path).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            while (start := file.tell()) < size:
+                length = _entry_length(file)
+                end = file.tell() + length
+                head = file.read(min(length, _LONGEST_NAME))
+                name = head[2 : 2 + head[1]] if len(head) > 1 and head[1] < 128 else b""
+                if end > size:
+                    raise ValueError("cut off")
+                if name.decode("utf-8", "replace") in _TEXTS:
+                    file.seek(start)
+                    message.MergeFromString(file.read(end - start))
+                file.seek(end)
+        return {entry.tag: str(_decode(entry.tensor, entry.tensor.tensor_content)) for entry in message.value}
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (ValueError, KeyError, IndexError, _decode_error()) as error:
+        raise UserError(f"{path}: not a whole MindSpore checkpoint: {error}") from None
+
+
+def _entry_length(file: IO[bytes]) -> int:
+    """Bytes of the entry that begins here, its own head not counted."""
+    if file.read(1) != _ENTRY:
+        raise ValueError("no entry where one should begin")
+    length = shift = 0
+    while True:
+        byte = file.read(1)[0]
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return length
+        if shift > 63:
+            raise ValueError("a length that is none")
+
+
+def _decode_error() -> type[Exception]:
+    prepare_protobuf()
+    from google.protobuf.message import DecodeError
+
+    return DecodeError
+
+
 def as_computed(artifact: Artifact, weights: Weights) -> Artifact:
     """The description of a network in memory: float32 weights and their hash, whatever the file holds.
 
@@ -95,8 +153,6 @@ def _read_entries(path: str) -> dict[str, npt.NDArray[np.generic] | str]:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     message = _checkpoint_message()()
-    from google.protobuf.message import DecodeError
-
     entries: dict[str, npt.NDArray[np.generic] | str] = {}
     try:
         message.ParseFromString(content)
@@ -105,7 +161,7 @@ def _read_entries(path: str) -> dict[str, npt.NDArray[np.generic] | str]:
             slices.setdefault(entry.tag, []).append(entry.tensor)
         for name, tensors in slices.items():
             entries[name] = _decode(tensors[0], b"".join(tensor.tensor_content for tensor in tensors))
-    except (DecodeError, ValueError, KeyError) as error:
+    except (ValueError, KeyError, _decode_error()) as error:
         raise UserError(f"{path}: not a whole MindSpore checkpoint: {error}") from None
     return entries
 

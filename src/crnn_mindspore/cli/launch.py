@@ -18,6 +18,7 @@ from crnn_mindspore.launch.plan import Job, create_plan, training_command
 from crnn_mindspore.launch.supervisor import Supervisor
 from crnn_mindspore.options.commands import LaunchOptions, TrainOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.options.output_folder import with_output_dir
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn launch") -> int:
@@ -28,11 +29,12 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn launch") -> int
 
 def _launch(options: LaunchOptions) -> int:
     options.require("log_dir")
-    load_options(
-        TrainOptions, options.options, "crnn train", takes_all=True
-    )  # a mistake shows before the start
+    # A mistake shows before the start.
+    training = load_options(TrainOptions, options.options, "crnn train", takes_all=True)
+    settled = with_output_dir(training).output_dir  # the same for all processes
+    added = [f"--output_dir={settled}"] if settled != training.output_dir else []
     log_dir = Path(options.log_dir)
-    job = Job(options.python, training_command(), tuple(options.options), log_dir, os.environ)
+    job = Job(options.python, training_command(), (*options.options, *added), log_dir, os.environ)
     plan = create_plan(job, options.platform, options.rank_table)
     try:
         log_dir.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,9 @@ IMAGE is a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for
 an image, or a list of all these, one a line.
 """
 
+import logging
 import sys
+import time
 from collections.abc import Iterator, Sequence
 
 from crnn_mindspore.cli.command import run_command
@@ -16,6 +18,8 @@ from crnn_mindspore.reading.decoding import decoding_of
 from crnn_mindspore.reading.named_images import find_images
 from crnn_mindspore.reading.printing import PRINTERS
 from crnn_mindspore.reading.recognizer import Recognition, Recognizer
+
+_logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn read") -> int:
@@ -42,6 +46,7 @@ def _read(options: ReadOptions) -> int:
         keep_ratio=options.keep_ratio,
     )
     images = list(find_images(options.images, sys.stdin.buffer))
+    start = time.perf_counter()
     failed: list[str] = []
 
     def results() -> Iterator[Recognition]:
@@ -52,6 +57,8 @@ def _read(options: ReadOptions) -> int:
 
     for line in PRINTERS[options.format](results(), decoding.reject_below > 0):
         print(line, flush=True)
+    seconds = time.perf_counter() - start
+    _logger.info("read %d images in %.2f s, %.0f a second", len(images), seconds, len(images) / seconds)
     for note in recognizer.decoder.notes():
         print(f"warning: {note}", file=sys.stderr)
     for error in failed:

@@ -23,16 +23,17 @@ def _report(options: ReportCommandOptions) -> int:
     options.require("report_path", "eval_dataset_path", "checkpoint_path")
     if options.eval_dataset == ALL:
         raise UserError(f"eval_dataset is {ALL!r}, but a report is about one data set")
-    backend = open_model(options, options.checkpoint_path)
+    path = resolve_model(options.checkpoint_path)
+    backend = open_model(options, path)
     create_report(
         backend,
-        resolve_model(options.checkpoint_path),
+        path,
         options.eval_dataset,
         options.eval_dataset_path,
         options.report_path,
         images=options.report_images,
         train_log=options.train_log,
-        batch_size=options.batch_size,
+        batch_size=options.eval_batch_size or options.batch_size,
         protocol=options.protocol,
         num_workers=options.num_parallel_workers,
     )

@@ -10,6 +10,7 @@ from crnn_mindspore.engines.mindspore.runtime import initialize, prepare_environ
 from crnn_mindspore.modelarts.job import run_job
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.options.output_folder import with_output_dir
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn train", takes_all: bool = False) -> int:
@@ -17,7 +18,8 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn train", takes_a
     arguments = sys.argv[1:] if argv is None else argv
 
     def command() -> int:
-        return run_job(load_options(TrainOptions, arguments, program, __doc__ or "", takes_all), _train)
+        options = load_options(TrainOptions, arguments, program, __doc__ or "", takes_all)
+        return run_job(with_output_dir(options), _train)
 
     return run_command(command)
 

@@ -44,7 +44,7 @@ def open_backend(
     """Opens a .ckpt, .mindir or .onnx file.
 
     Args:
-        path: The file, or `pretrained`.
+        path: The file, a folder of checkpoints, or `pretrained`; see `resolve_model`.
         device_target: "CPU", "GPU", "Ascend", or "auto" for the best that its engine has.
         device_id: Which accelerator.
         charset: Of a checkpoint without a self-description, as the model zoo writes them; default alphabet.

@@ -82,6 +82,7 @@ class Evaluation:
         words_per_second: From image bytes to texts; 0 where the reading was not timed.
         predictions: Every counted image, in the order of the data set.
         reject_below: Readings with a lower confidence are rejected; `accuracy` counts them all the same.
+        part_of: Images of the data set where only some of them were read; 0: all were.
     """
 
     accuracy: Accuracy
@@ -92,13 +93,17 @@ class Evaluation:
     words_per_second: float
     predictions: list[Prediction] = field(repr=False)
     reject_below: float = 0.0
+    part_of: int = 0
 
     def lines(self) -> list[str]:
-        """The contract's two lines, one that says how the figure came about, one about rejection if asked."""
+        """The contract's two lines, one that says how the figure came about, one about rejection if asked.
+
+        What was read of a part of the data set is not its accuracy and does not get the contract's lines.
+        """
         a = self.accuracy
+        what = f"right of this part {a.correct} of {a.total}," if self.part_of else "word accuracy"
         notes = [
-            f"word accuracy {a.word_accuracy:.2%} "
-            f"(95 % interval {a.interval_low:.2%} to {a.interval_high:.2%})",
+            f"{what} {a.word_accuracy:.2%} (95 % interval {a.interval_low:.2%} to {a.interval_high:.2%})",
             f"1-NED {a.ned:.4f}",
             f"protocol {self.protocol}",
             f"decoder {self.decoder}",
@@ -109,6 +114,10 @@ class Evaluation:
             notes.append(f"{self.unreadable} unreadable images counted as wrong")
         if self.empty_truths:
             notes.append(f"{self.empty_truths} words left out: nothing to compare under this protocol")
+        if self.part_of:
+            images = a.total + self.empty_truths
+            notes.insert(0, f"partial evaluation, {images:,} of {self.part_of:,} images")
+            return [", ".join(notes)]
         return [
             f"correct num: {a.correct} , total num: {a.total}",
             f"result: {{'CRNNAccuracy': {a.word_accuracy}}}",
@@ -148,6 +157,7 @@ class Evaluation:
             "unreadable": self.unreadable,
             "empty_truths": self.empty_truths,
             "words_per_second": self.words_per_second,
+            **({"part_of": self.part_of} if self.part_of else {}),
             **rejection,
         }
 

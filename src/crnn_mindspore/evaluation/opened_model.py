@@ -12,14 +12,13 @@ from crnn_mindspore.options.commands import EvalOptions, ReportCommandOptions
 from crnn_mindspore.reading.decoding import decoding_of
 
 
-def open_model(options: EvalOptions | ReportCommandOptions, name: str) -> Backend:
-    """Opens a model; options given must fit its description.
+def open_model(options: EvalOptions | ReportCommandOptions, path: str) -> Backend:
+    """Opens a model file; options given must fit its description.
 
     Raises:
         UserError: If it cannot be opened or does not fit.
     """
     check_derived(options)
-    path = resolve_model(name)
     backend = open_backend(
         path,
         options.device_target,
@@ -48,14 +47,14 @@ def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
         require("scipy")
     if options.result_table and options.eval_dataset != ALL:
         raise UserError(f"result_table {options.result_table!r} needs --eval_dataset=all")
-    backend = open_model(options, name)
     path = resolve_model(name)
+    backend = open_model(options, path)
     if options.eval_dataset == ALL:
         evaluate_all(
             backend,
             path,
             options.eval_dataset_path,
-            batch_size=options.batch_size,
+            batch_size=options.eval_batch_size or options.batch_size,
             protocol=options.protocol,
             num_workers=options.num_parallel_workers,
             predictions_path=options.save_predictions,
@@ -69,7 +68,7 @@ def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
         path,
         options.eval_dataset,
         options.eval_dataset_path,
-        batch_size=options.batch_size,
+        batch_size=options.eval_batch_size or options.batch_size,
         protocol=options.protocol,
         num_workers=options.num_parallel_workers,
         predictions_path=options.save_predictions,

@@ -90,7 +90,7 @@ def _read_overlay(config_path: str) -> dict[str, Any]:
 
 
 def known_name(name: str) -> str:
-    """An option as it is called here, where only capital letters differ: the model zoo has CHECKPOINT_PATH."""
+    """An option as it is called here where only capitals differ: the model zoo has CHECKPOINT_PATH."""
     return name.lower() if name.lower() in AllOptions.model_fields else name
 
 

@@ -124,9 +124,15 @@ class RenderingOptions(Options):
 class CheckpointOptions(Options):
     """Checkpoints."""
 
-    output_dir: Text = Field(description="logs and results")
+    output_dir: Text = Field(
+        description="logs and results; auto: a new folder of the date and time under ./output"
+    )
     save_checkpoint: bool = Field(description="False saves none but the best and the last")
     save_checkpoint_steps: Whole = Field(ge=1, description="steps between two checkpoints")
+    save_checkpoint_epochs: Whole = Field(
+        ge=0,
+        description="epochs between two checkpoints, beside those of save_checkpoint_steps; 0: no others",
+    )
     keep_checkpoint_max: Whole = Field(ge=1, description="older ones are removed")
     save_checkpoint_path: Text = Field(description="their folder")
     on_save_failure: Literal["stop", "continue"] = Field(
@@ -151,6 +157,11 @@ class WatchOptions(Options):
     )
     eval_ranks: Literal["main", "shared"] = Field(
         description="on several devices: rank 0 evaluates and the others wait, or all share the work"
+    )
+    eval_max_images: Whole = Field(
+        ge=0,
+        description="images of each data set read in an evaluation while training, spread evenly over it, "
+        "which is marked as partial; 0: all",
     )
     eval_examples: Whole = Field(
         ge=0, description="words of each data set shown with their best path after an evaluation"

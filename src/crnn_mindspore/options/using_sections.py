@@ -21,12 +21,18 @@ class EvaluationPathOptions(Options):
     eval_dataset_path: Text = Field(description="folder of the evaluation data")
 
 
+class EvaluationBatchOptions(Options):
+    """Evaluation batches."""
+
+    eval_batch_size: Whole = Field(ge=0, description="images a batch of an evaluation; 0: batch_size")
+
+
 class ModelFileOptions(Options):
     """Model file."""
 
     checkpoint_path: Text = Field(
-        description="the model to evaluate (.ckpt, .mindir or .onnx) or to serve (.ckpt or .onnx), or the "
-        "word pretrained"
+        description="the model to evaluate (.ckpt, .mindir or .onnx) or to serve (.ckpt or .onnx), a folder "
+        "whose best checkpoint is meant, else its newest, or the word pretrained"
     )
 
 

@@ -178,7 +178,7 @@ class Recognizer:
         The calibration beside the model, if there is one for the decoder, is used.
 
         Args:
-            path: The file, or `pretrained`.
+            path: The file, a folder of checkpoints, or `pretrained`; see `resolve_model`.
             device_target: "CPU", "GPU", "Ascend", or "auto"; see `open_reader`.
             device_id: Which accelerator.
             decoding: Decoder, lexicon, language model, threshold.
@@ -193,9 +193,10 @@ class Recognizer:
                 f"lexicon {decoding.lexicon!r} is given with the images of a data set; "
                 "here name a file with one word a line"
             )
+        path = resolve_model(path)
         backend = open_reader(path, device_target, device_id)
         decoder = create_decoder(decoding, backend.artifact)
-        decoder = calibrated(decoder, resolve_model(path), backend.artifact)
+        decoder = calibrated(decoder, path, backend.artifact)
         return cls(backend, decoder=decoder, reject_below=decoding.reject_below, **options)
 
     def __call__(self, images: Sequence[Image]) -> list[Recognition]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from crnn_mindspore.artifacts.agreement import charset_of, preprocessing_of
@@ -88,8 +89,9 @@ def create_evaluation(options: TrainOptions) -> Evaluate:
                 preprocessing=preprocessing_of(options),
                 for_training=False,
             ),
-            options.batch_size,
+            options.eval_batch_size or options.batch_size,
             num_workers=options.num_parallel_workers,
+            max_images=options.eval_max_images,
         )
         for label, name, path in evaluation_sets(names, paths)
     }
@@ -97,6 +99,9 @@ def create_evaluation(options: TrainOptions) -> Evaluate:
         GreedyDecoder(charset_of(options)),
         create_protocol(options.protocol, charset_of(options)),
     )
-    return lambda forward: {
-        label: evaluate(forward, decoder, loader, protocol) for label, loader in loaders.items()
-    }
+
+    def evaluate_one(forward: Forward, loader: EvalLoader) -> Evaluation:
+        found = evaluate(forward, decoder, loader, protocol)
+        return replace(found, part_of=len(loader.dataset)) if loader.is_partial else found
+
+    return lambda forward: {label: evaluate_one(forward, loader) for label, loader in loaders.items()}

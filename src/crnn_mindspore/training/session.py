@@ -12,6 +12,7 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import numpy.typing as npt
+from mindspore import nn
 
 from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.artifacts.model_path import resolve_model
@@ -43,6 +44,8 @@ from crnn_mindspore.training.watching.progress import Progress
 from crnn_mindspore.training.watching.tensorboard import open_tensorboard
 
 _logger = logging.getLogger(__name__)
+
+_STATISTICS = (".moving_mean", ".moving_variance")  # of batch norm: computed, not learnt
 
 
 class TrainingSession:
@@ -84,6 +87,7 @@ class TrainingSession:
             self.network.freeze_features()
             _logger.info("freeze_features: the convolutions stay as they are")
         self.network.set_train(True)
+        _logger.info("network: %s", parameter_count(self.network, artifact.network.version))
         self.optimizer = create_optimizer(
             options.optimizer,
             self.network.trainable_params(),
@@ -101,6 +105,7 @@ class TrainingSession:
             Path(options.save_checkpoint_path),
             self._write,
             interval=options.save_checkpoint_steps if options.save_checkpoint else 0,
+            epochs=options.save_checkpoint_epochs if options.save_checkpoint else 0,
             keep=options.keep_checkpoint_max,
             is_active=runtime.is_main,
             goes_on_without=options.on_save_failure == "continue",
@@ -306,3 +311,10 @@ class TrainingSession:
         if self.evaluation is None:
             raise RuntimeError("no evaluation was asked for")
         return self.evaluation.of_weights(self.tensors.weights())
+
+
+def parameter_count(network: nn.Cell, version: str) -> str:
+    """`V2, 8,327,973 parameters`, and how many of them are trained where some are not."""
+    counts = [(p.size, p.requires_grad) for p in network.get_parameters() if not p.name.endswith(_STATISTICS)]
+    total, trained = sum(size for size, _ in counts), sum(size for size, is_trained in counts if is_trained)
+    return f"{version}, {total:,} parameters" + (f", {trained:,} of them trained" if trained < total else "")

@@ -44,6 +44,7 @@ def adopt_pretrained(options: TrainOptions) -> TrainOptions:
     if not options.pretrained:
         return options
     path = resolve_model(options.pretrained)
+    options = options.replaced(pretrained=path)
     artifact = read_checkpoint_file(path).artifact
     if artifact is None:
         return options

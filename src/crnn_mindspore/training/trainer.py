@@ -114,13 +114,13 @@ class Trainer:
                 epoch, first = divmod(state.step, state.steps_per_epoch)
                 count = self.run_step.accumulate_steps
                 with closing(self.loader.batches(epoch, first * count)) as batches:
-                    for group in zip(*[batches] * count, strict=False):
+                    for group in self.progress.waiting(zip(*[batches] * count, strict=False)):
                         state = self._update(state, group)
                         if self.evaluation is not None and (
                             self.evaluation.is_due(state) or state.step == total_steps
                         ):
                             state = self._evaluate(state, self.evaluation)
-                        if self.checkpoints.is_due(state.step):
+                        if self.checkpoints.is_due(state):
                             with self.progress.paused():
                                 if self.checkpoints.save(state, is_last=state.step == total_steps):
                                     saved_step = state.step

@@ -211,24 +211,34 @@ class EvalLoader:
         dataset: The samples.
         batch_size: Images a batch.
         num_workers: Background threads; 0 assembles each batch when it is asked for.
+        max_images: Where the data set has more, so many of its samples, spread evenly over it; 0: all.
     """
 
-    def __init__(self, dataset: WordDataset, batch_size: int, *, num_workers: int = 2) -> None:
+    def __init__(
+        self, dataset: WordDataset, batch_size: int, *, num_workers: int = 2, max_images: int = 0
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, must be at least 1")
         self.dataset = dataset
         self.batch_size = batch_size
         self.num_workers = num_workers
+        self.images = min(max_images or len(dataset), len(dataset))
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether samples are left out."""
+        return self.images < len(self.dataset)
 
     def __len__(self) -> int:
-        return (len(self.dataset) + self.batch_size - 1) // self.batch_size
+        return (self.images + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
         return prefetched((self._task(step) for step in range(len(self))), self.num_workers)
 
     def _task(self, step: int) -> Callable[[], Batch]:
         first = step * self.batch_size
-        indices = range(first, min(first + self.batch_size, len(self.dataset)))
+        places = range(first, min(first + self.batch_size, self.images))
+        indices = [place * len(self.dataset) // self.images for place in places]
         return lambda: load_batch(self.dataset, indices)
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import mindspore as ms
 
 from crnn_mindspore.artifacts.artifact import Artifact
-from crnn_mindspore.artifacts.checkpoint_file import Weights, read_checkpoint_file
+from crnn_mindspore.artifacts.checkpoint_file import STATE_KEY, Weights, read_checkpoint_file
 from crnn_mindspore.engines.mindspore.parameters import write_checkpoint
 from crnn_mindspore.errors import UserError
 
 TEMPORARY_GLOB = ".crnn-*.tmp*"  # what `save_checkpoint` leaves when it is killed
-STATE_KEY = "crnn_train_state"
 
 
 @dataclass(frozen=True)

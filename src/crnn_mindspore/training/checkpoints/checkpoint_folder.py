@@ -24,6 +24,7 @@ class CheckpointFolder:
         folder: Made when needed.
         write: (path, state) -> writes a checkpoint there.
         interval: Steps between two checkpoints; 0 saves only the best and the last.
+        epochs: Epochs between two checkpoints, beside those of `interval`; 0: no others.
         keep: How many numbered ones stay; the best does not count.
         is_active: False for processes other than the main one.
         protected: A checkpoint that is never removed: the one this training goes on from.
@@ -34,14 +35,16 @@ class CheckpointFolder:
     folder: Path
     write: Callable[[str, TrainState], None]
     interval: int = 1000
+    epochs: int = 0
     keep: int = 30
     is_active: bool = True
     protected: Path | None = None
     goes_on_without: bool = False
 
-    def is_due(self, step: int) -> bool:
-        """Whether to save when this many steps are done."""
-        return self.interval > 0 and step % self.interval == 0
+    def is_due(self, state: TrainState) -> bool:
+        """Whether to save in this state."""
+        periods = self.interval, self.epochs * state.steps_per_epoch
+        return any(period > 0 and state.step % period == 0 for period in periods)
 
     def save(self, state: TrainState, is_last: bool = False) -> bool:
         """Writes a numbered checkpoint and removes the oldest.

@@ -80,7 +80,8 @@ class EvaluationPlan:
             found = evaluation.accuracy
             if self.csv is not None:
                 figures = found.word_accuracy, found.ned, found.total
-                self.csv.append([(state.step, epoch, state.images_seen, name, *figures)])
+                part = f" (part of {evaluation.part_of} images)" if evaluation.part_of else ""
+                self.csv.append([(state.step, epoch, state.images_seen, name + part, *figures)])
             if self.scalars is not None:
                 values = {f"word_accuracy/{name}": found.word_accuracy, f"ned/{name}": found.ned}
                 self.scalars(state.step, values)

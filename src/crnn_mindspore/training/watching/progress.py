@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -14,6 +15,8 @@ from crnn_mindspore.training.watching.csv_log import CsvLog
 from crnn_mindspore.training.watching.tensorboard import Scalars
 
 _logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 CSV_COLUMNS = ("step", "epoch", "images_seen", "loss", "learning_rate", "gradient_norm", "images_per_second")
 
@@ -56,7 +59,7 @@ class Progress:
         # Keeps log lines and the bar apart on a terminal; in a log file both are lines of their own.
         loggers = [logging.getLogger("crnn_mindspore")]
         self._redirect = logging_redirect_tqdm(loggers) if is_shown and is_terminal() else nullcontext()
-        self._epoch_seconds, self._epoch_steps = 0.0, 0
+        self._epoch_seconds, self._epoch_waited, self._epoch_steps = 0.0, 0.0, 0
         self._forget()
 
     def __enter__(self) -> "Progress":
@@ -76,6 +79,16 @@ class Progress:
         start = time.perf_counter()
         yield
         self._since += time.perf_counter() - start
+
+    def waiting(self, batches: Iterator[Item]) -> Iterator[Item]:
+        """The same, with the time taken in which the training waits for them."""
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self._epoch_waited += time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch
 
     def step(
         self, step: int, images: int, images_seen: int, loss: float, learning_rate: float, norm: float
@@ -114,14 +127,19 @@ class Progress:
         self._forget()
 
     def _end_epoch(self, epoch: int, loss: float) -> None:
-        """The model zoo's two lines; of the steps made here, where the epoch was resumed within."""
+        """The model zoo's two lines, and one of the data; of the steps made here, in a resumed epoch."""
         _logger.info("epoch: %d step: %d, loss is %.10g", epoch, self._steps_per_epoch, loss)
         _logger.info(
             "Epoch time: %.3fs, per step time: %.3fs",
             self._epoch_seconds,
             self._epoch_seconds / self._epoch_steps,
         )
-        self._epoch_seconds, self._epoch_steps = 0.0, 0
+        _logger.info(
+            "waited for data: %.3fs, %.1f %% of the epoch",
+            self._epoch_waited,
+            100 * self._epoch_waited / self._epoch_seconds,
+        )
+        self._epoch_seconds, self._epoch_waited, self._epoch_steps = 0.0, 0.0, 0
 
     def _forget(self) -> None:
         self._losses: list[float] = []
