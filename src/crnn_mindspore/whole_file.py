@@ -53,6 +53,19 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def put_aside(path: Path) -> Path:
+    """Gives a file the next free name `STEM_1.ENDING`, `STEM_2.ENDING`, ...; returns it.
+
+    Raises:
+        OSError: If it cannot be renamed.
+    """
+    number = 1
+    while (other := path.with_name(f"{path.stem}_{number}{path.suffix}")).exists():
+        number += 1
+    path.rename(other)
+    return other
+
+
 def temporary_name(target: Path) -> Path:
     """The hidden name beside `target` that this process writes to; it keeps the ending, which some check."""
     return target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")

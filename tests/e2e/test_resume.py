@@ -152,7 +152,7 @@ def test_ctrl_c_saves_and_stops(folder: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("crnn-*.ckpt"))) == 1
 
 
-def test_auto_in_an_empty_folder_starts_a_new_training_and_a_finished_one_is_refused(
+def test_one_command_serves_the_first_start_and_every_other_even_of_a_finished_training(
     run_program: Run, folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -160,9 +160,16 @@ def test_auto_in_an_empty_folder_starts_a_new_training_and_a_finished_one_is_ref
     outcome = run_program(train.main, *arguments)
     assert outcome.status == 0
     assert f"resume_ckpt auto: no checkpoint in {out}, a new training" in outcome.out
+    result = (out / "train_result.json").read_bytes()
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
     outcome = run_program(train.main, *arguments)
-    assert outcome.status == 2
-    assert "crnn-1_2.ckpt: is at step 2 of 2: nothing left to train" in outcome.err
+    assert outcome.status == 0, outcome
+    assert "crnn-1_2.ckpt: is at step 2 of 2: nothing left to train" in outcome.out
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (out / "train_result.json").unlink()
+    assert run_program(train.main, *arguments).status == 0
+    found = json.loads((out / "train_result.json").read_bytes())
+    assert (found["step"], found["checkpoint"]) == (2, json.loads(result)["checkpoint"])
 
 
 def test_pretrained_weights_start_a_new_training(
@@ -190,7 +197,8 @@ def test_auto_passes_over_a_damaged_checkpoint(run_program: Run, folder: Path, t
     assert outcome.status == 0, outcome
     assert f"{newest}: not a whole MindSpore checkpoint" in outcome.out
     assert f"resumed from {out / 'crnn-1_1.ckpt'} at step 1" in outcome.out
-    assert sorted(p.name for p in out.glob("*crnn*")) == [f"crnn-1_{k}.ckpt" for k in (1, 2, 3)]
+    names = [f"crnn-1_{k}.ckpt" for k in (1, 2, 3)] + ["crnn-1_2_1.ckpt"]  # the damaged one
+    assert sorted(p.name for p in out.glob("*crnn*")) == sorted(names)
 
 
 # A file may not grow beyond a size: to a program the same as a full disk, and it needs no disk of its own.

@@ -16,9 +16,21 @@ from crnn_mindspore.artifacts.agreement import (
 from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.commands import SECTIONS, AllOptions, LaunchOptions, ParityOptions, ReadOptions
+from crnn_mindspore.options.base import Options
+from crnn_mindspore.options.commands import (
+    SECTIONS,
+    AllOptions,
+    EvalOptions,
+    ExportCommandOptions,
+    LaunchOptions,
+    ParityOptions,
+    ReadOptions,
+    TrainOptions,
+)
+from crnn_mindspore.options.converters import SvtOptions
 from crnn_mindspore.options.documents import markdown_text, yaml_text
 from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options, read_yaml
+from crnn_mindspore.options.without_effect import NEEDS
 from crnn_mindspore.text.charset import Charset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -341,3 +353,91 @@ def test_names_in_capitals_mean_the_same(tmp_path: Path) -> None:
     path.write_text("CHECKPOINT_PATH: a.ckpt\ncheckpoint_path: b.ckpt\n")
     with pytest.raises(UserError, match="'checkpoint_path' stands twice"):
         load_options(AllOptions, [f"--config_path={path}"])
+
+
+def test_a_tilde_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    path = tmp_path / "home.yaml"
+    path.write_text("save_checkpoint_path: ~/ckpt\nlabel_dict: ~/a/~\n")
+    options = load_options(
+        TrainOptions,
+        [f"--config_path={path}", "--output_dir=~/run", "--train_eval_dataset_path=~/a,/b,~nobody-knows/c"],
+    )
+    assert options.save_checkpoint_path == "/home/someone/ckpt"
+    assert options.output_dir == "/home/someone/run"
+    assert options.train_eval_dataset_path == "/home/someone/a,/b,~nobody-knows/c"
+    assert options.label_dict == "~/a/~"  # an alphabet of three characters
+    assert load_options(TrainOptions, ["--label_dict=~/abc.txt"]).label_dict == "/home/someone/abc.txt"
+    assert load_options(SvtOptions, ["-o", "~/out"]).output_dir == "/home/someone/out"
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (
+            TrainOptions,
+            ["--warmup_steps=5"],
+            "warmup_steps 5 has no effect: it needs lr_schedule cosine_step or trapezoid or one_cycle or "
+            "step_decay, which is cosine_epoch",
+        ),
+        (
+            TrainOptions,
+            ["--train_url=obs://a/b"],
+            "train_url obs://a/b has no effect: it needs enable_modelarts True, which is False",
+        ),
+        (TrainOptions, ["--eval_interval=3"], "eval_interval 3 has no effect: it needs run_eval True"),
+        (TrainOptions, ["--render_words=w.txt"], "needs train_dataset render, which is synth"),
+        (TrainOptions, ["--train_dataset=render", "--augment=light"], "augment light has no effect"),
+        (
+            TrainOptions,
+            ["--nesterov=False", "--optimizer=adam"],
+            "nesterov False has no effect: it needs opt",
+        ),
+        (
+            EvalOptions,
+            ["--beam_width=3"],
+            "beam_width 3 has no effect: it needs decoder beam, which is greedy",
+        ),
+        (
+            ExportCommandOptions,
+            ["--calibration_path=x"],
+            "calibration_path x has no effect: it needs precision int8, which is fp32",
+        ),
+        (
+            ExportCommandOptions,
+            ["--verify_path=x"],
+            "verify_path x has no effect: it needs verify the name of a data set, which is empty",
+        ),
+    ],
+)
+def test_an_option_without_effect_is_said(
+    log: list[str], kind: type[Options], arguments: list[str], message: str
+) -> None:
+    load_options(kind, arguments)
+    (line,) = log
+    assert message in line
+
+
+def test_what_has_an_effect_or_is_the_default_is_not_said(log: list[str]) -> None:
+    load_options(TrainOptions, ["--eval_interval=1", "--decay_steps=0"])
+    load_options(TrainOptions, ["--run_eval=True", "--eval_interval=3", "--eval_examples=1"])
+    load_options(TrainOptions, ["--lr_schedule=trapezoid", "--warmup_steps=5", "--decay_steps=2"])
+    load_options(ExportCommandOptions, ["--precision=int8", "--calibration_path=x"])
+    assert not log
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_recipes_hold_nothing_without_effect(path: Path, log: list[str]) -> None:
+    if set(read_yaml(path)) <= set(AllOptions.model_fields):  # the others are effects
+        load_options(TrainOptions, [f"--config_path={path}"])
+    assert not log
+
+
+def test_options_of_other_programs_are_said_where_all_are_taken(log: list[str]) -> None:
+    load_options(EvalOptions, ["--learning_rate=0.1", "--file_name=x"], takes_all=True)
+    assert log == ["options of other programs, without effect here: file_name, learning_rate"]
+
+
+def test_every_need_is_of_options_that_exist() -> None:
+    for need in NEEDS:
+        assert {need.other, *need.options} <= set(AllOptions.model_fields)

@@ -25,17 +25,36 @@ def checkpoint_at(**state: object) -> Checkpoint:
 
 def test_a_resumed_state_is_the_checkpoints(log: list[str]) -> None:
     stored = {"step": 7, "steps_per_epoch": 4, "seed": 1, "best_accuracy": 0.3, "best_step": 4}
-    assert resumed_state(checkpoint_at(**stored), FRESH, "a.ckpt") == TrainState(**stored)
+    stored |= {"run": "ab12", "run_number": 3, "data": {"images": 9}}
+    fresh = replace(FRESH, run="other", run_number=4, data={"images": 9})
+    assert resumed_state(checkpoint_at(**stored), fresh, "a.ckpt") == TrainState(**stored)
     assert not log
+
+
+def test_other_data_are_announced_and_a_checkpoint_that_names_none_goes_on_as_a_new_run(
+    log: list[str],
+) -> None:
+    stored = {"step": 7, "steps_per_epoch": 4, "data": {"images": 9, "labels": "aa"}, "run": "ab12"}
+    state = resumed_state(
+        checkpoint_at(**stored), replace(FRESH, data={"images": 9, "labels": "bb"}), "a.ckpt"
+    )
+    assert state.data == {"images": 9, "labels": "bb"}
+    assert log == ["resuming with other training data than a.ckpt was made with: labels aa, now bb"]
+    log.clear()
+    fresh = replace(FRESH, run="new", run_number=2, data={"images": 9})
+    state = resumed_state(checkpoint_at(step=7, steps_per_epoch=4), fresh, "a.ckpt")
+    assert (state.run, state.run_number, state.data) == ("new", 2, {"images": 9})
+    assert log == ["a.ckpt: does not say which data it was trained on, so that is not compared"]
 
 
 def test_changed_options_are_taken_over_and_announced_and_another_optimiser_is_refused(
     log: list[str],
 ) -> None:
     saved = {"seed": 5, "learning_rate": 0.1, "optimizer": "sgd", "gone": 1}
-    stored = {"step": 7, "steps_per_epoch": 4, "seed": 5, "options": saved}
+    stored = {"step": 7, "steps_per_epoch": 4, "seed": 5, "options": saved, "data": {"images": 9}}
     given = {"seed": 1, "learning_rate": 0.1, "optimizer": "sgd", "new": 2}
-    state = resumed_state(checkpoint_at(**stored), replace(FRESH, options=given), "a.ckpt")
+    fresh = replace(FRESH, options=given, data={"images": 9})
+    state = resumed_state(checkpoint_at(**stored), fresh, "a.ckpt")
     assert (state.step, state.seed, state.options) == (7, 1, given)
     assert log == ["resuming with seed 1, it was 5 before"]
     with pytest.raises(

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import mindspore as ms
@@ -25,7 +25,12 @@ from crnn_mindspore.training.updates.lr_schedule import create_schedule
 from crnn_mindspore.training.updates.overflow import Overflows
 from crnn_mindspore.training.watching.csv_log import CsvLog
 from crnn_mindspore.training.watching.diagnosis import Diagnosis
-from crnn_mindspore.training.watching.eval_callback import CSV_COLUMNS, EvaluationPlan, example_lines
+from crnn_mindspore.training.watching.eval_callback import (
+    CSV_COLUMNS,
+    EvaluationPlan,
+    EvaluationStoppedError,
+    example_lines,
+)
 from crnn_mindspore.training.watching.progress import Progress
 
 STEPS_PER_EPOCH = 4
@@ -119,7 +124,7 @@ def create_run(tmp_path: Path) -> Callable[..., Run]:
             create_schedule("cosine_epoch", 0.5, total, STEPS_PER_EPOCH),
             loader,
             folder,
-            Progress(total, first_step, STEPS_PER_EPOCH, 2, csv_path),
+            Progress(total, first_step, 2 * first_step, STEPS_PER_EPOCH, 2, csv_path),
             target_width=5,
             **options,
         )
@@ -201,6 +206,7 @@ def test_accumulated_batches_make_one_step_and_the_left_over_ones_are_left_out(
     assert [(r["step"], r["images_seen"], float(r["loss"])) for r in rows] == [
         ("4", "16", 1.5),
         ("6", "24", 5.5),
+        ("7", "28", 8.5),  # the end cuts the interval short
     ]
 
 
@@ -267,14 +273,14 @@ def test_a_signal_between_two_epochs_saves_too(create_run) -> None:
     assert [s.step for _, s in run.saved] == [3, 4]
 
 
-def evaluation(rate: float) -> Evaluation:
-    accuracy = Accuracy(int(100 * rate), 100, rate, 0.0, 1.0, rate)
+def evaluation(rate: float, ned: float | None = None) -> Evaluation:
+    accuracy = Accuracy(int(100 * rate), 100, rate, 0.0, 1.0, rate if ned is None else ned)
     return Evaluation(accuracy, "classic", "greedy", 0, 0, 10.0, [])
 
 
 def test_evaluation_starts_and_repeats_as_asked_and_the_best_is_kept(create_run, tmp_path: Path) -> None:
     rates = iter([0.5, 0.75, 0.75, 0.7])
-    plan = EvaluationPlan(lambda: {"svt": evaluation(next(rates))}, start_epoch=2, interval=2)
+    plan = EvaluationPlan(lambda _: {"svt": evaluation(next(rates))}, start_epoch=2, interval=2)
     run = create_run(total=28, interval=0, evaluation=plan)
     state, _ = run.trainer.fit(FRESH, 28)
     assert next(rates, None) is None  # after epochs 2, 4 and 6, and at the end
@@ -282,21 +288,128 @@ def test_evaluation_starts_and_repeats_as_asked_and_the_best_is_kept(create_run,
         ("crnn-best.ckpt", 8),
         ("crnn-best.ckpt", 16),  # 0.75 again is no better
         ("crnn-7_4.ckpt", 28),
+        ("crnn-7_4.ckpt", 28),  # again, with what the last evaluation found
     ]
     assert (state.best_accuracy, state.best_step) == (0.75, 16)
+    assert [s.evaluated_step for _, s in run.saved[-2:]] == [24, 28]
 
 
 def test_the_best_is_not_kept_unless_asked(create_run) -> None:
-    plan = EvaluationPlan(lambda: {"svt": evaluation(0.5)}, start_epoch=1)
+    plan = EvaluationPlan(lambda _: {"svt": evaluation(0.5)}, start_epoch=1)
     run = create_run(total=4, interval=0, evaluation=plan, keep_best=False)
     state, _ = run.trainer.fit(FRESH, 4)
-    assert [name for name, _ in run.saved] == ["crnn-1_4.ckpt"]
+    assert {name for name, _ in run.saved} == {"crnn-1_4.ckpt"}
     assert state.best_accuracy == 0.5
+
+
+def test_equal_accuracies_are_told_apart_by_the_edit_distance(create_run) -> None:
+    found = iter([(0.0, 0.1), (0.0, 0.36), (0.0, 0.36)])
+    plan = EvaluationPlan(lambda _: {"svt": evaluation(*next(found))}, start_epoch=1)
+    run = create_run(total=12, interval=0, evaluation=plan)
+    state, _ = run.trainer.fit(FRESH, 12)
+    assert [s.step for name, s in run.saved if name == "crnn-best.ckpt"] == [4, 8]
+    assert (state.best_accuracy, state.best_ned, state.best_step) == (0.0, 0.36, 8)
+
+
+def test_saves_before_it_evaluates_and_a_signal_ends_the_evaluation(create_run) -> None:
+    saved_before = []
+
+    def evaluate(is_stopped: Callable[[], bool]) -> dict[str, Evaluation]:
+        saved_before.extend(s.step for _, s in run.saved)
+        assert not is_stopped()
+        os.kill(os.getpid(), signal.SIGTERM)
+        if is_stopped():
+            raise EvaluationStoppedError
+        raise AssertionError("the signal is not told")
+
+    run = create_run(total=4, evaluation=EvaluationPlan(evaluate, start_epoch=1))
+    state, received = run.trainer.fit(FRESH, 4)
+    assert (saved_before, received) == ([3, 4], signal.SIGTERM)
+    assert (state.step, state.evaluated_step) == (4, -1)
+
+
+def test_an_evaluation_that_is_missing_is_made_up_for_on_resuming(create_run) -> None:
+    asked = []
+    plan = EvaluationPlan(lambda _: asked.append(1) or {"svt": evaluation(0.5)}, start_epoch=1)
+    before = TrainState(step=4, images_seen=8, steps_per_epoch=4, evaluated_step=0)
+    run = create_run(total=5, interval=0, first_step=4, evaluation=plan)
+    state, _ = run.trainer.fit(before, 5)
+    assert len(asked) == 2  # where it began, and at the end
+    for told in (4, -1):  # evaluated already; a checkpoint that does not say was written after it
+        run = create_run(total=5, interval=0, first_step=4, evaluation=plan)
+        run.trainer.fit(replace(before, evaluated_step=told), 5)
+    assert len(asked) == 4
+    run = create_run(total=5, first_step=5, evaluation=plan)  # nothing left to train
+    state, _ = run.trainer.fit(replace(before, step=5, evaluated_step=4), 5)
+    assert (len(asked), state.evaluated_step) == (5, 5)
+    assert [name for name, _ in run.saved] == ["crnn-best.ckpt", "crnn-2_1.ckpt"]
+
+
+def test_a_best_measured_on_other_data_or_without_its_file_does_not_count(create_run, log: list[str]) -> None:
+    plan = EvaluationPlan(lambda _: {"svt": evaluation(0.2)}, "svt", start_epoch=50)
+    before = TrainState(
+        step=5, images_seen=10, steps_per_epoch=4, best_accuracy=0.9, best_step=4, best_of="iiit5k", run="r"
+    )
+    run = create_run(total=6, interval=0, first_step=5, evaluation=plan)
+    state, _ = run.trainer.fit(before, 6)
+    assert (state.best_accuracy, state.best_step, state.best_of) == (0.2, 5, "svt")
+    assert "the best of step 4 was measured on iiit5k: looking for the best anew" in log
+    run = create_run(total=6, interval=0, first_step=5, evaluation=plan)
+    state, _ = run.trainer.fit(replace(before, best_of="svt"), 6)
+    assert (state.best_accuracy, state.best_step) == (0.2, 5)
+    assert "the best of step 4 is not in the checkpoints' folder: looking for the best anew" in log
+    run = create_run(total=6, interval=0, first_step=5, evaluation=plan, keep_best=False)
+    state, _ = run.trainer.fit(replace(before, best_of="svt"), 6)
+    assert state.best_accuracy == 0.9
+
+
+def test_a_best_that_could_not_be_written_is_not_the_best(create_run) -> None:
+    rates = iter([0.9, 0.5, 0.4])
+    plan = EvaluationPlan(lambda _: {"svt": evaluation(next(rates))}, start_epoch=1)
+    run = create_run(total=12, interval=0, evaluation=plan)
+    write, full = run.trainer.checkpoints.write, [True]
+
+    def fails_once(path: str, state: TrainState) -> None:
+        if full.pop() if full else False:
+            raise UserError(f"{path}: No space left on device")
+        write(path, state)
+
+    run.trainer.checkpoints.write = fails_once
+    run.trainer.checkpoints.goes_on_without = True
+    state, _ = run.trainer.fit(FRESH, 12)
+    assert (state.best_accuracy, state.best_step) == (0.5, 8)
+
+
+def test_what_is_trained_is_saved_when_something_unforeseen_happens(create_run, log: list[str]) -> None:
+    class Breaks(Loader):
+        def batches(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
+            for step, batch in enumerate(super().batches(epoch, start_step)):
+                if (epoch, step) == (1, 2):
+                    raise RuntimeError("the disk is gone")
+                yield batch
+
+    run = create_run(total=20, interval=0, loader=Breaks())
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        run.trainer.fit(FRESH, 20)
+    assert [(name, s.step) for name, s in run.saved] == [("crnn-2_2.ckpt", 6)]
+    assert "saved at step 6, because of: the disk is gone" in log
+
+
+def test_half_an_update_is_not_saved(create_run) -> None:
+    def breaks(k: int) -> float:
+        if k == 5:
+            raise RuntimeError("the device is gone")
+        return 1.0
+
+    run = create_run(total=20, interval=3, losses=breaks)
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        run.trainer.fit(FRESH, 20)
+    assert [s.step for _, s in run.saved] == [3]
 
 
 def test_training_ends_with_the_epoch_that_reaches_the_target(create_run) -> None:
     rates = iter([0.5, 1.0])
-    plan = EvaluationPlan(lambda: {"svt": evaluation(next(rates))}, start_epoch=1, target=1.0)
+    plan = EvaluationPlan(lambda _: {"svt": evaluation(next(rates))}, start_epoch=1, target=1.0)
     run = create_run(total=28, interval=0, evaluation=plan, keep_best=False)
     state, _ = run.trainer.fit(FRESH, 28)
     assert state.step == 2 * STEPS_PER_EPOCH
@@ -357,7 +470,7 @@ def test_evaluation_between_epochs_on_several_sets_is_recorded_and_the_best_is_o
     rates = iter([(0.2, 0.6), (0.9, 0.1), (0.3, 0.4)])
     path = tmp_path / "eval_log.csv"
     plan = EvaluationPlan(
-        lambda: {name: evaluation(rate) for name, rate in zip(("svt", "ic13"), next(rates), strict=True)},
+        lambda _: {name: evaluation(rate) for name, rate in zip(("svt", "ic13"), next(rates), strict=True)},
         start_epoch=9,
         interval_steps=3,
         csv=CsvLog(path, CSV_COLUMNS),
@@ -411,7 +524,7 @@ def test_a_table_that_cannot_be_written_is_said_once_and_training_goes_on(
     tmp_path: Path, log: list[str]
 ) -> None:
     (tmp_path / "file").write_text("")
-    table = CsvLog(tmp_path / "file" / "log.csv", ("step",))
+    table = CsvLog(tmp_path / "file" / "log.csv", ("images_seen",))
     table.append([(1,)])
     table.append([(2,)])
     assert len(log) == 1

@@ -1,6 +1,7 @@
 """What all option classes share: a meaning, limits and choices for each field, and clear errors."""
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
@@ -28,6 +29,16 @@ Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Number = Annotated[float, BeforeValidator(_finite)]
 # An empty value of a yaml file is an empty text.
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+
+
+def _in_home(value: object) -> object:
+    """Paths, comma between, with `~` for the user's folder, which a shell leaves alone in --option=~/run."""
+    if not isinstance(value, str) or "~" not in value:
+        return value
+    return ",".join(os.path.expanduser(part) for part in value.split(","))
+
+
+PathText = Annotated[Text, BeforeValidator(_in_home)]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crnn_mindspore.options import common, training_sections, using_sections
-from crnn_mindspore.options.base import Argument, Flag, Number, Options, Text, Whole
+from crnn_mindspore.options.base import Argument, Flag, Number, Options, PathText, Text, Whole
 from crnn_mindspore.options.converters import (
     Ic03Options,
     IcdarOptions,
@@ -126,8 +126,10 @@ class CheckOptions(
 ):
     """Options of `crnn check`."""
 
-    html: Text = Field("", description="file for the report as a page")
-    json_path: Annotated[Text, Argument(name="json")] = Field("", description="file for the report as JSON")
+    html: PathText = Field("", description="file for the report as a page")
+    json_path: Annotated[PathText, Argument(name="json")] = Field(
+        "", description="file for the report as JSON"
+    )
     max_images: Whole = Field(20_000, ge=0, description="images to look at; 0 for all")
     train_split: Text = Field("train", description="split of the training set")
     eval_split: Text = Field("test", description="split of the evaluation set")
@@ -165,7 +167,7 @@ class ReadOptions(common.DecodingOptions, common.DeviceOptions, common.BatchOpti
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
         description="a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input"
     )
-    model: Text = Field(
+    model: PathText = Field(
         "pretrained", description="a .ckpt, .mindir or .onnx file; by default the project's weights"
     )
     format: Literal["table", "tsv", "json", "jsonl"] = Field(
@@ -185,25 +187,29 @@ class ParityOptions(common.BatchOptions, common.DeviceOptions):
         ".ckpt files",
     )
     dataset: Text = Field(description="name of the data set or its layout")
-    dataset_path: Text = Field(description="its folder")
+    dataset_path: PathText = Field(description="its folder")
     tolerance: Number | None = Field(
         None, ge=0, description="largest difference of a logit; by default that of the model's precision"
     )
-    result_json: Text = Field("", description="file for the figures")
+    result_json: PathText = Field("", description="file for the figures")
 
 
 class RenderOptions(Options):
     """Options of `crnn render`."""
 
-    output_dir: Text = Field(description="folder to write; new, empty, or an earlier output with --overwrite")
+    output_dir: PathText = Field(
+        description="folder to write; new, empty, or an earlier output with --overwrite"
+    )
     num_train: Whole = Field(description="training images")
     num_test: Whole = Field(description="test images, of words that no training image shows")
-    words: Text = Field("", description="file with one word a line (UTF-8), optionally a tab and a weight")
+    words: PathText = Field(
+        "", description="file with one word a line (UTF-8), optionally a tab and a weight"
+    )
     charset: Text = Field(
         "abcdefghijklmnopqrstuvwxyz0123456789", description="characters that labels may hold"
     )
-    font_dir: Text = Field("", description="folder of typefaces, in addition to those of the machine")
-    effects: Text = Field("", description="yaml that replaces values of configs/effects.yaml")
+    font_dir: PathText = Field("", description="folder of typefaces, in addition to those of the machine")
+    effects: PathText = Field("", description="yaml that replaces values of configs/effects.yaml")
     seed: Whole = Field(0, description="series of images")
     num_workers: Whole = Field(1, description="processes; the files do not depend on it")
     difficulty: Text = Field(
@@ -217,10 +223,10 @@ class LaunchOptions(Options):
     """Options of `crnn launch`."""
 
     platform: Literal["Ascend", "GPU", "CPU"] = Field(description="where to train")
-    rank_table: Text = Field("", description="Ascend: starts as this file says")
-    python: Text = Field(sys.executable, description="interpreter that trains")
-    log_dir: Text = Field(description="folder for one log a process")
-    rank_folders: Text = Field(
+    rank_table: PathText = Field("", description="Ascend: starts as this file says")
+    python: PathText = Field(sys.executable, description="interpreter that trains")
+    log_dir: PathText = Field(description="folder for one log a process")
+    rank_folders: PathText = Field(
         "",
         description="beginning of the folders, one a process, that get a link log.txt to its log; "
         "./train_parallel gives ./train_parallel0/log.txt, as the model zoo has it",
@@ -239,10 +245,10 @@ class RankTableOptions(Options):
         "",
         description="address of every device, comma between, server by server in the order of devices",
     )
-    hccn_conf: Text = Field(
+    hccn_conf: PathText = Field(
         "/etc/hccn.conf", description="file with the addresses, one for each server, comma between"
     )
-    output: Text = Field("rank_table.json", description="file to write")
+    output: PathText = Field("rank_table.json", description="file to write")
 
 
 # Subcommand -> its options.

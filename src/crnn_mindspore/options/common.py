@@ -1,10 +1,16 @@
 """Options that several commands take."""
 
-from typing import Literal
+import os
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from crnn_mindspore.options.base import Number, Options, Text, Whole
+from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole
+
+# An alphabet is taken as it is; the path of one may begin with `~`.
+LabelDictText = Annotated[
+    Text, BeforeValidator(lambda v: os.path.expanduser(v) if isinstance(v, str) and v.endswith(".txt") else v)
+]
 
 
 class DeviceOptions(Options):
@@ -36,19 +42,19 @@ class ModelArtsOptions(Options):
     enable_modelarts: bool = Field(
         description="run as a job of ModelArts: copy in what the next options name, copy results out"
     )
-    data_url: Text = Field(
+    data_url: PathText = Field(
         description="the data set: obs://BUCKET/FOLDER, or the path where ModelArts put it"
     )
-    train_url: Text = Field(description="the results, the same")
-    checkpoint_url: Text = Field(description="checkpoints to start from, evaluate or export, the same")
-    data_path: Text = Field(
+    train_url: PathText = Field(description="the results, the same")
+    checkpoint_url: PathText = Field(description="checkpoints to start from, evaluate or export, the same")
+    data_path: PathText = Field(
         description="folder the data set is copied to; a path in data_url is used where it is unless this "
         "is given"
     )
-    output_path: Text = Field(
+    output_path: PathText = Field(
         description="folder that results are written into and copied from; a path in train_url likewise"
     )
-    load_path: Text = Field(
+    load_path: PathText = Field(
         description="folder the checkpoints are copied to; a path in checkpoint_url likewise"
     )
     modelarts_sync_minutes: Number = Field(
@@ -59,7 +65,7 @@ class ModelArtsOptions(Options):
 class ImageTextOptions(Options):
     """Alphabet and image size."""
 
-    label_dict: Text = Field(
+    label_dict: LabelDictText = Field(
         description="the alphabet; class ids are positions in it; or a .txt file, one character a line or "
         "all in one; auto: from the labels"
     )
@@ -98,11 +104,13 @@ class DecodingOptions(Options):
     """Decoding."""
 
     decoder: Literal["greedy", "beam", "lexicon"] = Field(description="how network outputs become texts")
-    lexicon: Text = Field(
+    lexicon: PathText = Field(
         description="lexicon: 50, 1k or full for each image's own words, or a file with one word a line"
     )
     beam_width: Whole = Field(ge=1, le=10_000, description="beam: texts followed at a time")
-    language_model: Text = Field(description="beam: file with one word a line, to make a character model of")
+    language_model: PathText = Field(
+        description="beam: file with one word a line, to make a character model of"
+    )
     language_weight: Number = Field(ge=0, description="beam: weight of the character model's log-probability")
     length_bonus: Number = Field(description="beam: added to the score for each character, natural logarithm")
     reject_below: Number = Field(

@@ -4,20 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crnn_mindspore.options.base import Argument, Flag, Options, Text, Whole
+from crnn_mindspore.options.base import Argument, Flag, Options, PathText, Text, Whole
 
 
 class OutputOptions(Options):
     """Output."""
 
-    output_dir: Annotated[Text, Argument("-o")] = Field("./processed", description="folder to write to")
+    output_dir: Annotated[PathText, Argument("-o")] = Field("./processed", description="folder to write to")
     lmdb: Flag = Field(False, description="make OUTPUT_DIR an LMDB instead")
 
 
 class AnnotationOptions(OutputOptions):
     """Output."""
 
-    output_annotation: Annotated[Text, Argument("-a")] = Field(
+    output_annotation: Annotated[PathText, Argument("-a")] = Field(
         "annotation.txt",
         description="a further copy of the annotation, which is always written to OUTPUT_DIR/annotation.txt; "
         "a bare name lies in OUTPUT_DIR",
@@ -27,17 +27,17 @@ class AnnotationOptions(OutputOptions):
 class Ic03Options(AnnotationOptions):
     """Options of `crnn convert ic03`."""
 
-    dataset_dir: Annotated[Text, Argument("-d")] = Field(
+    dataset_dir: Annotated[PathText, Argument("-d")] = Field(
         "./", description="folder the image names are relative to"
     )
-    xml_file: Annotated[Text, Argument("-x")] = Field("words.xml", description="words.xml or word.xml")
+    xml_file: Annotated[PathText, Argument("-x")] = Field("words.xml", description="words.xml or word.xml")
 
 
 class IcdarOptions(AnnotationOptions):
     """Options of `crnn convert ic13` and `ic15`."""
 
-    dataset_dir: Annotated[Text, Argument("-d")] = Field("./", description="folder of the images")
-    ground_truth: Annotated[Text, Argument("-g")] = Field(
+    dataset_dir: Annotated[PathText, Argument("-d")] = Field("./", description="folder of the images")
+    ground_truth: Annotated[PathText, Argument("-g")] = Field(
         "", description="gt.txt of word images, or folder of the scenes' gt_*.txt; empty: DATASET_DIR/gt.txt"
     )
 
@@ -45,8 +45,8 @@ class IcdarOptions(AnnotationOptions):
 class Iiit5kOptions(AnnotationOptions):
     """Options of `crnn convert iiit5k`."""
 
-    mat_file: Annotated[Text, Argument("-m")] = Field("testdata.mat", description="the annotation")
-    dataset_dir: Annotated[Text, Argument("-d")] = Field(
+    mat_file: Annotated[PathText, Argument("-m")] = Field("testdata.mat", description="the annotation")
+    dataset_dir: Annotated[PathText, Argument("-d")] = Field(
         "", description="folder of the images; empty: that of the .mat file"
     )
 
@@ -54,10 +54,10 @@ class Iiit5kOptions(AnnotationOptions):
 class SvtOptions(OutputOptions):
     """Options of `crnn convert svt`."""
 
-    dataset_dir: Annotated[Text, Argument("-d")] = Field(
+    dataset_dir: Annotated[PathText, Argument("-d")] = Field(
         "./", description="folder the image names are relative to"
     )
-    xml_file: Annotated[Text, Argument("-x")] = Field("test.xml", description="train.xml or test.xml")
+    xml_file: Annotated[PathText, Argument("-x")] = Field("test.xml", description="train.xml or test.xml")
 
 
 class LmdbOptions(Options):
@@ -66,11 +66,11 @@ class LmdbOptions(Options):
     dataset: Annotated[Text, Argument("-n")] = Field(
         description="name of the data set or its layout, or folder:PATTERN"
     )
-    dataset_path: Annotated[Text, Argument("-d")] = Field(description="its folder")
+    dataset_path: Annotated[PathText, Argument("-d")] = Field(description="its folder")
     split: Annotated[Text, Argument("-s")] = Field(
         "train", description="train, test or val, where it has them"
     )
-    output_dir: Annotated[Text, Argument("-o")] = Field(description="the LMDB or the folder to write")
+    output_dir: Annotated[PathText, Argument("-o")] = Field(description="the LMDB or the folder to write")
     to: Literal["lmdb", "folder"] = Field("lmdb", description="what to write")
     lexicon: Text = Field("", description="lexicon to keep: 50, 1000 or full")
     keep_unreadable: Flag = Field(False, description="copy images without decoding them")
@@ -79,8 +79,8 @@ class LmdbOptions(Options):
 class WeightsOptions(Options):
     """Options of `crnn convert weights`."""
 
-    ckpt_file: Text = Field(description="the model zoo's checkpoint")
-    output: Text = Field(description="the checkpoint to write, .ckpt")
+    ckpt_file: PathText = Field(description="the model zoo's checkpoint")
+    output: PathText = Field(description="the checkpoint to write, .ckpt")
     label_dict: Text = Field(
         "abcdefghijklmnopqrstuvwxyz0123456789",
         description="the alphabet it was trained with, or a .txt file of it",

@@ -12,6 +12,7 @@ from crnn_mindspore.nearest import nearest, unknown_message
 from crnn_mindspore.options.base import Options, argument_of
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
 from crnn_mindspore.options.parser import create_parser, option_name, owner_of
+from crnn_mindspore.options.without_effect import without_effect
 from crnn_mindspore.shipped import shipped
 
 _logger = logging.getLogger(__name__)
@@ -74,7 +75,13 @@ def load_options(
     _check_unknown(unknown, names, is_on_modelarts, takes_all)
     given = {name: value for name, value in overlay.items() if name in in_yaml}
     given |= {name: value for name, value in typed.items() if name in kind.model_fields}
-    return kind.checked({**defaults, **given}, frozenset(given), origin)
+    options = kind.checked({**defaults, **given}, frozenset(given), origin)
+    foreign = sorted(typed.keys() - kind.model_fields.keys())
+    if foreign:
+        _logger.warning("options of other programs, without effect here: %s", ", ".join(foreign))
+    for message in without_effect(options, defaults):
+        _logger.warning("%s", message)
+    return options
 
 
 def _read_overlay(config_path: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from crnn_mindspore.options.base import Number, Options, Text, Whole
+from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole
 
 
 class TrainingDataOptions(Options):
@@ -13,7 +13,7 @@ class TrainingDataOptions(Options):
     train_dataset: Text = Field(
         description="name of the data set or its layout; render makes its images while training"
     )
-    train_dataset_path: Text = Field(description="its folder; render needs none")
+    train_dataset_path: PathText = Field(description="its folder; render needs none")
     max_text_length: Whole = Field(ge=1, description="characters; longer words are not trained on")
 
 
@@ -84,10 +84,10 @@ class LearningOptions(Options):
     enable_profiling: bool = Field(
         description="write a MindSpore profile of the training to output_dir/profile"
     )
-    resume_ckpt: Text = Field(
+    resume_ckpt: PathText = Field(
         description="checkpoint to continue exactly; auto: the newest whole one in save_checkpoint_path"
     )
-    pretrained: Text = Field(
+    pretrained: PathText = Field(
         description="checkpoint whose weights to start from; characters of another label_dict are matched"
     )
     freeze_features: bool = Field(
@@ -110,9 +110,9 @@ class LearningOptions(Options):
 class RenderingOptions(Options):
     """Training on rendered words (train_dataset: render)."""
 
-    render_words: Text = Field(description="file with one word a line; empty: built-in English words")
-    render_fonts: Text = Field(description="folder with typefaces beside those of the machine")
-    render_effects: Text = Field(description="yaml laid over configs/effects.yaml")
+    render_words: PathText = Field(description="file with one word a line; empty: built-in English words")
+    render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
+    render_effects: PathText = Field(description="yaml laid over configs/effects.yaml")
     render_split: Literal["train", "all"] = Field(
         description="whose words: train leaves out those that `crnn render --num_test` shows"
     )
@@ -124,7 +124,7 @@ class RenderingOptions(Options):
 class CheckpointOptions(Options):
     """Checkpoints."""
 
-    output_dir: Text = Field(
+    output_dir: PathText = Field(
         description="logs and results; auto: a new folder of the date and time under ./output"
     )
     save_checkpoint: bool = Field(description="False saves none but the best and the last")
@@ -134,7 +134,7 @@ class CheckpointOptions(Options):
         description="epochs between two checkpoints, beside those of save_checkpoint_steps; 0: no others",
     )
     keep_checkpoint_max: Whole = Field(ge=1, description="older ones are removed")
-    save_checkpoint_path: Text = Field(description="their folder")
+    save_checkpoint_path: PathText = Field(description="their folder")
     on_save_failure: Literal["stop", "continue"] = Field(
         description="when one cannot be written, as on a full disk"
     )
@@ -145,7 +145,7 @@ class WatchOptions(Options):
 
     run_eval: bool = Field(description="evaluate while training")
     train_eval_dataset: Text = Field(description="on this data set, or on several: names with commas between")
-    train_eval_dataset_path: Text = Field(
+    train_eval_dataset_path: PathText = Field(
         description="in this folder, or these; empty: eval_dataset in eval_dataset_path"
     )
     eval_all_saved_ckpts: bool = Field(description="after training, evaluate every checkpoint that was kept")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from crnn_mindspore.options.base import Number, Options, Text, Whole
+from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole
 
 
 class EvaluationDataOptions(Options):
@@ -18,7 +18,7 @@ class EvaluationDataOptions(Options):
 class EvaluationPathOptions(Options):
     """Evaluation data, where it lies."""
 
-    eval_dataset_path: Text = Field(description="folder of the evaluation data")
+    eval_dataset_path: PathText = Field(description="folder of the evaluation data")
 
 
 class EvaluationBatchOptions(Options):
@@ -30,7 +30,7 @@ class EvaluationBatchOptions(Options):
 class ModelFileOptions(Options):
     """Model file."""
 
-    checkpoint_path: Text = Field(
+    checkpoint_path: PathText = Field(
         description="the model to evaluate (.ckpt, .mindir or .onnx) or to serve (.ckpt or .onnx), a folder "
         "whose best checkpoint is meant, else its newest, or the word pretrained"
     )
@@ -42,14 +42,16 @@ class PredictionOptions(Options):
     calibrate: bool = Field(
         description="fit the confidences on this data set; written to MODEL.calibration.json"
     )
-    save_predictions: Text = Field(description="file for path, truth, prediction, confidence: .json, or TSV")
+    save_predictions: PathText = Field(
+        description="file for path, truth, prediction, confidence: .json, or TSV"
+    )
 
 
 class FigureOptions(Options):
     """Figures."""
 
-    result_json: Text = Field(description="file for the figures, as JSON")
-    result_table: Text = Field(
+    result_json: PathText = Field(description="file for the figures, as JSON")
+    result_table: PathText = Field(
         description="eval_dataset all: files for the table, .txt, .md, .csv or .json, comma between"
     )
 
@@ -57,9 +59,9 @@ class FigureOptions(Options):
 class ReportOptions(Options):
     """Report."""
 
-    report_path: Text = Field(description="file for the page")
+    report_path: PathText = Field(description="file for the page")
     report_images: Whole = Field(ge=0, description="images in each group of the page; 0 shows none")
-    train_log: Text = Field(
+    train_log: PathText = Field(
         description="train_log.csv or eval_log.csv files, comma between; auto: those beside the model; "
         "empty: none"
     )
@@ -88,7 +90,7 @@ class ServiceOptions(Options):
 class FileNameOptions(Options):
     """File to write."""
 
-    file_name: Text = Field(
+    file_name: PathText = Field(
         description="export: the output without or with its ending; eval_onnx.py: the model"
     )
 
@@ -96,7 +98,7 @@ class FileNameOptions(Options):
 class ExportOptions(Options):
     """Export."""
 
-    ckpt_file: Text = Field(description="the checkpoint to export")
+    ckpt_file: PathText = Field(description="the checkpoint to export")
     file_format: Literal["MINDIR", "AIR", "ONNX", "CKPT"] = Field(
         description="CKPT: the weights alone, in half precision, to hand on"
     )
@@ -106,24 +108,24 @@ class ExportOptions(Options):
     calibration_dataset: Text = Field(
         description="int8: name of the data set or its layout; not the one that is measured on"
     )
-    calibration_path: Text = Field(description="int8: its folder")
+    calibration_path: PathText = Field(description="int8: its folder")
     calibration_images: Whole = Field(ge=1, description="int8: images used, spread evenly over the data set")
     verify: Text = Field(
         description="compare the export with the checkpoint on this data set: its name or layout"
     )
-    verify_path: Text = Field(description="its folder")
+    verify_path: PathText = Field(description="its folder")
 
 
 class OfflineOptions(Options):
     """Offline inference on Ascend 310."""
 
-    ann_file: Text = Field(
+    ann_file: PathText = Field(
         description="annotation of the inferred images, which lie in eval_dataset_path; or that folder itself"
     )
-    result_path: Text = Field(description="folder of the network's outputs, a file an image")
+    result_path: PathText = Field(description="folder of the network's outputs, a file an image")
     dataset: Text = Field(description="layout of the annotation")
-    inputs_path: Text = Field(description="folder of the list of images that the first step writes")
-    time_path: Text = Field(description="folder of the timings")
+    inputs_path: PathText = Field(description="folder of the list of images that the first step writes")
+    time_path: PathText = Field(description="folder of the timings")
     resize_in_python: bool = Field(
         description="decode and resize every image in the first step, for a machine whose OpenCV differs"
     )

@@ -19,6 +19,7 @@ from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import Preprocessing, normalize, to_uint8
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.synth.render import Renderer, difficulty_at
+from crnn_mindspore.synth.render_facts import Facts, renderer_facts
 
 _BATCHES_AHEAD = 4  # for each worker: rendering goes on while the network is busy elsewhere
 
@@ -74,6 +75,11 @@ class RenderLoader:
         self.rank = rank
         self.world_size = world_size
         self._pool: ProcessPoolExecutor | None = None  # started when first needed, kept between epochs
+
+    @property
+    def facts(self) -> Facts:
+        """What the images depend on; see `renderer_facts`."""
+        return renderer_facts(self.renderer)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -1,28 +1,45 @@
 """Evaluation within a training: of the weights as they are, on one process or shared by all."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from crnn_mindspore.artifacts.agreement import charset_of, preprocessing_of
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.data.loading.datasets import create_dataset
+from crnn_mindspore.data.loading.facts import dataset_facts, digest_of
 from crnn_mindspore.data.loading.loader import EvalLoader
 from crnn_mindspore.data.readers.registry import evaluation_sets
 from crnn_mindspore.engines.mindspore.network_backend import evaluation_backend
 from crnn_mindspore.engines.mindspore.parameters import load_weights
+from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation, Forward, evaluate
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.options.commands import TrainOptions
+from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 from crnn_mindspore.training.ranks import Floats, Ranks
+from crnn_mindspore.training.watching.eval_callback import EvaluationStoppedError, IsStopped
 
 _logger = logging.getLogger(__name__)
 
-Evaluate = Callable[[Forward], dict[str, Evaluation]]
+
+class Evaluate(Protocol):
+    """Evaluates a forward function.
+
+    Attributes:
+        measured_on: Its data sets and the protocol, in words: two of the same words measure the same.
+    """
+
+    measured_on: str
+
+    def __call__(self, forward: Forward) -> dict[str, Evaluation]:
+        """Name of each data set -> what was found."""
+        ...
 
 
 class TrainingEvaluation:
@@ -30,7 +47,7 @@ class TrainingEvaluation:
 
     Args:
         artifact: Charset, preprocessing and network.
-        evaluate: Evaluates a forward function: name of each data set -> what was found.
+        evaluate: Evaluates a forward function.
         ranks: All processes of the training.
         place: `main`: rank 0 evaluates and the others wait. `shared`: each computes its part of every batch,
             and all find the same.
@@ -41,30 +58,58 @@ class TrainingEvaluation:
         self._evaluate = evaluate
         self._ranks = ranks
         self._is_shared = place == "shared"
+        self.measured_on = evaluate.measured_on
 
-    def of_weights(self, weights: Weights) -> dict[str, Evaluation]:
-        """Name of each data set -> what was found; empty where another process evaluates."""
+    def of_weights(self, weights: Weights, is_stopped: IsStopped) -> dict[str, Evaluation]:
+        """Name of each data set -> what was found; empty where another process evaluates.
+
+        Raises:
+            EvaluationStoppedError: If it is stopped, which is asked between batches.
+        """
         if self._is_shared:
             load_weights(self._backend.network, weights, "training")
-            return self._evaluate(self._ranks.share_forward(self._backend.forward))
-        return self._ranks.run_on_main(lambda answer: self._run(weights, "training", answer)) or {}
+            shared = self._ranks.share_forward(self._backend.forward)
+            return self._evaluate(_stoppable(shared, lambda: self._ranks.any(is_stopped())))
+        found = self._ranks.run_on_main(lambda answer: self._run_unless(weights, answer, is_stopped))
+        if found is None and is_stopped() and self._ranks.rank == 0:
+            raise EvaluationStoppedError
+        return found or {}
+
+    def _run_unless(
+        self, weights: Weights, answer: Callable[[], None], is_stopped: IsStopped
+    ) -> dict[str, Evaluation] | None:
+        """What was found, None if it was stopped: the other processes must be told in either case."""
+        try:
+            return self._run(weights, "training", answer, is_stopped)
+        except EvaluationStoppedError:
+            return None
 
     def of_checkpoints(self, paths: Iterable[Path]) -> None:
         """Evaluates each file on rank 0 and logs what was found."""
         self._ranks.run_on_main(lambda answer: self._log_each(paths, answer))
 
-    def _run(self, weights: Weights, origin: str, answer: Callable[[], None]) -> dict[str, Evaluation]:
+    def _run(
+        self,
+        weights: Weights,
+        origin: str,
+        answer: Callable[[], None],
+        is_stopped: IsStopped = lambda: False,
+    ) -> dict[str, Evaluation]:
         load_weights(self._backend.network, weights, origin)
 
         def forward(images: Floats) -> Floats:
             answer()
             return self._backend.forward(images)
 
-        return self._evaluate(forward)
+        return self._evaluate(_stoppable(forward, is_stopped))
 
     def _log_each(self, paths: Iterable[Path], answer: Callable[[], None]) -> None:
         for path in paths:
-            found = self._run(read_checkpoint(str(path)).weights, str(path), answer)
+            try:
+                found = self._run(read_checkpoint(str(path)).weights, str(path), answer)
+            except UserError as error:  # the training itself has ended well
+                _logger.warning("%s; not evaluated", error)
+                continue
             _logger.info("%s", path)
             for name, evaluation in found.items():
                 _logger.info("%s:", name)
@@ -72,8 +117,52 @@ class TrainingEvaluation:
                     _logger.info("%s", line)
 
 
-def create_evaluation(options: TrainOptions) -> Evaluate:
-    """Forward function -> evaluation on each `train_eval_dataset`; they are opened once."""
+class EvaluationSets:
+    """Evaluates on several data sets.
+
+    Args:
+        loaders: Name -> data set.
+        charset: What the network reads.
+        protocol: How words are compared; see `create_protocol`.
+    """
+
+    def __init__(self, loaders: Mapping[str, EvalLoader], charset: Charset, protocol: str) -> None:
+        self._loaders = loaders
+        self._decoder = GreedyDecoder(charset)
+        self._protocol = create_protocol(protocol, charset)
+        sets = [f"{name} ({described(loader)})" for name, loader in loaders.items()]
+        self.measured_on = f"{', '.join(sets)}, protocol {self._protocol.name}"
+
+    def __call__(self, forward: Forward) -> dict[str, Evaluation]:
+        """Name of each data set -> what was found."""
+        found = {}
+        for name, loader in self._loaders.items():
+            evaluation = evaluate(forward, self._decoder, loader, self._protocol)
+            part_of = len(loader.dataset) if loader.is_partial else 0
+            found[name] = replace(evaluation, part_of=part_of)
+        return found
+
+
+def described(loader: EvalLoader) -> str:
+    """`3,000 images, 5f2c01aa`: how many, and what tells their files and labels from others."""
+    part = f"{loader.images:,} of " if loader.is_partial else ""
+    facts = dataset_facts(loader.dataset)
+    return f"{part}{len(loader.dataset):,} images, {digest_of(facts)[:8]}"
+
+
+def _stoppable(forward: Forward, is_stopped: IsStopped) -> Forward:
+    """The same, or EvaluationStoppedError once it is stopped."""
+
+    def checked(images: Floats) -> Floats:
+        if is_stopped():
+            raise EvaluationStoppedError
+        return forward(images)
+
+    return checked
+
+
+def create_evaluation(options: TrainOptions) -> EvaluationSets:
+    """Evaluation on each `train_eval_dataset`; they are opened once."""
     names, paths = options.train_eval_dataset, options.train_eval_dataset_path
     if not paths and options.eval_dataset_path:  # as the model zoo's page has it
         names, paths = options.eval_dataset, options.eval_dataset_path
@@ -95,13 +184,4 @@ def create_evaluation(options: TrainOptions) -> Evaluate:
         )
         for label, name, path in evaluation_sets(names, paths)
     }
-    decoder, protocol = (
-        GreedyDecoder(charset_of(options)),
-        create_protocol(options.protocol, charset_of(options)),
-    )
-
-    def evaluate_one(forward: Forward, loader: EvalLoader) -> Evaluation:
-        found = evaluate(forward, decoder, loader, protocol)
-        return replace(found, part_of=len(loader.dataset)) if loader.is_partial else found
-
-    return lambda forward: {label: evaluate_one(forward, loader) for label, loader in loaders.items()}
+    return EvaluationSets(loaders, charset_of(options), options.protocol)

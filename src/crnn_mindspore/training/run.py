@@ -16,6 +16,8 @@ from crnn_mindspore.engines.mindspore.runtime import Runtime
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.synth.render_loader import RenderLoader
 from crnn_mindspore.text_file import write_text
+from crnn_mindspore.training.checkpoints.checkpoint_folder import remove_unfinished
+from crnn_mindspore.training.checkpoints.folder_lock import alone_in
 from crnn_mindspore.training.checkpoints.resume_policy import RECORDED, WORLD_SIZE
 from crnn_mindspore.training.evaluating import Evaluate
 from crnn_mindspore.training.session import TrainingSession
@@ -43,14 +45,18 @@ def run(
         runtime: Where it computes.
     """
     loader.rank, loader.world_size = runtime.rank, runtime.world_size
-    if options.overfit_batches:
-        return check_overfitting(options, loader, runtime, hints)
-    session = create_session(options, loader, runtime, evaluation, hints)
-    result, signal_number = session.run()
-    if runtime.is_main:
-        report(options, {**result, "unreadable": list(loader.unreadable)})
-    session.ranks.wait()  # a launcher kills the others when one has ended with a signal's status
-    return 128 + signal_number if signal_number else 0
+    folders = [Path(options.output_dir), Path(options.save_checkpoint_path)] if runtime.is_main else []
+    with alone_in(folders) as is_alone:
+        if runtime.is_main and is_alone:
+            remove_unfinished(Path(options.save_checkpoint_path))
+        if options.overfit_batches:
+            return check_overfitting(options, loader, runtime, hints)
+        session = create_session(options, loader, runtime, evaluation, hints)
+        result, signal_number = session.run()
+        if runtime.is_main:
+            report(options, {**result, "unreadable": list(loader.unreadable)}, session.is_finished)
+        session.ranks.wait()  # a launcher kills the others when one has ended with a signal's status
+        return 128 + signal_number if signal_number else 0
 
 
 def create_session(
@@ -100,8 +106,17 @@ def describe(options: TrainOptions) -> Artifact:
     )
 
 
-def report(options: TrainOptions, result: dict[str, Any]) -> None:
-    """Says how the training ended, and writes `train_result.json`."""
+def report(options: TrainOptions, result: dict[str, Any], was_finished: bool = False) -> None:
+    """Says how the training ended, and writes `train_result.json`.
+
+    Args:
+        options: Settled.
+        result: What happened.
+        was_finished: Whether there was nothing left to train: a result that is there stays.
+    """
+    path = Path(options.output_dir) / "train_result.json"
+    if was_finished and path.exists():
+        return
     _logger.info(
         "trained to step %(step)d in %(seconds).0f s (%(images_per_second).0f images/s), "
         "saved %(checkpoint)s",
@@ -109,5 +124,4 @@ def report(options: TrainOptions, result: dict[str, Any]) -> None:
     )
     if result["unreadable"]:
         _logger.warning("%d images could not be read", len(result["unreadable"]))
-    path = Path(options.output_dir) / "train_result.json"
     write_text(path, json.dumps(result, ensure_ascii=False, indent=2))

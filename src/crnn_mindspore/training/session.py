@@ -17,6 +17,7 @@ from mindspore import nn
 from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.artifacts.model_path import resolve_model
 from crnn_mindspore.data.checking.findings import Hint
+from crnn_mindspore.data.loading.facts import digest_of
 from crnn_mindspore.engines.mindspore.network_backend import create_network
 from crnn_mindspore.engines.mindspore.parameters import network_weights
 from crnn_mindspore.engines.mindspore.runtime import Runtime
@@ -38,7 +39,7 @@ from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
 from crnn_mindspore.training.watching.csv_log import CsvLog
 from crnn_mindspore.training.watching.diagnosis import Diagnosis, learning_rate_hint
 from crnn_mindspore.training.watching.eval_callback import CSV_COLUMNS as EVAL_COLUMNS
-from crnn_mindspore.training.watching.eval_callback import EvaluationPlan
+from crnn_mindspore.training.watching.eval_callback import EvaluationPlan, IsStopped
 from crnn_mindspore.training.watching.finite_guard import FiniteGuard
 from crnn_mindspore.training.watching.progress import Progress
 from crnn_mindspore.training.watching.tensorboard import open_tensorboard
@@ -110,20 +111,23 @@ class TrainingSession:
             is_active=runtime.is_main,
             goes_on_without=options.on_save_failure == "continue",
         )
-        self.checkpoints.remove_unfinished()
         self.steps_per_epoch = updates_per_epoch(loader.steps_per_epoch, options.accumulate_steps)
         self.total_steps = options.max_steps or options.epoch_size * self.steps_per_epoch
-        origin = self._checkpoint_to_resume()
-        self.start = self._starting_state(origin)
+        self.origin = self._checkpoint_to_resume()
+        self.start = self._starting_state(self.origin)
         if self.scaler is not None:
             _logger.info(
                 "amp_level %s: convolutions, LSTM and dense layers in half precision, loss scale %g",
                 level,
                 float(self.scaler.scale_value.asnumpy()),
             )
-        if self.start.step >= self.total_steps:
-            raise UserError(
-                f"{origin}: is at step {self.start.step} of {self.total_steps}: nothing left to train"
+        self.is_finished = self.start.step >= self.total_steps
+        if self.is_finished:
+            _logger.info(
+                "%s: is at step %d of %d: nothing left to train",
+                self.origin,
+                self.start.step,
+                self.total_steps,
             )
         self.ranks.check_same(self._facts())
         self.diagnosis = self._create_diagnosis(hints)
@@ -154,9 +158,10 @@ class TrainingSession:
             "images_seen": state.images_seen,
             "seconds": round(seconds, 3),
             "images_per_second": round(images / seconds, 3),
-            "checkpoint": str(self.checkpoints.path_of(state)),
+            "checkpoint": str((self.checkpoints.saved() or [self.checkpoints.path_of(state)])[-1]),
             "best_accuracy": state.best_accuracy if state.best_accuracy >= 0 else None,
             "best_step": state.best_step,
+            "best_of": state.best_of,
             "skipped_updates": trainer.overflows.count,
             "findings": [asdict(hint) for hint in self.diagnosis.hints],
         }
@@ -183,9 +188,9 @@ class TrainingSession:
         plan = None
         if self.evaluation is not None:
             csv = CsvLog(folder / "eval_log.csv" if self.runtime.is_main else None, EVAL_COLUMNS)
-            csv.cut(self.start.step)
             plan = EvaluationPlan(
                 self.evaluate,
+                self.evaluation.measured_on,
                 options.eval_start_epoch,
                 options.eval_interval,
                 options.eval_interval_steps,
@@ -194,6 +199,8 @@ class TrainingSession:
                 self.scalars,
                 target=1.0 if options.overfit_batches else math.inf,
             )
+            # An evaluation that is made up for writes its rows once.
+            csv.begin(self.start.images_seen, not plan.is_made_up_for(self.start, self.total_steps))
         return Trainer(
             CRNNForTrain(
                 self.network,
@@ -218,6 +225,7 @@ class TrainingSession:
             Progress(
                 self.total_steps,
                 self.start.step,
+                self.start.images_seen,
                 self.steps_per_epoch,
                 options.per_print_time,
                 folder / "train_log.csv",
@@ -264,11 +272,12 @@ class TrainingSession:
     def _starting_state(self, path: str) -> TrainState:
         """Restores the checkpoint `path`, or loads the weights of `pretrained`; returns where to go on."""
         options = self.options
-        fresh = TrainState(steps_per_epoch=self.steps_per_epoch, seed=options.seed, options=self.recorded)
+        fresh = self._fresh_state()
         origin = path or resolve_model(options.pretrained)
         if not origin:
             if options.freeze_features:
                 raise UserError("freeze_features needs trained features: give pretrained or resume_ckpt")
+            self.checkpoints.begin(fresh)
             return fresh
         checkpoint = read_checkpoint(origin)
         if path:
@@ -276,14 +285,35 @@ class TrainingSession:
                 checkpoint.artifact.check_same_model(self.artifact, origin)
             state = resumed_state(checkpoint, fresh, path)
             self.tensors.restore(checkpoint, path)
-            self.checkpoints.protected = Path(path)
+            self.checkpoints.begin(state, Path(path))
             _logger.info("resumed from %s at step %d", path, state.step)
             return state
         _logger.info("starting from the weights of %s", origin)
         load_pretrained(self.network, checkpoint, self.artifact, origin)
         if self.average is not None:
             self.average.restart()
+        self.checkpoints.begin(fresh)
         return fresh
+
+    def _fresh_state(self) -> TrainState:
+        """Where a new run begins, with a name that follows from what it is."""
+        facts = self.loader.facts
+        number = self.checkpoints.runs_before()
+        identity = {
+            "model": self.artifact.to_json(),
+            "weights": hash_weights(network_weights(self.network)),
+            "options": {**self.recorded, "pretrained": self.options.pretrained, "seed": self.options.seed},
+            "data": facts,
+            "number": number,
+        }
+        return TrainState(
+            steps_per_epoch=self.steps_per_epoch,
+            seed=self.options.seed,
+            run=digest_of(identity),
+            run_number=number,
+            options=self.recorded,
+            data=facts,
+        )
 
     def _write(self, path: str, state: TrainState) -> None:
         save_checkpoint(path, self.tensors.weights(), self.artifact, state, self.tensors.others())
@@ -296,21 +326,31 @@ class TrainingSession:
     def _facts(self) -> dict[str, int]:
         """What all processes must start with."""
         weights = int(hash_weights(network_weights(self.network))[:12], 16)  # 48 bits
+        data = {f"training data, {name}": _whole(value) for name, value in self.start.data.items()}
         return {
             "number of steps done": self.start.step,
             "number of steps an epoch": self.steps_per_epoch,
             "number of steps": self.total_steps,
             "hash of the weights": weights,
+            **data,
         }
 
-    def evaluate(self) -> dict[str, Evaluation]:
+    def evaluate(self, is_stopped: IsStopped = lambda: False) -> dict[str, Evaluation]:
         """Evaluates the network as it is now, or its averaged weights where there are any.
 
         Empty on a process that leaves it to another.
+
+        Raises:
+            EvaluationStoppedError: If it is stopped, which is asked between batches.
         """
         if self.evaluation is None:
             raise RuntimeError("no evaluation was asked for")
-        return self.evaluation.of_weights(self.tensors.weights())
+        return self.evaluation.of_weights(self.tensors.weights(), is_stopped)
+
+
+def _whole(value: int | str) -> int:
+    """A fact of the data as a whole number that processes can compare, 48 bits of a hash."""
+    return value if isinstance(value, int) else int(value[:12], 16)
 
 
 def parameter_count(network: nn.Cell, version: str) -> str:

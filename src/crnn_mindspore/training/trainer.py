@@ -4,7 +4,7 @@ import logging
 import math
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Protocol
@@ -23,7 +23,7 @@ from crnn_mindspore.training.updates.optimizers import set_learning_rate
 from crnn_mindspore.training.updates.overflow import Overflows
 from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
 from crnn_mindspore.training.watching.diagnosis import Diagnosis, Update
-from crnn_mindspore.training.watching.eval_callback import EvaluationPlan
+from crnn_mindspore.training.watching.eval_callback import EvaluationPlan, EvaluationStoppedError
 from crnn_mindspore.training.watching.finite_guard import FiniteGuard
 from crnn_mindspore.training.watching.progress import Progress
 
@@ -39,6 +39,10 @@ class Batches(Protocol):
     @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch."""
+
+    @property
+    def facts(self) -> Mapping[str, int | str]:
+        """What the data are, by name."""
 
     def batches(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch from a step on, both counted from 0."""
@@ -106,38 +110,69 @@ class Trainer:
             The state reached, saved as a checkpoint, and the signal that ended it early, 0 if none did.
 
         Raises:
-            UserError: If pixels, loss or gradients are not finite; see `FiniteGuard`.
+            UserError: If pixels, loss or gradients are not finite; see `FiniteGuard`. Whatever ends the
+                training, its last whole update is saved.
         """
-        saved_step, is_stopped = state.step, False
+        self._state = self._saved = state
+        self._is_whole = True
         with self.progress, _stop_signal() as received:
-            while state.step < total_steps and not is_stopped and not self._has_arrived(state):
-                epoch, first = divmod(state.step, state.steps_per_epoch)
-                count = self.run_step.accumulate_steps
-                with closing(self.loader.batches(epoch, first * count)) as batches:
-                    for group in self.progress.waiting(zip(*[batches] * count, strict=False)):
-                        state = self._update(state, group)
-                        if self.evaluation is not None and (
-                            self.evaluation.is_due(state) or state.step == total_steps
-                        ):
-                            state = self._evaluate(state, self.evaluation)
-                        if self.checkpoints.is_due(state):
-                            with self.progress.paused():
-                                if self.checkpoints.save(state, is_last=state.step == total_steps):
-                                    saved_step = state.step
-                        is_stopped = self.ranks.any(bool(received))
-                        if state.step == total_steps or is_stopped:
-                            break
-                is_stopped = is_stopped or self.ranks.any(bool(received))
-            if state.step != saved_step:
-                self.checkpoints.save(state, is_last=True)
-            if not is_stopped:
-                self.diagnosis.end(state.step)
-        return state, (received or [signal.SIGTERM])[0] if is_stopped else 0
+            try:
+                self._make_up_for_evaluation(total_steps, received)
+                is_stopped = self._train(total_steps, received)
+            except BaseException as error:
+                self._save_what_there_is(error)
+                raise
+            if not is_stopped and self._state.step > state.step:
+                self.diagnosis.end(self._state.step)
+        return self._state, (received or [signal.SIGTERM])[0] if is_stopped else 0
+
+    def _train(self, total_steps: int, received: list[int]) -> bool:
+        """Trains to the end, or until a signal; whether it was a signal. The last state is saved."""
+        is_stopped = self.ranks.any(bool(received))
+        count = self.run_step.accumulate_steps
+        while self._state.step < total_steps and not is_stopped and not self._has_arrived():
+            epoch, first = divmod(self._state.step, self._state.steps_per_epoch)
+            with closing(self.loader.batches(epoch, first * count)) as batches:
+                for group in self.progress.waiting(zip(*[batches] * count, strict=False)):
+                    self._state = self._update(self._state, group)
+                    self._is_whole = True
+                    is_last = self._state.step == total_steps
+                    # Saved before it is evaluated: an evaluation takes long, and may be cut short.
+                    if is_last or self.checkpoints.is_due(self._state):
+                        self._save(is_last)
+                    if self.evaluation is not None and (is_last or self.evaluation.is_due(self._state)):
+                        self._evaluate(self.evaluation, received)
+                    is_stopped = self.ranks.any(bool(received))
+                    if is_last or is_stopped:
+                        break
+            is_stopped = is_stopped or self.ranks.any(bool(received))
+        if self._state != self._saved:  # with what the last evaluation has found
+            self._save(is_last=True)
+        return is_stopped
+
+    def _save(self, is_last: bool) -> None:
+        with self.progress.paused():
+            if self.checkpoints.save(self._state, is_last):
+                self._saved = self._state
+
+    def _save_what_there_is(self, error: BaseException) -> None:
+        """Saves the last whole update when something unforeseen ends the training."""
+        if not self._is_whole or self._state.step == self._saved.step:
+            return
+        try:
+            self._save(is_last=False)
+        except Exception as second:  # the first one is what has to be seen
+            _logger.warning("not saved at the end: %s", second)
+        else:
+            _logger.warning(
+                "saved at step %d, because of: %s", self._saved.step, str(error) or type(error).__name__
+            )
 
     def _update(self, state: TrainState, batches: tuple[Batch, ...]) -> TrainState:
         step = state.step + 1
         for batch in batches:
             self.guard.check_images(step, batch)
+        self._is_whole = False
         learning_rate = self.schedule(state.step)
         set_learning_rate(self.run_step.optimizer, learning_rate)
         inputs = [
@@ -170,15 +205,46 @@ class Trainer:
         masks = self.masks(number, batch.images.shape)
         return [ms.Tensor(array) for array in (batch.images, targets, batch.target_lengths, *masks)]
 
-    def _has_arrived(self, state: TrainState) -> bool:
-        return self.evaluation is not None and state.best_accuracy >= self.evaluation.target
+    def _has_arrived(self) -> bool:
+        return self.evaluation is not None and self._state.best_accuracy >= self.evaluation.target
 
-    def _evaluate(self, state: TrainState, plan: EvaluationPlan) -> TrainState:
+    def _make_up_for_evaluation(self, total_steps: int, received: list[int]) -> None:
+        """Evaluates where a resumed run begins if that is missing, or the best of before counts no more."""
+        plan, state = self.evaluation, self._state
+        if plan is None or state.step == 0:
+            return
+        is_other = state.best_accuracy >= 0 and state.best_of not in ("", plan.measured_on)
+        is_lost = self.keep_best and state.best_accuracy >= 0 and not self._has_best(state)
+        if is_other or is_lost:
+            what = f"was measured on {state.best_of}" if is_other else "is not in the checkpoints' folder"
+            _logger.warning("the best of step %d %s: looking for the best anew", state.best_step, what)
+            self._state = replace(state, best_accuracy=-1.0, best_ned=-1.0, best_of="")
+        if is_other or is_lost or plan.is_made_up_for(state, total_steps):
+            self._evaluate(plan, received)
+
+    def _has_best(self, state: TrainState) -> bool:
+        return not state.run or self.ranks.any(
+            self.checkpoints.is_active and self.checkpoints.bring_best(state)
+        )
+
+    def _evaluate(self, plan: EvaluationPlan, received: list[int]) -> None:
         with self.progress.paused():
-            state, is_best = plan.evaluate(state)
-            if is_best and self.keep_best:
-                self.checkpoints.save_best(state)
-        return state
+            try:
+                state, is_best = plan.evaluate(self._state, lambda: bool(received))
+            except EvaluationStoppedError:
+                _logger.info("evaluation stopped; resuming makes up for it")
+                return
+            if is_best and self.keep_best and not self.checkpoints.save_best(state):
+                # The best is what is in the file.
+                best = self._state
+                state = replace(
+                    state,
+                    best_accuracy=best.best_accuracy,
+                    best_ned=best.best_ned,
+                    best_step=best.best_step,
+                    best_of=best.best_of,
+                )
+            self._state = state
 
 
 def updates_per_epoch(batches: int, accumulate_steps: int) -> int:

@@ -5,6 +5,7 @@ from contextlib import closing
 from itertools import islice
 from typing import Protocol
 
+from crnn_mindspore.data.loading.facts import Facts
 from crnn_mindspore.data.loading.loader import Batch
 
 _SHORTEST_EPOCH = 50  # updates between two looks at what is learnt
@@ -12,6 +13,9 @@ _SHORTEST_EPOCH = 50  # updates between two looks at what is learnt
 
 class _Loader(Protocol):
     """`crnn_mindspore.data.loading.loader.TrainLoader`, or anything like it."""
+
+    @property
+    def facts(self) -> Facts: ...
 
     @property
     def steps_per_epoch(self) -> int: ...
@@ -31,11 +35,13 @@ class FirstBatches:
     Attributes:
         kept: The batches.
         steps_per_epoch: Batches of an epoch.
+        facts: What the data are, as the other loader says.
     """
 
     def __init__(self, loader: _Loader, count: int) -> None:
         with closing(loader.batches(0)) as batches:
             self.kept = list(islice(batches, count))
+        self.facts = loader.facts
         self.steps_per_epoch = len(self.kept) * -(-_SHORTEST_EPOCH // len(self.kept))
 
     def batches(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from crnn_mindspore.data.loading.facts import Facts, dataset_facts
 from crnn_mindspore.data.loading.sampler import epoch_order
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.preprocess import normalize
@@ -159,6 +160,11 @@ class TrainLoader:
         self.ordered_epochs = ordered_epochs
         self.augment = augment
         self.fills_last = fills_last
+
+    @property
+    def facts(self) -> Facts:
+        """What the data are; see `dataset_facts`."""
+        return dataset_facts(self.dataset)
 
     @property
     def unreadable(self) -> list[str]:

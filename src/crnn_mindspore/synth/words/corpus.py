@@ -147,6 +147,11 @@ class Corpus:
         return self._draw(rng)
 
     @property
+    def words(self) -> Sequence[str]:
+        """The plain words, the most likely first."""
+        return self._words
+
+    @property
     def characters(self) -> set[str]:
         """Every character of the words, as written."""
         return set("".join(self._words))

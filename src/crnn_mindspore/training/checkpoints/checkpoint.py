@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 
 from crnn_mindspore.artifacts.artifact import Artifact
-from crnn_mindspore.artifacts.checkpoint_file import STATE_KEY, Weights, read_checkpoint_file
+from crnn_mindspore.artifacts.checkpoint_file import STATE_KEY, Weights, read_checkpoint_file, read_texts
 from crnn_mindspore.engines.mindspore.parameters import write_checkpoint
 from crnn_mindspore.errors import UserError
 
@@ -26,7 +27,13 @@ class TrainState:
         seed: Of data order, distortions and dropout.
         best_accuracy: Best word accuracy of an evaluation so far; negative before the first.
         best_step: Its step.
+        best_ned: Its 1-NED, which decides between equal accuracies.
+        best_of: What it was measured on: data sets, protocol.
+        evaluated_step: The step of the last evaluation; -1 where the checkpoint is older than this field.
+        run: Which run this is, the same for all its resumptions; "" in checkpoints older than this field.
+        run_number: How many runs had saved into the folder before it; tells what is newest there.
         options: Those that decide what is learnt, by name; see `resume_policy`.
+        data: What the training data are, by name; see `resume_policy.compare_data`.
     """
 
     step: int = 0
@@ -35,7 +42,13 @@ class TrainState:
     seed: int = 0
     best_accuracy: float = -1.0
     best_step: int = 0
+    best_ned: float = -1.0
+    best_of: str = ""
+    evaluated_step: int = -1
+    run: str = ""
+    run_number: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,14 @@ def read_checkpoint(path: str) -> Checkpoint:
     """
     file = read_checkpoint_file(path)
     return Checkpoint(file.weights, file.others, file.artifact, _read_state(file.texts.get(STATE_KEY), path))
+
+
+def read_state(path: Path) -> TrainState | None:
+    """The state in a checkpoint, quickly; None where there is no such file, no state, or only damage."""
+    try:
+        return _read_state(read_texts(str(path)).get(STATE_KEY), str(path)) if path.is_file() else None
+    except UserError:
+        return None
 
 
 def _read_state(text: str | None, path: str) -> TrainState | None:

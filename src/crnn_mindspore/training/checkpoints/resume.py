@@ -13,7 +13,7 @@ from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.training.checkpoints.checkpoint import Checkpoint, TrainState
-from crnn_mindspore.training.checkpoints.resume_policy import compare_options, step_in_epoch
+from crnn_mindspore.training.checkpoints.resume_policy import compare_data, compare_options, step_in_epoch
 from crnn_mindspore.training.updates.step import Scaler, WeightAverage
 
 _logger = logging.getLogger(__name__)
@@ -119,8 +119,12 @@ def resumed_state(checkpoint: Checkpoint, fresh: TrainState, origin: str) -> Tra
             f"{origin}: holds no training state to resume; to start from its weights, use --pretrained"
         )
     compare_options(state.options, fresh.options, origin)
+    compare_data(state.data, fresh.data, origin)
     saved_options = state.options
-    state = replace(state, seed=fresh.seed, options=fresh.options)
+    # A checkpoint without a name of its run is older than that: it goes on as a new run.
+    run = (state.run, state.run_number) if state.run else (fresh.run, fresh.run_number)
+    state = replace(state, seed=fresh.seed, options=fresh.options, data=fresh.data)
+    state = replace(state, run=run[0], run_number=run[1])
     if state.steps_per_epoch != fresh.steps_per_epoch:
         epoch, done = divmod(state.step, state.steps_per_epoch)
         position = step_in_epoch(saved_options, fresh.options, done)

@@ -95,6 +95,31 @@ def compare_options(saved: Mapping[str, Any], given: Mapping[str, Any], origin: 
         _logger.warning("resuming with %s %r, it was %r before", name, given[name], saved[name])
 
 
+def compare_data(saved: Mapping[str, Any], given: Mapping[str, Any], origin: str) -> None:
+    """Says which facts of the training data are others than when the checkpoint was made.
+
+    They may be: more images, other typefaces. The training goes on, but not as it would have.
+
+    Args:
+        saved: Fact -> value, as recorded in the checkpoint; none in one of an earlier version.
+        given: The same now.
+        origin: The checkpoint.
+    """
+    if not saved:
+        _logger.warning("%s: does not say which data it was trained on, so that is not compared", origin)
+        return
+    for name in sorted(saved.keys() | given.keys()):
+        before, now = saved.get(name, "none"), given.get(name, "none")
+        if before != now:
+            _logger.warning(
+                "resuming with other training data than %s was made with: %s %s, now %s",
+                origin,
+                name,
+                before,
+                now,
+            )
+
+
 def step_in_epoch(saved: Mapping[str, Any], given: Mapping[str, Any], step: int) -> int | None:
     """Where an epoch goes on when an update takes another number of images than before.
 

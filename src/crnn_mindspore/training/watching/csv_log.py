@@ -5,13 +5,15 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from crnn_mindspore.whole_file import whole_file
+from crnn_mindspore.whole_file import put_aside, whole_file
 
 _logger = logging.getLogger(__name__)
 
+_IMAGES = "images_seen"
+
 
 class CsvLog:
-    """A CSV file whose first column is the step.
+    """A CSV file with a column `images_seen`, which tells where a row belongs however steps are counted.
 
     A file that cannot be written does not end the training: it is said once, and the rows are lost.
 
@@ -22,23 +24,40 @@ class CsvLog:
 
     def __init__(self, path: Path | None, columns: Sequence[str]) -> None:
         self._path = path
-        self._columns = columns
+        self._columns = list(columns)
 
-    def cut(self, step: int) -> None:
-        """Removes rows beyond a step: those of a training that was killed after its last checkpoint."""
+    def begin(self, images_seen: int, is_included: bool = True) -> None:
+        """Makes the file ready for a run that begins, or goes on, behind so many images.
+
+        A new run, and one whose file has other columns, puts what it finds aside under another name. A
+        resumed one drops the rows beyond its checkpoint, which a killed run has written, and those that are
+        not whole; it says how many of the latter there are.
+
+        Args:
+            images_seen: By the checkpoint that is resumed; 0 for a new run.
+            is_included: Whether the rows at exactly this number stay.
+        """
         if self._path is None or not self._path.exists():
             return
         try:
-            with self._path.open(encoding="utf-8", newline="") as file:
-                header, *rows = csv.reader(file)
-            kept = [row for row in rows if row and row[0].isdecimal() and int(row[0]) <= step]
-            if len(kept) < len(rows):
-                with (
-                    whole_file(self._path) as temporary,
-                    temporary.open("w", encoding="utf-8", newline="") as new,
-                ):
-                    csv.writer(new).writerows([header, *kept])
-        except (OSError, ValueError) as error:
+            text = self._path.read_bytes().decode("utf-8", errors="replace")
+            lines = text.splitlines(keepends=True)
+            if lines and not lines[-1].endswith("\n"):
+                lines[-1] = "cut off\n"
+            header, *rows = [row for row in csv.reader(lines) if row] or [self._columns]
+            if header != self._columns or (images_seen == 0 and rows):
+                _logger.info("%s: of another run, kept as %s", self._path, put_aside(self._path).name)
+                return
+            whole = [row for row in rows if self._images(row) >= 0]
+            if len(whole) < len(rows):
+                _logger.warning("%s: %d rows were not whole, dropped", self._path, len(rows) - len(whole))
+            kept = [row for row in whole if self._images(row) < images_seen + is_included]
+            with (
+                whole_file(self._path) as temporary,
+                temporary.open("w", encoding="utf-8", newline="") as new,
+            ):
+                csv.writer(new).writerows([self._columns, *kept])
+        except (OSError, csv.Error) as error:
             self._give_up(error)
 
     def append(self, rows: Iterable[Sequence[object]]) -> None:
@@ -54,6 +73,13 @@ class CsvLog:
                 writer.writerows([[f"{v:.6g}" if isinstance(v, float) else v for v in row] for row in rows])
         except OSError as error:
             self._give_up(error)
+
+    def _images(self, row: Sequence[str]) -> int:
+        """The images of a row, -1 if it is not whole."""
+        if len(row) != len(self._columns):
+            return -1
+        text = row[self._columns.index(_IMAGES)]
+        return int(text) if text.isdecimal() else -1
 
     def _give_up(self, error: Exception) -> None:
         _logger.warning("%s: cannot be written, goes on without it: %s", self._path, error)

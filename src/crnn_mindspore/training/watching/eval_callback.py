@@ -12,7 +12,13 @@ from crnn_mindspore.training.watching.tensorboard import Scalars
 
 _logger = logging.getLogger(__name__)
 
+IsStopped = Callable[[], bool]
+
 CSV_COLUMNS = ("step", "epoch", "images_seen", "dataset", "word_accuracy", "ned", "total")
+
+
+class EvaluationStoppedError(Exception):
+    """A signal has ended the run within an evaluation, which a resumed run makes up for."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,9 @@ class EvaluationPlan:
 
     Attributes:
         run: Evaluates the network as it is: name of the data set -> what was found; empty where another
-            process does.
+            process does. Asks the function it is given between batches whether to stop, and then raises
+            EvaluationStoppedError.
+        measured_on: The data sets and the protocol, in words; the best is the best on these.
         start_epoch: The first epoch, from 1, that is followed by an evaluation.
         interval: Epochs between two evaluations from there.
         interval_steps: Evaluate after every so many steps too; 0: only after epochs.
@@ -31,7 +39,8 @@ class EvaluationPlan:
         target: Word accuracy at which the training ends.
     """
 
-    run: Callable[[], Mapping[str, Evaluation]]
+    run: Callable[[IsStopped], Mapping[str, Evaluation]]
+    measured_on: str = ""
     start_epoch: int = 5
     interval: int = 1
     interval_steps: int = 0
@@ -48,13 +57,27 @@ class EvaluationPlan:
         since_start = epochs_done - self.start_epoch
         return in_epoch == 0 and since_start >= 0 and since_start % max(1, self.interval) == 0
 
-    def evaluate(self, state: TrainState) -> tuple[TrainState, bool]:
+    def is_made_up_for(self, state: TrainState, total_steps: int) -> bool:
+        """Whether a resumed run has to evaluate where it begins: the one before ended before it could."""
+        is_due = self.is_due(state) or state.step == total_steps
+        return is_due and state.evaluated_step not in (state.step, -1)
+
+    def evaluate(self, state: TrainState, is_stopped: IsStopped = lambda: False) -> tuple[TrainState, bool]:
         """Evaluates, logs and records.
 
+        Args:
+            state: Where the run is.
+            is_stopped: Asked between batches.
+
         Returns:
-            The state with the best accuracy (the mean over the data sets), and whether it is this one.
+            The state with the best accuracy (the mean over the data sets; where two are equal, by 1-NED), and
+            whether it is this one.
+
+        Raises:
+            EvaluationStoppedError: If it is stopped; nothing is recorded then.
         """
-        evaluations = self.run()
+        evaluations = self.run(is_stopped)
+        state = replace(state, evaluated_step=state.step)
         if not evaluations:
             return state, False
         for name, evaluation in evaluations.items():
@@ -67,12 +90,15 @@ class EvaluationPlan:
         accuracy = sum(accuracies) / len(accuracies)
         if len(accuracies) > 1:
             _logger.info("mean word accuracy of %d data sets: %.2f %%", len(accuracies), 100 * accuracy)
-        if accuracy <= state.best_accuracy:
+        ned = sum(evaluation.accuracy.ned for evaluation in evaluations.values()) / len(evaluations)
+        if (accuracy, ned) <= (state.best_accuracy, state.best_ned):
             _logger.info(
                 "best word accuracy is still %.2f %%, of step %d", 100 * state.best_accuracy, state.best_step
             )
             return state, False
-        return replace(state, best_accuracy=accuracy, best_step=state.step), True
+        return replace(
+            state, best_accuracy=accuracy, best_ned=ned, best_step=state.step, best_of=self.measured_on
+        ), True
 
     def _record(self, state: TrainState, evaluations: Mapping[str, Evaluation]) -> None:
         epoch = -(-state.step // state.steps_per_epoch)

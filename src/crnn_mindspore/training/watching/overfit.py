@@ -41,6 +41,8 @@ class OverfitCheck:
         charset: What the network reads.
     """
 
+    measured_on = "the first batches"
+
     def __init__(self, batches: Sequence[Batch], charset: Charset) -> None:
         self._batches = batches
         self._decoder = GreedyDecoder(charset)
@@ -49,7 +51,7 @@ class OverfitCheck:
 
     def __call__(self, forward: Forward) -> dict[str, Evaluation]:
         """Evaluates images (N, 3, H, W) -> logits (T, N, C) on the batches, which count as one data set."""
-        return {"the first batches": evaluate(forward, self._decoder, self._batches, self._protocol)}
+        return {self.measured_on: evaluate(forward, self._decoder, self._batches, self._protocol)}
 
     def verdict(self, evaluation: Evaluation, steps: int) -> Verdict:
         """What an evaluation of these batches means after `steps` updates."""

@@ -27,6 +27,7 @@ class Progress:
     Args:
         total_steps: Steps of the whole training.
         first_step: Steps already done.
+        first_images: Images already seen; 0 in a new run, which puts the CSV of an earlier one aside.
         steps_per_epoch: For the log line.
         interval: Steps between two log lines and CSV rows.
         csv_path: A resumed training continues its file; None writes none.
@@ -40,6 +41,7 @@ class Progress:
         self,
         total_steps: int,
         first_step: int,
+        first_images: int,
         steps_per_epoch: int,
         interval: int,
         csv_path: Path | None,
@@ -51,7 +53,7 @@ class Progress:
         self._interval = max(1, interval)
         self._scalars = scalars
         self._csv = CsvLog(csv_path if is_shown else None, CSV_COLUMNS)
-        self._csv.cut(first_step)
+        self._csv.begin(first_images)
         self._is_shown = is_shown
         self._bar = progress_bar(
             total=total_steps, initial=first_step, unit="step", desc="training", disable=not is_shown
@@ -70,6 +72,8 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._losses:  # of an interval that the end has cut short
+            self._report(*self._latest)
         self._redirect.__exit__(kind, value, trace)
         self._bar.close()
 
@@ -98,8 +102,13 @@ class Progress:
         self._images += images
         self._bar.update()
         in_epoch = step % self._steps_per_epoch + 1
-        if (step + 1) % self._interval and in_epoch != self._steps_per_epoch:
-            return
+        self._latest = step, images_seen, loss, learning_rate, norm
+        if (step + 1) % self._interval == 0 or in_epoch == self._steps_per_epoch:
+            self._report(*self._latest)
+
+    def _report(self, step: int, images_seen: int, loss: float, learning_rate: float, norm: float) -> None:
+        """Shows and records the steps since the last time, of which `step` is the latest."""
+        in_epoch = step % self._steps_per_epoch + 1
         seconds = time.perf_counter() - self._since
         mean_loss = sum(self._losses) / len(self._losses)
         epoch = step // self._steps_per_epoch + 1
