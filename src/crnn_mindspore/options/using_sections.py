@@ -42,7 +42,9 @@ class PredictionOptions(Options):
     calibrate: bool = Field(
         description="fit the confidences on this data set; written to MODEL.calibration.json"
     )
-    save_predictions: Text = Field(description="file for path, truth, prediction, confidence: .json, or TSV")
+    save_predictions: Text = Field(
+        description="file for path, truth, prediction, confidence of every image: .json, or TSV"
+    )
 
 
 class FigureOptions(Options):
