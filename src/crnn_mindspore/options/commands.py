@@ -202,7 +202,8 @@ class RenderOptions(Options):
     )
     words: Text = Field("", description="file with one word a line (UTF-8), optionally a tab and a weight")
     charset: Text = Field(
-        "abcdefghijklmnopqrstuvwxyz0123456789", description="characters that labels may hold"
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        description="characters that labels may hold, or a .txt file of them",
     )
     font_dir: Text = Field("", description="folder of typefaces, in addition to those of the machine")
     effects: Text = Field("", description="yaml that replaces values of configs/effects.yaml")
