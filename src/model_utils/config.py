@@ -15,6 +15,7 @@ from crnn_mindspore.engines.mindspore.runtime import find_device
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import AllOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.options.output_folder import with_output_dir
 
 __all__ = ["Config", "config_or", "get_config", "load_options"]  # and `config`
 
@@ -37,7 +38,7 @@ def get_config() -> Config:
     """
     program = Path(sys.argv[0]).name
     try:
-        options = load_options(AllOptions, sys.argv[1:], program, takes_all=True)
+        options = with_output_dir(load_options(AllOptions, sys.argv[1:], program, takes_all=True))
         check_derived(options)
         values = {**options.values(), **derived_of(options)}
         values["label_dict"] = charset_of(options).characters
