@@ -8,14 +8,14 @@ import pytest
 from conftest import TINY_HIDDEN, TINY_SCALE, VERSIONS, WORDS, Run, TinyModel, write_synth
 from reference import crnn_logits
 from zoo_options import options
+from zoo_reference import write_zoo, zoo_v1, zoo_v1_logits, zoo_v2
 
 from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.cli import convert_weights
 from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.errors import UserError
 from src.crnn import CRNNV1, CRNNV2, BidirectionalLSTM, crnn
 from src.model_utils.config import Config
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def tiny(version: str, *arguments: str) -> Config:
@@ -79,6 +79,27 @@ def test_a_checkpoint_of_our_training_is_read_whatever_else_it_holds(
         np.testing.assert_array_equal(parameter.asnumpy(), held[parameter.name].asnumpy())
     expected = open_backend(str(checkpoint), "CPU").forward(batch())
     np.testing.assert_array_equal(network(ms.Tensor(batch())).asnumpy(), expected)
+
+
+def test_v2_checkpoints_of_the_model_zoo_are_read_as_they_are(tmp_path: Path) -> None:
+    network = crnn(tiny("V2"), full_precision=True)
+    assert load(network, write_zoo(tmp_path / "zoo.ckpt", zoo_v2())) == []
+    expected = crnn_logits(batch(), zoo_v2(), "V2")
+    np.testing.assert_allclose(network(ms.Tensor(batch())).asnumpy(), expected, atol=1e-4)
+
+
+def test_v1_checkpoints_of_the_model_zoo_are_read_when_they_are_converted(
+    run_program: Run, tmp_path: Path
+) -> None:
+    source = write_zoo(tmp_path / "zoo.ckpt", zoo_v1())
+    assert load(crnn(tiny("V1")), source) != []
+    converted = tmp_path / "own.ckpt"
+    outcome = run_program(convert_weights.main, f"--ckpt_file={source}", f"--output={converted}")
+    assert outcome.status == 0, outcome
+    network = crnn(tiny("V1"), full_precision=True)
+    assert load(network, converted) == []
+    expected = zoo_v1_logits(batch(), zoo_v1())
+    np.testing.assert_allclose(network(ms.Tensor(batch())).asnumpy(), expected, atol=1e-4)
 
 
 def test_the_shipped_weights_are_read_at_half_the_width() -> None:
