@@ -1,50 +1,18 @@
 """Training, evaluation and export as jobs of ModelArts, with a stand-in for MoXing."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import TINY_NETWORK, WORDS, write_folder
+from conftest import TINY_NETWORK, WORDS
+from stand_ins import Jobs
 
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
-
-
-class Jobs:
-    """Jobs with object storage in a folder; each starts on an empty machine."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.bucket, self.count = root, root / "storage" / "bucket", 0
-        self.environment = {
-            **{k: v for k, v in os.environ.items() if k not in ("RANK_ID", "RANK_SIZE", "DEVICE_ID")},
-            "PYTHONPATH": f"{ROOT / 'tests' / 'fake_moxing'}",
-            "MOXING_ROOT": str(root / "storage"),
-            "MOXING_LOG": str(root / "calls"),
-        }
-        write_folder(self.bucket / "words", WORDS)
-
-    def start(self, program: str, *options: str) -> subprocess.Popen[str]:
-        self.count += 1
-        cache = self.root / f"cache{self.count}"
-        cache.mkdir()
-        folders = [f"--{name}={cache / name}" for name in ("data_path", "output_path", "load_path")]
-        fixed = ["--enable_modelarts=True", "--data_url=obs://bucket/words", "--train_url=obs://bucket/out"]
-        command = [sys.executable, "-u", str(ROOT / program), *fixed, *folders, "--device_target=CPU"]
-        return subprocess.Popen(
-            [*command, "--init_method=tcp://job:6666", *options],
-            cwd=cache,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
 
 
 def test_a_training_that_was_ended_goes_on_in_the_next_job_and_is_evaluated_and_exported(

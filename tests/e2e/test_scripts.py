@@ -21,6 +21,7 @@ SCRIPTS: dict[str, tuple[int, int | None]] = {
     "run_eval_cpu.sh": (3, 3),
     "run_eval_onnx.sh": (3, 4),
     "run_infer_310.sh": (4, 5),
+    "run_infer_cpp.sh": (4, 6),
     "run_server.sh": (1, 2),
     "docker_start.sh": (3, None),
 }
@@ -63,6 +64,7 @@ def run_script(
         ("run_standalone_train.sh", ["synth", ".", "0", "TPU"], "PLATFORM is 'TPU'"),
         ("run_eval_cpu.sh", ["synth", ".", "gone.ckpt"], "gone.ckpt"),
         ("run_eval_onnx.sh", ["synth", ".", "gone.onnx"], "gone.onnx"),
+        ("run_infer_cpp.sh", [".", ".", ".", "svt", "GPU"], "DEVICE_TYPE is .GPU., must be Ascend or CPU"),
         ("run_infer_310.sh", ["gone.mindir", ".", ".", "svt"], "gone.mindir"),
         ("run_infer_310.sh", [".", "gone", ".", "svt"], "gone"),
         ("run_infer_310.sh", [".", ".", "gone.txt", "svt"], "gone.txt"),
@@ -78,44 +80,6 @@ def test_a_script_names_the_argument_that_is_wrong(
     result = run_script(name, tmp_path, *arguments)
     assert (result.returncode, result.stdout) == (2, "")
     assert re.fullmatch(rf"error: .*{message}.*\n", result.stderr)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "device"),
-    [
-        ([], ("0", "Ascend")),
-        (["3"], ("3", "Ascend")),
-        (["3", "GPU"], ("3", "GPU")),
-        (["GPU"], ("0", "GPU")),
-        (["CPU"], ("0", "CPU")),
-    ],
-)
-@pytest.mark.parametrize("name", ["run_eval.sh", "run_standalone_train.sh"])
-def test_device_and_platform_are_taken_in_every_form_of_the_model_zoos_page(
-    name: str, arguments: list[str], device: tuple[str, str], tmp_path: Path
-) -> None:
-    program = tmp_path / "python"
-    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    program.chmod(0o755)
-    checkpoint = tmp_path / "my.ckpt"
-    checkpoint.touch()
-    before, after = (
-        ([checkpoint], []) if name == "run_eval.sh" else ([], [checkpoint] if arguments[1:] else [])
-    )
-    result = subprocess.run(
-        ["bash", str(ROOT / "scripts" / name), "svt", ".", *before, *arguments, *after],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHON": str(program)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    options = result.stdout.splitlines()
-    assert result.returncode == 0, result
-    assert f"--device_id={device[0]}" in options
-    assert f"--device_target={device[1]}" in options
-    if after:
-        assert f"--resume_ckpt={checkpoint}" in options
 
 
 @pytest.mark.slow

@@ -27,6 +27,17 @@ def network_of(options: NetworkOptions) -> NetworkSpec:
     return NetworkSpec(options.model_version, options.hidden_size, options.channel_scale)
 
 
+def derived_of(options: ModelOptions) -> dict[str, int]:
+    """`class_num`, `blank`, `num_step` and `input_size`, as they follow from the other options."""
+    charset = charset_of(options)
+    return {
+        "class_num": charset.num_classes,
+        "blank": charset.blank,
+        "num_step": preprocessing_of(options).time_steps,
+        "input_size": round(512 * options.channel_scale),
+    }
+
+
 def check_derived(options: ModelOptions) -> None:
     """Compares given values with those that follow from the alphabet, the width and the network.
 
@@ -34,14 +45,7 @@ def check_derived(options: ModelOptions) -> None:
         UserError: Naming both values, if `class_num`, `blank`, `num_step` or `input_size` was given and
             contradicts.
     """
-    charset = charset_of(options)
-    derived = {
-        "class_num": charset.num_classes,
-        "blank": charset.blank,
-        "num_step": preprocessing_of(options).time_steps,
-        "input_size": round(512 * options.channel_scale),
-    }
-    for name, value in derived.items():
+    for name, value in derived_of(options).items():
         given = getattr(options, name)
         if name in options.given and given != value:
             raise UserError(f"{name} is given as {given}, but {value} follows from the other options")

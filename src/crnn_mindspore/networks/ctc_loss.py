@@ -26,16 +26,21 @@ class CTCLoss(nn.Cell):
         self.blank = blank
 
     def construct(self, logits: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
-        log_probs = ops.log_softmax(logits.astype(ms.float32), axis=-1)
-        input_lengths = ops.fill(ms.int32, (logits.shape[1],), logits.shape[0])
-        losses, _ = ops.ctc_loss(
-            log_probs,
-            targets,
-            input_lengths,
-            target_lengths,
-            blank=self.blank,
-            reduction="none",
-            zero_infinity=True,
-        )
-        # On CPU zero_infinity clears the gradients alone.
-        return ops.where(ops.isinf(losses), ops.zeros_like(losses), losses).mean()
+        return ctc_losses(logits, targets, target_lengths, self.blank).mean()
+
+
+def ctc_losses(logits: Tensor, targets: Tensor, target_lengths: Tensor, blank: int) -> Tensor:
+    """The loss of each image, (N,) float32; see `CTCLoss`."""
+    log_probs = ops.log_softmax(logits.astype(ms.float32), axis=-1)
+    input_lengths = ops.fill(ms.int32, (logits.shape[1],), logits.shape[0])
+    losses, _ = ops.ctc_loss(
+        log_probs,
+        targets,
+        input_lengths,
+        target_lengths,
+        blank=blank,
+        reduction="none",
+        zero_infinity=True,
+    )
+    # On CPU zero_infinity clears the gradients alone.
+    return ops.where(ops.isinf(losses), ops.zeros_like(losses), losses)

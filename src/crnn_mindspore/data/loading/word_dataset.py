@@ -135,22 +135,36 @@ class WordDataset:
         Raises:
             UserError: If a thousand images in a row are unreadable; the message names the first.
         """
+        image, index = self.decode(i)
+        if image is None:
+            image = np.zeros((self.preprocessing.height, self.preprocessing.width, 3), dtype=np.uint8)
+            return LoadedImage(image, i, self.name(i), False)
+        return LoadedImage(to_uint8(image, self.preprocessing), index, self.name(index), True)
+
+    def decode(self, i: int) -> tuple[npt.NDArray[np.uint8] | None, int]:
+        """The image of sample i at its own size, (h, w, 3) uint8 BGR, and the sample it is of; see `load`.
+
+        Returns:
+            None and i where it is unreadable and no other takes its place.
+
+        Raises:
+            IndexError: If there is no sample i.
+        """
+        self._position(i)
         attempts = min(_MOST_REPLACEMENTS, self._length) if self.for_training else 1
         first_error: UnreadableImageError | None = None
         for offset in range(attempts):
-            index = i + offset if i + offset < self._length else i + offset - self._length
+            index = (i + offset) % self._length
             position = self._position(index)
             name = self.source.name(position)
             try:
-                image = decode_image(self.source.image_bytes(position), name)
-                return LoadedImage(to_uint8(image, self.preprocessing), index, name, True)
+                return decode_image(self.source.image_bytes(position), name), index
             except UnreadableImageError as error:
                 first_error = first_error or error
                 self._remember(name, error)
         if self.for_training:
             raise UserError(f"{attempts} images in a row are unreadable, the first: {first_error}")
-        blank = np.zeros((self.preprocessing.height, self.preprocessing.width, 3), dtype=np.uint8)
-        return LoadedImage(blank, i, self.name(i), False)
+        return None, i
 
     def _position(self, i: int) -> int:
         if not 0 <= i < self._length:
