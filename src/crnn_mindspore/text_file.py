@@ -1,5 +1,7 @@
 """Text files: decoding, line numbers, paths that must stay inside their folder; and writing results."""
 
+import contextlib
+import logging
 import os
 import posixpath
 from collections.abc import Iterator
@@ -7,6 +9,8 @@ from pathlib import Path
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.whole_file import whole_file
+
+_logger = logging.getLogger(__name__)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -25,11 +29,16 @@ def write_text(path: str | Path, text: str) -> None:
         raise UserError(f"{path}: {error.strerror}") from None
 
 
-def read_text(path: str) -> str:
-    """The whole text of a UTF-8 file, without a byte-order mark.
+def read_text(path: str, *, or_gb18030: bool = False) -> str:
+    """The whole text of a UTF-8 file, or of a UTF-16 one with its byte-order mark, which is left off.
+
+    Args:
+        path: The file.
+        or_gb18030: Whether GB18030 (of which GBK and GB2312 are part) is tried where UTF-8 fails; the log
+            says so then. Only for files that no other old encoding is likely for.
 
     Raises:
-        UserError: If the file is missing, unreadable or not UTF-8; the message names it.
+        UserError: If the file is missing, unreadable or in another encoding; the message names it.
     """
     try:
         with open(path, "rb") as file:
@@ -37,25 +46,49 @@ def read_text(path: str) -> str:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what Windows editors call Unicode
-        return data.decode("utf-16", errors="replace")
+        try:
+            return data.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: begins as UTF-16, but is not ({error.reason})") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
+        if or_gb18030:
+            with contextlib.suppress(UnicodeDecodeError):
+                text = data.decode("gb18030")
+                _logger.info("%s: line %d is not UTF-8; the file is read as GB18030", path, line)
+                return text
         raise UserError(
-            f"{path}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x}); "
-            f"if the file is GBK, convert it: iconv -f GBK -t UTF-8 {path} > converted.txt"
+            f"{path}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x}); if the file is Chinese "
+            f"(GBK, GB18030), convert it: iconv -f GB18030 -t UTF-8 {path} > converted.txt"
         ) from None
 
 
-def numbered_lines(path: str) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line without its end) for every line that is not blank.
+def split_lines(text: str, *, keep_returns: bool = False) -> list[str]:
+    """The lines of a text, without an empty one behind the last line's end.
 
-    Only a line feed ends a line: labels may hold the exotic separators `str.splitlines` would split at.
+    A line feed ends a line, or a carriage return where there is no line feed at all; the exotic separators
+    that `str.splitlines` knows do not, since labels may hold them.
+
+    Args:
+        text: Of a whole file.
+        keep_returns: Whether carriage returns before line feeds are kept.
     """
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    if "\n" not in text:
+        lines = text.split("\r")
+    else:
+        lines = text.split("\n")
+        if not keep_returns:
+            lines = [line.rstrip("\r") for line in lines]
+    return lines if lines[-1] else lines[:-1]
+
+
+def numbered_lines(path: str) -> Iterator[tuple[int, str]]:
+    """(line number from 1, line without its end) for every line that is not blank."""
+    for number, line in enumerate(split_lines(read_text(path)), start=1):
         if line.strip():
-            yield number, line.rstrip("\r")
+            yield number, line
 
 
 def require_folder(path: str) -> str:

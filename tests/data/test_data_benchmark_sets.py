@@ -12,6 +12,7 @@ from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.readers.benchmark_sets import find_benchmarks
 from crnn_mindspore.data.readers.lmdb_io import LmdbWriter
+from crnn_mindspore.data.sources.samples import MALFORMED
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation import evaluate_all as table
 from crnn_mindspore.text.charset import Charset
@@ -83,6 +84,22 @@ def test_names_and_layouts(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     assert [name for name, _, _ in rows(tmp_path)] == ["IIIT5K", "SVT", "SVTP", "SVTP", "CUTE80", "mine"]
     assert [name for name, _, _ in rows(tmp_path / "svt")] == ["SVT"]
+
+
+def test_a_set_is_named_by_its_own_folder_or_by_one_above_a_plain_name(tmp_path: Path) -> None:
+    for name in ("svt_eval/mywords", "svt_eval/IIIT5K", "svt_eval/cute80/test", "svt_eval/ic15/test_lmdb"):
+        write_lmdb(tmp_path / name)
+    assert [name for name, _, _ in rows(tmp_path / "svt_eval")] == ["IIIT5K", "IC15", "CUTE80", "mywords"]
+    write_lmdb(tmp_path / "other" / "SVT" / "test")
+    assert rows(tmp_path / "other")[0][:2] == ("SVT", "all words (647)")
+
+
+def test_what_a_reader_and_a_protocol_leave_out_is_counted(tmp_path: Path) -> None:
+    write_gt(tmp_path / "ic13")
+    with (tmp_path / "ic13" / "gt.txt").open("a") as file:
+        file.write('word_9.png, "stray\n')
+    (strict, _) = find_benchmarks(str(tmp_path))
+    assert strict.source.report.dropped == {MALFORMED: 1, "left out by the protocol": 5}
 
 
 def test_a_folder_without_a_set_is_named(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import cv2
 import lmdb
 import numpy as np
 import pytest
+from conftest import Run, assert_refused
 
 from crnn_mindspore.cli import convert
 from crnn_mindspore.data.image_io import UnreadableImageError
 from crnn_mindspore.data.readers import lmdb_index
-from crnn_mindspore.data.readers.lmdb_index import MISSING_LABEL, NOT_UTF8
+from crnn_mindspore.data.readers.lmdb_index import BEYOND_COUNT, MISSING_LABEL, NOT_UTF8
 from crnn_mindspore.data.readers.lmdb_io import LmdbWriter, load_lmdb
 from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.errors import UserError
@@ -117,7 +118,7 @@ def test_broken_entries_are_counted(tmp_path: Path) -> None:
     )
     source = load_lmdb(path)
     assert texts(source) == ["one", "four", "five"]
-    assert source.report.dropped == {NOT_UTF8: 1, MISSING_LABEL: 1}
+    assert source.report.dropped == {NOT_UTF8: 1, MISSING_LABEL: 1, BEYOND_COUNT: 1}
     with pytest.raises(UnreadableImageError, match="image-000000004: the key is missing"):
         source.image_bytes(1)
     assert source.image_bytes(2) == b""
@@ -210,3 +211,22 @@ def test_a_folder_of_labels_with_line_breaks_survives(tmp_path: Path) -> None:
     arguments = ["-n", "lmdb", "-d", str(tmp_path / "set"), "-o", str(tmp_path / "back"), "--to", "folder"]
     assert convert.lmdb(arguments) == 0
     assert texts(load_samples("folder", str(tmp_path / "back"))) == ['two\nlines, "quoted"']
+
+
+def test_a_folder_with_labels_of_its_own_is_refused_and_odd_labels_come_back(
+    tmp_path: Path, run_program: Run
+) -> None:
+    labels = ["a\nb", "a\r\nb", 'x\n"b.png","y"', "x\nb.png,y", '"', "tab\t", " ", "", "\r", "#", "one"]
+    with LmdbWriter(str(tmp_path / "set")) as writer:
+        for i, label in enumerate(labels):
+            writer.add(jpeg(i), label)
+    back = tmp_path / "back"
+    back.mkdir()
+    arguments = ["-n", "lmdb", "-d", str(tmp_path / "set"), "-o", str(back), "--to", "folder"]
+    for name in ("labels.tsv", "labels_test.csv"):
+        (back / name).write_text("000000/000000001.jpg\told\n")
+        assert_refused(run_program(convert.lmdb, *arguments), f"holds {name} already")
+        assert not (back / "000000").exists()
+        (back / name).unlink()
+    assert run_program(convert.lmdb, *arguments).status == 0
+    assert texts(load_samples("folder", str(back))) == labels

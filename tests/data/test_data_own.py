@@ -45,7 +45,16 @@ def test_labels_in_file_names(tmp_path: Path, pattern: str, expected: list[str])
     assert source.report.dropped.get(NO_MATCH, 0) == 3 - len(expected)
 
 
-@pytest.mark.parametrize("pattern", ["", "*.png", "{text}_{text}.png"])
+def test_a_pattern_of_two_forms_takes_names_with_and_without_an_ending(tmp_path: Path) -> None:
+    for name in ("京PL3N67.jpg", "京PL3N68_bla.jpg", "京PL3N69_a_b.jpg", "京PL3N70.png"):
+        (tmp_path / name).write_bytes(b"")
+    source = load_samples("folder:{label}_*.jpg|{label}.jpg", str(tmp_path))
+    assert texts(source) == ["京PL3N67", "京PL3N68", "京PL3N69"]
+    assert source.report.dropped == {NO_MATCH: 1}
+    assert texts(load_samples("folder:{label}_*.jpg", str(tmp_path))) == ["京PL3N68", "京PL3N69"]
+
+
+@pytest.mark.parametrize("pattern", ["", "{text}.png|", "{text}_{label}.png", "*.png", "{text}_{text}.png"])
 def test_a_pattern_needs_its_label_once(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(UserError, match=r"must hold \{text\} once"):
         load_samples(f"folder:{pattern}", str(tmp_path))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from crnn_mindspore.data.readers.annotation import EXTRA_COLUMN
 from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
@@ -104,7 +105,7 @@ def test_folder_csv(tmp_path: Path) -> None:
     )
     source = load_samples("folder", str(tmp_path))
     assert pairs(source) == [("a.png", "Hello"), ("b.png", '1,000 "x"')]
-    assert source.report.dropped == {MALFORMED: 1, OUTSIDE_FOLDER: 1}
+    assert source.report.dropped == {EXTRA_COLUMN: 1, OUTSIDE_FOLDER: 1}
 
 
 def test_folder_prefers_the_file_of_the_split(tmp_path: Path) -> None:

@@ -89,8 +89,8 @@ def test_one_repeated_label_is_named() -> None:
     assert "one_label" not in kept(["cat"])
 
 
-def test_labels_that_are_single_characters_or_numbers_are_named() -> None:
-    assert set(kept(list("abcdefghijklmnopqrstuvwxyz0123456789"))) == {"single_characters"}
+def test_labels_that_are_numbers_are_named_and_single_characters_are_not() -> None:
+    assert kept(list("abcdefghijklmnopqrstuvwxyz0123456789")) == {}
     numbers = [str(n) for n in range(100, 140)]
     assert set(kept(numbers)) == {"digits_only", "unused_characters"}
     assert kept(numbers, "0123456789") == {}

@@ -161,6 +161,23 @@ def test_predictions_can_be_json(tmp_path: Path, log: list[str]) -> None:
     assert record["raw"].startswith("a-l-p-h-a---")
 
 
+def test_predictions_hold_every_image_also_those_that_are_not_counted(tmp_path: Path, log: list[str]) -> None:
+    folder = write_folder(tmp_path / "words", ["alpha", "!?", "beta"])
+    backend = TableBackend(["alpha"])
+    expected = [("alpha", "alpha", "1", True), ("!?", "unknown", "", None), ("beta", "unknown", "0", False)]
+    for name in ("p.tsv", "p.json"):
+        found = evaluate_and_report(
+            backend, "m", "folder", str(folder), predictions_path=str(tmp_path / name)
+        )
+        assert (found.accuracy.total, found.empty_truths, len(found.predictions)) == (2, 1, 2)
+    rows = list(csv.DictReader((tmp_path / "p.tsv").open(encoding="utf-8"), delimiter="\t"))
+    assert [(r["truth"], r["prediction"], r["correct"]) for r in rows] == [row[:3] for row in expected]
+    records = json.loads((tmp_path / "p.json").read_text(encoding="utf-8"))
+    assert [(r["truth"], r["prediction"], r["correct"]) for r in records] == [
+        (truth, prediction, correct) for truth, prediction, _, correct in expected
+    ]
+
+
 def test_the_result_does_not_depend_on_batch_size_or_workers(tmp_path: Path, log: list[str]) -> None:
     folder = write_folder(tmp_path / "words", ["alpha", "beta", "gamma", "eps", "zeta"])
     results = []

@@ -154,11 +154,22 @@ def test_chinese_words(tmp_path: Path) -> None:
     assert {label for _, label in draw(corpus, 50)} == {"中文", "文字"}
 
 
+def test_spaces_of_a_words_file_are_drawn_and_are_in_the_label_where_the_charset_has_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("new york city\n", encoding="utf-8")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for charset, label in ((Charset(letters), "newyorkcity"), (Charset(letters + " "), "new york city")):
+        drawn = draw(Corpus(charset, path, split="all"), 20)
+        assert {(text.lower(), written.lower()) for text, written in drawn} == {("new york city", label)}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "holds no words"),
-        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"\xff\xfe\x00", "begins as UTF-16, but is not"),
         (b"word\theavy\n", "'heavy'"),
         (b"word\t-1\n", "'-1'"),
         (b"one\n", "too few for the split 'test'"),

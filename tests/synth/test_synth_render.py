@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from crnn_mindspore.synth.effects.grounds import blend, make_ground
 from crnn_mindspore.synth.effects.noise import grain, ramp, texture
 from crnn_mindspore.synth.effects.settings import load_effects
 from crnn_mindspore.synth.letters import LetterStyle, draw_word, extruded, paste, shifted, thickened
-from crnn_mindspore.synth.render import Renderer, difficulty_at
+from crnn_mindspore.synth.render import Renderer, create_renderer, difficulty_at
 from crnn_mindspore.synth.words.corpus import Corpus, is_held_out
 from crnn_mindspore.text.charset import Charset, required_time_steps
 
@@ -203,3 +204,18 @@ def test_photograph_without_effects_only_rounds_and_clips() -> None:
     image = photograph(planes, 20.0, dice(strength=0.0))
     assert image.reshape(-1, 3).min(axis=0).tolist() == [0, 100, 255]
     assert image.shape == (5, 6, 3)
+
+
+def test_words_with_spaces_are_drawn_with_them(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    charset = Charset("ainor \u3000")
+    widths = {}
+    for text in ("iairon", "iai ron", "iai\u3000ron"):
+        words.write_text(f"{text}\n", encoding="utf-8")
+        renderer = create_renderer(
+            charset=charset, words_file=words, split="all", cache_file=tmp_path / "faces.json"
+        )
+        images = [renderer.render(i, difficulty=0.0) for i in range(8)]
+        assert {label.lower() for _, label in images} == {text}
+        widths[text] = np.mean([image.shape[1] / image.shape[0] for image, _ in images])
+    assert widths["iairon"] < widths["iai ron"] < widths["iai\u3000ron"]

@@ -139,3 +139,12 @@ def test_folders_of_others_are_left_alone(tmp_path: Path, capsys: pytest.Capture
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     assert render(tmp_path / "mine.txt") == 2
     assert "is a file" in capsys.readouterr().err
+
+
+def test_without_test_images_every_word_is_rendered(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("one\ntwo\nthree\nfour\n", encoding="utf-8")
+    folder = tmp_path / "out"
+    assert run("--output_dir", folder, "--num_train", 60, "--num_test", 0, "--words", words) == 0
+    assert {word.lower() for _, word in annotations(folder, "train")} == {"one", "two", "three", "four"}
+    assert not (folder / "annotation_test.txt").exists()

@@ -20,6 +20,7 @@ from crnn_mindspore.data.converting.word_output import (
     FolderOutput,
     LmdbOutput,
     WordOutput,
+    require_no_labels,
     write_comma_annotation,
     write_labels,
 )
@@ -133,8 +134,9 @@ def lmdb(argv: Arguments = None, program: str = "crnn convert lmdb") -> int:
     def work(options: LmdbOptions) -> int:
         lexicon = options.lexicon or None
         source = load_samples(options.dataset, options.dataset_path, split=options.split, lexicon=lexicon)
-        output = LmdbOutput if options.to == "lmdb" else _labelled_folder
-        with output(options.output_dir) as written:
+        is_lmdb = options.to == "lmdb"
+        folder = options.output_dir if is_lmdb else require_no_labels(options.output_dir)
+        with (LmdbOutput if is_lmdb else _labelled_folder)(folder) as written:
             report = copy_samples(source, written, lexicon, check_images=not options.keep_unreadable)
         print("\n".join(report.lines()))
         return 0 if report.kept else 1

@@ -94,6 +94,8 @@ def evaluate_all(
     for number, benchmark in enumerate(find_benchmarks(root, decoding.image_lexicon)):
         dataset = WordDataset(benchmark.source, artifact.charset, artifact.preprocessing, for_training=False)
         _logger.info("%s (%s): %s", benchmark.name, benchmark.protocol, benchmark.source.origin)
+        for line in dataset.report.lines() if dataset.report.num_dropped else ():
+            _logger.info("%s", line)
         evaluation = evaluate_dataset(
             backend, decoder, dataset, batch_size, protocol, num_workers, decoding.reject_below
         )

@@ -81,6 +81,7 @@ class Evaluation:
         empty_truths: Words without a character the protocol compares; left out of `accuracy`.
         words_per_second: From image bytes to texts; 0 where the reading was not timed.
         predictions: Every counted image, in the order of the data set.
+        not_counted: The images of `empty_truths`, in the order of the data set.
         reject_below: Readings with a lower confidence are rejected; `accuracy` counts them all the same.
         part_of: Images of the data set where only some of them were read; 0: all were.
     """
@@ -94,6 +95,7 @@ class Evaluation:
     predictions: list[Prediction] = field(repr=False)
     reject_below: float = 0.0
     part_of: int = 0
+    not_counted: list[Prediction] = field(default_factory=list, repr=False)
 
     def lines(self) -> list[str]:
         """The contract's two lines, one that says how the figure came about, one about rejection if asked.
@@ -211,14 +213,12 @@ def compare_readings(
     """
     metric = CRNNAccuracy(protocol)
     predictions: list[Prediction] = []
-    empty = 0
+    not_counted: list[Prediction] = []
     for image in readings:
-        if not protocol.normalize(image.truth):
-            empty += 1
-            continue
         reading = image.reading or _UNREADABLE
-        (correct,) = metric.update([reading.text], [image.truth])
-        predictions.append(
+        is_counted = bool(protocol.normalize(image.truth))
+        (correct,) = metric.update([reading.text], [image.truth]) if is_counted else (False,)
+        (predictions if is_counted else not_counted).append(
             Prediction(
                 path=image.name,
                 truth=image.truth,
@@ -236,10 +236,11 @@ def compare_readings(
         protocol=protocol.name,
         decoder=decoder_name,
         unreadable=sum(not p.readable for p in predictions),
-        empty_truths=empty,
+        empty_truths=len(not_counted),
         words_per_second=0.0,
         predictions=predictions,
         reject_below=reject_below,
+        not_counted=not_counted,
     )
 
 
@@ -281,13 +282,17 @@ def evaluate_dataset(
 def save_predictions(evaluation: Evaluation, path: str) -> None:
     """Writes every prediction: a .json file as a list of objects, any other as TSV with a header.
 
-    The TSV has a column `rejected` where the evaluation had a threshold.
+    An image that the protocol does not count has no value for `correct`: null, or an empty cell. The TSV has
+    a column `rejected` where the evaluation had a threshold.
 
     Raises:
         UserError: If the file cannot be written.
     """
+    both = [*evaluation.predictions, *evaluation.not_counted]
+    left_out = {p.index for p in evaluation.not_counted}
+    in_order = sorted(both, key=lambda p: p.index)
     if Path(path).suffix.lower() == ".json":
-        rows = [asdict(p) for p in evaluation.predictions]
+        rows = [{**asdict(p), "correct": None if p.index in left_out else p.correct} for p in in_order]
         write_text(path, json.dumps(rows, ensure_ascii=False, indent=1))
         return
     out = io.StringIO()
@@ -295,7 +300,8 @@ def save_predictions(evaluation: Evaluation, path: str) -> None:
     shows_rejected = evaluation.reject_below > 0
     last = ["rejected"] if shows_rejected else []
     writer.writerow(["path", "truth", "prediction", "confidence", "correct", *last])
-    for p in evaluation.predictions:
+    for p in in_order:
+        correct = "" if p.index in left_out else str(int(p.correct))
         last = [str(int(p.rejected))] if shows_rejected else []
-        writer.writerow([p.path, p.truth, p.prediction, f"{p.confidence:.6f}", int(p.correct), *last])
+        writer.writerow([p.path, p.truth, p.prediction, f"{p.confidence:.6f}", correct, *last])
     write_text(path, out.getvalue())

@@ -201,7 +201,9 @@ class RenderOptions(Options):
         description="folder to write; new, empty, or an earlier output with --overwrite"
     )
     num_train: Whole = Field(description="training images")
-    num_test: Whole = Field(description="test images, of words that no training image shows")
+    num_test: Whole = Field(
+        description="test images, of words that no training image shows; 0 leaves no word out of training"
+    )
     words: PathText = Field(
         "", description="file with one word a line (UTF-8), optionally a tab and a weight"
     )

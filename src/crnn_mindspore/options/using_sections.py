@@ -43,7 +43,7 @@ class PredictionOptions(Options):
         description="fit the confidences on this data set; written to MODEL.calibration.json"
     )
     save_predictions: PathText = Field(
-        description="file for path, truth, prediction, confidence: .json, or TSV"
+        description="file for path, truth, prediction, confidence of every image: .json, or TSV"
     )
 
 

@@ -19,6 +19,7 @@ PUNCTUATION = ".,!?:;'\"()-&@#$£€+%®/"
 _SPLIT_IDS = {"train": 0, "test": 1, "all": 2}
 _PLAIN_LENGTH = 5
 _TRIES = 20
+_WIDE_SPACE = "\u3000"
 
 
 class Renderer:
@@ -81,16 +82,17 @@ class Renderer:
         plain = strength == 0 or rng.random() < self.effects.number("plain_face_probability")
         for _ in range(_TRIES):
             text, label = self.corpus.sample(rng, longest)
+            text = _spaced(text)
             face = self.fonts.pick(rng, text, plain)
             if face is not None:
                 break
-            text = self.corpus.label(text)
+            text = _spaced(label)
             face = self.fonts.pick(rng, text, plain)
             if face is not None:
                 break
         else:
             raise UserError(f"no typeface can draw {text!r}; give more with --font_dir")
-        others = [self.corpus.neighbour(rng) for _ in range(2)] if strength else []
+        others = [_spaced(self.corpus.neighbour(rng)) for _ in range(2)] if strength else []
         return draw_scene(text, face, [other for other in others if face.covers(other)], dice), label
 
     def of_split(self, split: str) -> "Renderer":
@@ -129,9 +131,15 @@ def create_renderer(
     corpus = Corpus(charset, words_file, split, max_time_steps)
     needed = set(charset.characters) | {c.upper() for c in charset.characters if len(c.upper()) == 1}
     needed |= set(PUNCTUATION) | corpus.characters
+    needed = {_spaced(character) for character in needed}
     drawn = "".join(sorted(needed))
     fonts = scan_fonts(drawn, font_dir, cache_file or default_cache_file(drawn))
     return Renderer(corpus, fonts, effects, charset, seed, split)
+
+
+def _spaced(text: str) -> str:
+    """The text with every kind of white space as spaces, which each typeface has."""
+    return "".join(("  " if c == _WIDE_SPACE else " ") if c.isspace() else c for c in text)
 
 
 def default_cache_file(characters: str) -> Path:

@@ -36,7 +36,7 @@ class WordSetSpec:
 
     Args:
         num_train: Training images.
-        num_test: Test images, of held-out words.
+        num_test: Test images, of held-out words; 0 holds none out.
         characters: The charset.
         words_file: The user's words, or None.
         font_dir: The user's typefaces, or None.
@@ -116,7 +116,8 @@ def write_word_set(
     folder = Path(output_dir)
     check_folder(folder, overwrite)
     splits = [(s, n) for s, n in (("train", spec.num_train), ("test", spec.num_test)) if n]
-    renderers = [spec.create_renderer(splits[0][0])]
+    # Words are held out for test images; where none are wanted, all words are trained on.
+    renderers = [spec.create_renderer(splits[0][0] if spec.num_test else "all")]
     renderers += [renderers[0].of_split(split) for split, _ in splits[1:]]
     clear_folder(folder)
     start = time.perf_counter()
@@ -125,8 +126,9 @@ def write_word_set(
     size = 0
     try:
         with progress_bar(total=total, unit="image", desc="render") as progress:
-            for renderer, (_, count) in zip(renderers, splits, strict=True):
-                for written in _write_split(folder, renderer, spec, count, num_workers, lexicon):
+            for renderer, (split, count) in zip(renderers, splits, strict=True):
+                images = _images(renderer, spec, split, count, num_workers)
+                for written in _write_split(folder, split, images, spec, lexicon):
                     size += written
                     progress.update()
         (folder / "lexicon.txt").write_text(
@@ -143,13 +145,16 @@ def write_word_set(
 
 
 def _write_split(
-    folder: Path, renderer: Renderer, spec: WordSetSpec, count: int, num_workers: int, lexicon: dict[str, int]
+    folder: Path,
+    split: str,
+    images: Iterator[tuple[bytes, str]],
+    spec: WordSetSpec,
+    lexicon: dict[str, int],
 ) -> Iterator[int]:
     """Writes the images of one split and its annotation file; yields the bytes of each image."""
-    split = renderer.split
     offset = 0 if split == "train" else spec.num_train
     lines = []
-    for index, (data, label) in enumerate(_images(renderer, spec, split, count, num_workers)):
+    for index, (data, label) in enumerate(images):
         word = lexicon.setdefault(label, len(lexicon))
         name = file_name(index + offset, label, word)
         path = folder / name

@@ -7,29 +7,24 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.text_file import numbered_lines
 
 
 def read_words(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
     """Words and weights of a file with one word a line, optionally a tab and a weight.
 
+    Spaces inside a word stay.
+
     Raises:
         UserError: If the file cannot be read, is not UTF-8, holds no word, or a weight is no positive number.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"cannot read the word file {path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"the word file {path} is not UTF-8 (byte {error.start})") from None
     words: list[str] = []
     weights: list[float] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        word, _, weight = line.partition("\t")
-        word = "".join(unicodedata.normalize("NFC", word).split())
-        if not word:
-            continue
-        words.append(word)
-        weights.append(_positive(weight, f"{path}, line {number}"))
+    for number, line in numbered_lines(str(path)):
+        word, _, weight = unicodedata.normalize("NFC", line).partition("\t")
+        if word.strip():
+            words.append(word.strip())
+            weights.append(_positive(weight, f"{path}, line {number}"))
     if not words:
         raise UserError(f"the word file {path} holds no words")
     return words, np.array(weights, dtype=np.float64)

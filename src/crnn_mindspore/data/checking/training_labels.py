@@ -88,10 +88,6 @@ def kept_label_hints(source: SampleSource, charset: Charset) -> list[Hint]:
         len(source) >= _FEW_SAMPLES and counts[top] > len(source) / 2
     ):
         hints.append(_one_label(texts[top], int(counts[top]), len(source)))
-    elif len(source) >= _FEW_SAMPLES and all_labels(lambda text: len(text) == 1):
-        message = "Every label is a single character."
-        advice = "If the images show whole words, the wrong column or file is read as the label."
-        hints.append(Hint("single_characters", message, advice))
     if len(source) >= _FEW_SAMPLES and not charset.characters.isdecimal() and all_labels(str.isdecimal):
         message = "Every label is a number, though the charset holds more than digits."
         advice = (

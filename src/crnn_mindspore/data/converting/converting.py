@@ -13,7 +13,7 @@ from crnn_mindspore.data.converting.scene_text import DONT_CARE
 from crnn_mindspore.data.converting.scenes import Points, Region, Scene
 from crnn_mindspore.data.converting.word_output import WordOutput
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, read_image_file
-from crnn_mindspore.data.sources.samples import EMPTY_LABEL, OUTSIDE_FOLDER, FilterReport
+from crnn_mindspore.data.sources.samples import EMPTY_LABEL, MALFORMED, OUTSIDE_FOLDER, FilterReport
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.text_file import is_inside, require_folder
@@ -91,6 +91,9 @@ def convert(scenes: Sequence[Scene], images: str, output: WordOutput, report: Fi
 
 def _convert_scene(scene: Scene, images: str, output: WordOutput, summary: Summary) -> None:
     report = summary.report
+    if "\n" in scene.image:
+        report.drop(MALFORMED, repr(scene.image), max(1, len(scene.regions)))
+        return
     if not is_inside(scene.image):
         report.drop(OUTSIDE_FOLDER, scene.image, max(1, len(scene.regions)))
         return

@@ -64,11 +64,13 @@ def _entries(value: Any) -> list[dict[str, Any]]:
 def _text(value: Any) -> str | None:
     """A MATLAB string; an empty one arrives as an empty array, a one-digit one may arrive as a number."""
     if isinstance(value, str):
-        return value.strip()
+        return " ".join(value.split())
     if isinstance(value, np.ndarray) and value.size == 0:
         return ""
     return str(value) if isinstance(value, int | np.integer) else None
 
 
 def _words(value: Any) -> tuple[str, ...]:
-    return tuple(str(word).strip() for word in np.atleast_1d(np.asarray(value, dtype=object)).ravel())
+    return tuple(
+        " ".join(str(word).split()) for word in np.atleast_1d(np.asarray(value, dtype=object)).ravel()
+    )

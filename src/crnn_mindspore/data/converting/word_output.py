@@ -1,6 +1,7 @@
 """Where converted words go: the layouts the readers read, or LMDB."""
 
 import csv
+import glob
 import os
 from collections.abc import Callable
 from types import TracebackType
@@ -121,13 +122,25 @@ def write_comma_annotation(root: str, pairs: list[tuple[str, str]], name: str = 
 
 
 def write_labels(root: str, pairs: list[tuple[str, str]]) -> None:
-    """`labels.tsv`, or `labels.csv` if a name or a label holds a line break or a name a tab."""
-    if all("\n" not in a + b and "\r" not in a + b and "\t" not in a for a, b in pairs):
+    """`labels.tsv`, or `labels.csv` if a name or a label holds a line break or a tab."""
+    if not any(set("\n\r\t") & set(name + label) for name, label in pairs):
         _write_lines(os.path.join(root, "labels.tsv"), [f"{image}\t{label}" for image, label in pairs])
         return
     path = os.path.join(root, "labels.csv")
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(pairs)
+
+
+def require_no_labels(root: str) -> str:
+    """The folder, if no label file is in it: its labels would be taken for those of the images written now.
+
+    Raises:
+        UserError: If there is one; the message names it.
+    """
+    for pattern in ("labels.tsv", "labels.csv", "labels_*.tsv", "labels_*.csv"):
+        for found in sorted(glob.glob(os.path.join(glob.escape(root), pattern))):
+            raise UserError(f"output folder {root!r} holds {os.path.basename(found)} already; choose another")
+    return root
 
 
 def _write_lines(path: str, lines: list[str]) -> None:

@@ -1,8 +1,9 @@
 """What the readers of line annotations share: lines in, checked samples and a report out."""
 
+import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
@@ -15,6 +16,10 @@ from crnn_mindspore.data.sources.samples import (
 )
 from crnn_mindspore.text_file import is_inside, numbered_lines, quoted
 
+EXTRA_COLUMN = "more than two columns"
+
+_logger = logging.getLogger(__name__)
+_COLUMNS = 2  # image and label
 _NAME_THEN_COMMA = re.compile(
     r"^(.*?(?:" + "|".join(re.escape(s) for s in IMAGE_SUFFIXES) + r")),(.*)$", re.IGNORECASE
 )
@@ -32,31 +37,50 @@ def split_at_name(line: str) -> tuple[str, str] | None:
     return (name.strip(), label.strip()) if comma else None
 
 
-def read_annotation(
-    path: str, image_folder: str, parse: Callable[[str], tuple[str, str] | None]
-) -> ListSource:
+def read_annotation(path: str, image_folder: str, parse: Callable[[str], Sequence[str] | None]) -> ListSource:
     """The samples of a line annotation.
 
     Args:
         path: The annotation file, UTF-8.
         image_folder: What the image names are relative to.
-        parse: A line -> (image name, label), None if the line is malformed.
+        parse: A line -> (image name, label), None if the line is malformed. More cells are too many: the
+            line is dropped and counted.
 
     Raises:
         UserError: If the file is missing or not UTF-8.
     """
+    rows = ((number, line, parse(line)) for number, line in numbered_lines(path))
+    return samples_of_rows(rows, path, image_folder)
+
+
+def samples_of_rows(
+    rows: Iterable[tuple[int, str, Sequence[str] | None]], path: str, image_folder: str
+) -> ListSource:
+    """The samples of the rows of an annotation; what cannot be one is counted with its line.
+
+    A first row whose image has no ending of an image, and does not exist, is the header.
+
+    Args:
+        rows: Line number from 1, the line as it is shown, its cells; None for cells that make no sense.
+        path: The annotation.
+        image_folder: What the image names are relative to.
+    """
     report = FilterReport()
     samples = []
-    for number, line in numbered_lines(path):
-        parsed = parse(line)
+    for k, (number, line, cells) in enumerate(rows):
         where = f"{path}:{number} {quoted(line)}"
-        if parsed is None or not parsed[0]:
+        if cells is None or len(cells) < _COLUMNS or not cells[0]:
             report.drop(MALFORMED, where)
-        elif not is_inside(parsed[0]):
+        elif not is_inside(cells[0]):
             report.drop(OUTSIDE_FOLDER, where)
         else:
-            image = os.path.join(image_folder, parsed[0].removeprefix("./").replace("\\", "/"))
-            samples.append(WordSample(image, parsed[1]))
+            image = os.path.join(image_folder, cells[0].removeprefix("./").replace("\\", "/"))
+            if k == 0 and not cells[0].lower().endswith(IMAGE_SUFFIXES) and not os.path.exists(image):
+                _logger.info("%s:%d %s is taken for the header", path, number, quoted(line))
+            elif any(cell.strip() for cell in cells[_COLUMNS:]):  # spreadsheets write empty ones
+                report.drop(EXTRA_COLUMN, where)
+            else:
+                samples.append(WordSample(image, cells[1]))
     return ListSource(samples, path, report)
 
 

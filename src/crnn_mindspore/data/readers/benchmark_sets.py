@@ -79,13 +79,18 @@ _SETS: dict[str, tuple[str, tuple[WordFilter, ...]]] = {
     "CUTE80": (r"cute", (WordFilter("all words", 288, _every),)),
 }
 _PICKED = {"IC03": 860, "IC15": 1811}
+# Names of folders that say nothing about the set: the folder above them does.
+_PLAIN_PART = re.compile(
+    r"(?:(?:test|eval|evaluation|val|validation|lmdb|set|images?|imgs?|words?|crops?|data|\d+)[-_ ]?)+"
+)
 
 
 def find_benchmarks(root: str, lexicon: str | None = None) -> list[BenchmarkSet]:
     """The test sets below a folder, in the order of the table.
 
     A set is a folder in one of the layouts the readers know, at most four levels down; which one it is its
-    path says (`IC13_857`, `evaluation/SVT`, `cute80`, ...). Sets of another name are evaluated as they are.
+    name says (`IC13_857`, `evaluation/SVT`, `cute80/test`, ...). Sets of another name are evaluated as they
+    are.
 
     Args:
         root: The folder.
@@ -124,12 +129,14 @@ def _rows(
 
 
 def _set_name(root: str, folder: str) -> str | None:
-    """The set a folder is, by the last part of its path below the root that says so."""
+    """The set a folder is by its own name, or, where that says nothing (`test`), by that of one above it."""
     parts = os.path.relpath(folder, os.path.dirname(os.path.abspath(root))).lower().split(os.sep)
     for part in reversed(parts):
         for name, (form, _) in _SETS.items():
             if re.search(form, part):
                 return name
+        if not _PLAIN_PART.fullmatch(part):
+            return None
     return None
 
 

@@ -1,27 +1,19 @@
 """The user's own data: images with `labels.tsv` or `labels.csv`, or with the label in the file name."""
 
-import csv
-import io
 import os
 import re
 
 from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
-from crnn_mindspore.data.readers.annotation import read_annotation
+from crnn_mindspore.data.readers.annotation import read_annotation, samples_of_rows
+from crnn_mindspore.data.readers.label_csv import csv_rows
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
-from crnn_mindspore.data.sources.samples import (
-    MALFORMED,
-    OUTSIDE_FOLDER,
-    FilterReport,
-    ListSource,
-    SampleSource,
-    WordSample,
-)
+from crnn_mindspore.data.sources.samples import FilterReport, ListSource, SampleSource, WordSample
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import is_inside, quoted, read_text, require_folder
+from crnn_mindspore.text_file import read_text, require_folder
 
 NO_MATCH = "file name does not fit the pattern"
 
-_HEADERS = {("path", "text"), ("image", "text"), ("image", "label"), ("path", "label"), ("filename", "words")}
+_LABEL_PLACE = re.compile(r"\{(?:text|label)\}")
 
 
 def load_folder(root: str, split: str = "train", lexicon: str | None = None) -> SampleSource:
@@ -53,9 +45,9 @@ def read_labels(path: str, image_folder: str) -> ListSource:
         UserError: If the file has another ending, is missing or not UTF-8.
     """
     if path.endswith(".tsv"):
-        return read_annotation(path, image_folder, _split_at_tab)
+        return read_annotation(path, image_folder, lambda line: line.split("\t"))
     if path.endswith(".csv"):
-        return _read_csv(path, image_folder)
+        return samples_of_rows(csv_rows(read_text(path)), path, image_folder)
     raise UserError(f"label file {path!r} must end in .tsv or .csv")
 
 
@@ -64,16 +56,14 @@ def load_named_images(root: str, pattern: str) -> SampleSource:
 
     Args:
         root: The folder; images are looked for at any depth.
-        pattern: The form of the file names: `{text}` is the label, `*` anything. `*_{text}.*` reads
-            `12_street_Novel.jpg` as `Novel`: a `*` before the label takes as much as it can.
+        pattern: The form of the file names: `{text}` (or `{label}`) is the label, `*` anything. `*_{text}.*`
+            reads `12_street_Novel.jpg` as `Novel`: a `*` before the label takes as much as it can. Of
+            several forms, parted by `|`, the first that fits counts.
 
     Raises:
-        UserError: If the pattern has not exactly one `{text}`, or the folder no image.
+        UserError: If a form has not exactly one `{text}`, or the folder no image.
     """
-    if pattern.count("{text}") != 1:
-        raise UserError(f"pattern {pattern!r} must hold {{text}} once, e.g. '*_{{text}}.jpg'")
-    parts = [".*".join(re.escape(piece) for piece in half.split("*")) for half in pattern.split("{text}")]
-    form = re.compile(f"{parts[0]}(?P<text>.*?){parts[1]}", re.DOTALL)
+    forms = [_named_form(form) for form in pattern.split("|")]
     report = FilterReport()
     samples = []
     for folder, folders, files in os.walk(require_folder(root)):
@@ -82,7 +72,7 @@ def load_named_images(root: str, pattern: str) -> SampleSource:
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 continue
             path = os.path.join(folder, name)
-            match = form.fullmatch(name)
+            match = next((found for form in forms if (found := form.fullmatch(name))), None)
             if match:
                 samples.append(WordSample(path, match["text"]))
             else:
@@ -92,33 +82,13 @@ def load_named_images(root: str, pattern: str) -> SampleSource:
     return ListSource(samples, root, report)
 
 
-def _split_at_tab(line: str) -> tuple[str, str] | None:
-    name, tab, label = line.partition("\t")
-    return (name, label) if tab else None
-
-
-def _read_csv(path: str, root: str) -> ListSource:
-    report = FilterReport()
-    samples = []
-    rows = csv.reader(io.StringIO(read_text(path), newline=""))
-    first = True
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            report.drop(MALFORMED, f"{path}:{rows.line_num} {error}")
-            continue
-        is_header, first = first and tuple(cell.strip().lower() for cell in row) in _HEADERS, False
-        if not row or is_header:
-            continue
-        where = f"{path}:{rows.line_num} {quoted(','.join(row))}"
-        if len(row) != 2 or not row[0]:
-            report.drop(MALFORMED, where)
-        elif not is_inside(row[0]):
-            report.drop(OUTSIDE_FOLDER, where)
-        else:
-            image = os.path.join(root, row[0].removeprefix("./").replace("\\", "/"))
-            samples.append(WordSample(image, row[1]))
-    return ListSource(samples, path, report)
+def _named_form(pattern: str) -> re.Pattern[str]:
+    """One alternative of a pattern as a regular expression with the group `text`."""
+    halves = _LABEL_PLACE.split(pattern)
+    if len(halves) != 2:
+        raise UserError(
+            f"pattern {pattern!r} must hold {{text}} once, e.g. '*_{{text}}.jpg'; | parts two forms, as in "
+            "'{text}_*.jpg|{text}.jpg'"
+        )
+    parts = [".*".join(re.escape(piece) for piece in half.split("*")) for half in halves]
+    return re.compile(f"{parts[0]}(?P<text>.*?){parts[1]}", re.DOTALL)

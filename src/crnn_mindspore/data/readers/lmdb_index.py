@@ -17,6 +17,7 @@ from crnn_mindspore.errors import UserError
 
 MISSING_LABEL = "entry without a label"
 NOT_UTF8 = "label is not UTF-8"
+BEYOND_COUNT = "entry beyond num-samples"
 
 _logger = logging.getLogger(__name__)
 _LABELS_AT_ONCE = 200_000
@@ -77,7 +78,7 @@ def build_index(path: str) -> CompactIndex:
         ids = np.full(min(stated, last), -1, dtype=np.int32)
         start = b"label-"
         while start:
-            start = _read_labels(path, start, ids, positions)
+            start = _read_labels(path, start, ids, positions, report)
     except lmdb.Error as error:
         raise UserError(f"LMDB {path!r} is broken: {error}") from None
     distinct = list(positions)
@@ -122,7 +123,9 @@ def _num_samples(path: str) -> tuple[int, int]:
     return last, last
 
 
-def _read_labels(path: str, start: bytes, ids: npt.NDArray[np.int32], positions: dict[bytes, int]) -> bytes:
+def _read_labels(
+    path: str, start: bytes, ids: npt.NDArray[np.int32], positions: dict[bytes, int], report: FilterReport
+) -> bytes:
     """Reads up to half a million labels from the key `start` on; returns the key to go on from, or b"".
 
     The environment is closed in between, which gives back the memory its mapped pages count for.
@@ -132,6 +135,7 @@ def _read_labels(path: str, start: bytes, ids: npt.NDArray[np.int32], positions:
         start: The first key.
         ids: (n,) the position of each sample's label among the distinct ones, filled in.
         positions: Distinct label -> its position, added to.
+        report: Labels beyond the stated number are counted here.
     """
     opened = open_environment(path)
     with opened.environment.begin() as transaction:
@@ -149,6 +153,9 @@ def _read_labels(path: str, start: bytes, ids: npt.NDArray[np.int32], positions:
         else:
             numbers = np.arange(first, first + len(labels))
     known = positions.__len__
+    beyond = numbers[numbers > len(ids)]
+    if len(beyond):
+        report.drop(BEYOND_COUNT, f"{path}#label-{int(beyond[0]):09d}", len(beyond))
     usable = (numbers >= 1) & (numbers <= len(ids))
     if not usable.all():
         labels = [label for label, is_usable in zip(labels, usable, strict=True) if is_usable]

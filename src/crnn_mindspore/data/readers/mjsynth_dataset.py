@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedStrings, cached_index
-from crnn_mindspore.data.sources.line_source import LineSource
+from crnn_mindspore.data.sources.line_source import LineSource, require_byte_lines
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import is_inside, quoted, read_text, require_file, require_folder
+from crnn_mindspore.text_file import is_inside, quoted, read_text, require_file, require_folder, split_lines
 
 SPLITS = ("train", "test", "val")
 
@@ -48,7 +48,7 @@ def read_mjsynth(path: str, image_folder: str) -> SampleSource:
     Raises:
         UserError: If the annotation or the lexicon is missing.
     """
-    require_file(path, "annotation")
+    require_byte_lines(require_file(path, "annotation"))
     word_file = require_file(os.path.join(os.path.dirname(path), "lexicon.txt"), "lexicon")
     index = cached_index([path, word_file], "mjsynth", lambda: build_index(path, load_lexicon(word_file)))
     return LineSource(image_folder, path, index, lambda line: _name_and_index(line)[0])
@@ -56,9 +56,7 @@ def read_mjsynth(path: str, image_folder: str) -> SampleSource:
 
 def load_lexicon(path: str) -> list[str]:
     """The words of `lexicon.txt`, the word of index i on line i, counted from 0."""
-    lines = read_text(require_file(path, "lexicon")).split("\n")
-    words = [line.strip() for line in lines]
-    return words[:-1] if words and not words[-1] else words
+    return [line.strip() for line in split_lines(read_text(require_file(path, "lexicon")))]
 
 
 def build_index(path: str, words: Sequence[str]) -> CompactIndex:

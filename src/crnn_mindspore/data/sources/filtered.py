@@ -34,6 +34,7 @@ class FilteredSource:
             first = int(np.flatnonzero(~kept[ids])[0])
             example = f"{source.name(first)} {source.text(first)!r}"
             filtered.report.drop("left out by the protocol", example, left_out)
+        filtered.report = source.report.followed_by(filtered.report)
         return filtered
 
     def __len__(self) -> int:

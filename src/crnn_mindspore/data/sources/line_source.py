@@ -8,8 +8,27 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.image_io import read_image_file
 from crnn_mindspore.data.sources.compact_index import CompactIndex
+from crnn_mindspore.errors import UserError
 
 _LINE_BYTES = 512  # read at once for one line; longer ones take further reads
+_LOOKED_AT = 65536  # bytes: a line is shorter
+
+
+def require_byte_lines(path: str) -> str:
+    """The path, if its lines can be told apart byte by byte.
+
+    Raises:
+        UserError: If it is UTF-16, or its lines end with carriage returns alone; the message names it.
+    """
+    with open(path, "rb") as file:
+        start = file.read(_LOOKED_AT)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UserError(f"{path} is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {path} > converted.txt")
+    if b"\r" in start and b"\n" not in start:
+        raise UserError(
+            f"{path} ends its lines with CR alone; convert it: tr '\\r' '\\n' < {path} > converted.txt"
+        )
+    return path
 
 
 class LineSource:

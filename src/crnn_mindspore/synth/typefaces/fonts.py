@@ -20,7 +20,7 @@ from PIL import ImageFont
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.synth.typefaces.font_files import find_font_files
-from crnn_mindspore.synth.typefaces.glyphs import Glyphs, descriptors, draw_glyphs
+from crnn_mindspore.synth.typefaces.glyphs import Glyphs, descriptors, draw_glyphs, drawn_space
 from crnn_mindspore.whole_file import whole_file
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _REFERENCES = (
     "dejavu serif", "liberation sans", "open sans", "arial", "helvetica", "times", "verdana", "georgia",
     "noto serif", "work sans", "merriweather", "libre baskerville", "montserrat",
 )  # fmt: skip
-_CACHE_VERSION = 4
+_CACHE_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,8 @@ def examine(path: Path, characters: str) -> tuple[list[dict], dict[str, int]]:
                 records.append(
                     dict(
                         path=str(path), index=index, axes=axes, family=family or path.stem, style=style or "",
-                        characters="".join(drawn), cap_ratio=cap_height / 32 or CAP_RATIO_DEFAULT,
+                        characters="".join(drawn) + drawn_space(font, characters),
+                        cap_ratio=cap_height / 32 or CAP_RATIO_DEFAULT,
                         descriptors=descriptors(drawn),
                     )
                 )  # fmt: skip

@@ -45,6 +45,12 @@ def draw_glyphs(font: ImageFont.FreeTypeFont, characters: str) -> tuple[dict[str
     return glyphs, float(tall.shape[0]) if tall is not None else 0.0
 
 
+def drawn_space(font: ImageFont.FreeTypeFont, characters: str) -> str:
+    """The space, if it is among the characters and the face leaves one; else ""."""
+    is_empty = _key(font, " ")[1] is None
+    return " " if " " in characters and is_empty and font.getlength(" ") > 0 else ""
+
+
 def _key(font: ImageFont.FreeTypeFont, character: str) -> tuple[bytes, Glyph | None]:
     """Identity of the drawn image (with its height over the baseline), and the image; None if empty."""
     mask, offset = font.getmask2(character, mode="L")
