@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
     crnn::InputList list = crnn::ReadInputList(argv[1]);
     // The planes' rows as steps, and their columns as classes.
     list.time_steps = 3 * list.preprocessing.height;
-    list.characters.resize(list.preprocessing.width - 1);
+    list.classes.resize(list.preprocessing.width - 1);
     Identity engine;
     return crnn::RunInference(list, engine, argv[2], "").unreadable > 0 ? 1 : 0;
   } catch (const crnn::Error& error) {

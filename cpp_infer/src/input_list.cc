@@ -1,5 +1,6 @@
 #include "input_list.h"
 
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 
@@ -8,7 +9,8 @@
 namespace crnn {
 namespace {
 
-constexpr char kFirstLine[] = "crnn_inputs 1";
+constexpr char kCharacters[] = "crnn_inputs 1";  // one code point a class
+constexpr char kClasses[] = "crnn_inputs 2";     // several, with commas between; - for an empty class
 
 void AppendUtf8(std::uint32_t code, std::string* text) {
   const auto append = [text](std::uint32_t byte) { text->push_back(static_cast<char>(byte)); };
@@ -69,6 +71,23 @@ class Reader {
   int number_ = 0;
 };
 
+// The classes of the rest of a line.
+std::vector<std::string> ParseClasses(std::istringstream words, const Reader& reader) {
+  std::vector<std::string> classes;
+  for (std::string word; words >> word;) {
+    std::string text;
+    std::istringstream codes(word == "-" ? "" : word);
+    for (std::string code; std::getline(codes, code, ',');) {
+      const bool digits = !code.empty() && code.size() < 8 && code.find_first_not_of("0123456789") == std::string::npos;
+      if (!digits) reader.Fail("expected code points");
+      AppendUtf8(static_cast<std::uint32_t>(std::stoul(code)), &text);
+    }
+    classes.push_back(text);
+  }
+  if (classes.empty()) reader.Fail("expected code points");
+  return classes;
+}
+
 InputImage ParseImage(const std::string& line, const Reader& reader) {
   const std::size_t tab = line.find('\t');
   const bool whole = tab != std::string::npos && tab > 0 && tab + 1 < line.size();
@@ -79,15 +98,16 @@ InputImage ParseImage(const std::string& line, const Reader& reader) {
 
 }  // namespace
 
-std::string InputList::Text(const std::vector<int>& classes) const {
+std::string InputList::Text(const std::vector<int>& ids) const {
   std::string text;
-  for (const int id : classes) AppendUtf8(characters[id], &text);
+  for (const int id : ids) text += classes[id];
   return text;
 }
 
 InputList ReadInputList(const std::string& path) {
   Reader reader(path);
-  if (reader.Line() != kFirstLine) reader.Fail(std::string("expected '") + kFirstLine + "'");
+  const std::string first = reader.Line();
+  if (first != kCharacters && first != kClasses) reader.Fail(std::string("expected '") + kCharacters + "'");
   InputList list;
   Preprocessing& p = list.preprocessing;
   p.height = reader.Value<int>("height");
@@ -104,9 +124,7 @@ InputList ReadInputList(const std::string& path) {
   }
   list.time_steps = reader.Value<int>("time_steps");
   if (list.time_steps < 1) reader.Fail("time_steps must be at least 1");
-  std::istringstream characters = reader.Field("characters");
-  for (std::uint32_t code = 0; characters >> code;) list.characters.push_back(code);
-  if (list.characters.empty() || !characters.eof()) reader.Fail("expected code points");
+  list.classes = ParseClasses(reader.Field(first == kClasses ? "classes" : "characters"), reader);
   const auto count = reader.Value<std::size_t>("images");
   while (list.images.size() < count) list.images.push_back(ParseImage(reader.Line(), reader));
   return list;

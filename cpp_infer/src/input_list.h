@@ -2,7 +2,6 @@
 #ifndef CRNN_INPUT_LIST_H_
 #define CRNN_INPUT_LIST_H_
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,13 +17,13 @@ struct InputImage {
 struct InputList {
   Preprocessing preprocessing;
   int time_steps = 0;
-  std::vector<std::uint32_t> characters;  // code points; the class ids are positions in it, the blank follows
+  std::vector<std::string> classes;  // in UTF-8; the class ids are positions in it, the blank follows
   std::vector<InputImage> images;
 
-  int num_classes() const { return static_cast<int>(characters.size()) + 1; }
+  int num_classes() const { return static_cast<int>(classes.size()) + 1; }
 
   // The UTF-8 text of class ids without the blank.
-  std::string Text(const std::vector<int>& classes) const;
+  std::string Text(const std::vector<int>& ids) const;
 };
 
 // Reads a list. Throws Error, naming the file and the line, if it is missing, cut off or damaged.

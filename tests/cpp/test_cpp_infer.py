@@ -199,6 +199,33 @@ def test_each_image_gets_its_logits_and_its_text(
     assert timings[3] == "unreadable images: 1"
 
 
+def test_classes_of_several_code_points_are_written_as_python_writes_them(
+    build: Build, tmp_path: Path
+) -> None:
+    charset = Charset(("dž", "", "\U0001f1e9\U0001f1ea", *"abcdefghijklmnopqrstuvwxyz012345", " "))
+    assert charset.num_classes == 37
+    write_folder(tmp_path / "words", WORDS)
+    source = load_samples("folder", str(tmp_path / "words"))
+    inputs = write_inputs(str(tmp_path / "in"), source, Artifact(charset, Preprocessing(), NetworkSpec()))
+    mindir = tmp_path / "m.mindir"
+    mindir.write_text("fake_lite -1 32 -1 24 37 float32")
+    result = build.run(
+        "crnn_infer",
+        f"--mindir={mindir}",
+        f"--inputs={tmp_path / 'in' / 'inputs.txt'}",
+        f"--result_dir={tmp_path / 'results'}",
+        f"--time_dir={tmp_path / 'times'}",
+        f"--readings={tmp_path / 'readings.tsv'}",
+    )
+    assert result.returncode == 0, result
+    texts = []
+    for name, path in inputs.images:
+        logits = np.frombuffer((tmp_path / "results" / name).read_bytes(), np.float32).reshape(24, 1, 37)
+        texts.append(f"{path}\t{GreedyDecoder(charset)(logits)[0].text}")
+    assert any(set("ž\U0001f1e9") & set(text) for text in texts)
+    assert (tmp_path / "readings.tsv").read_text(encoding="utf-8").split("\n") == [*texts, ""]
+
+
 @pytest.mark.parametrize(
     ("model", "change", "options", "message"),
     [

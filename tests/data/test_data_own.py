@@ -4,16 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from crnn_mindspore.data.readers.chinese_dataset import UNKNOWN_ID, load_chinese_characters
+from crnn_mindspore.data.readers.chinese_dataset import EMPTY_LINE, UNKNOWN_ID
 from crnn_mindspore.data.readers.folder_dataset import NO_MATCH
 from crnn_mindspore.data.readers.registry import load_samples
-from crnn_mindspore.data.sources.charset_file import (
-    count_characters,
-    derive_characters,
-    load_charset_file,
-    resolve_characters,
-    save_charset_file,
-)
+from crnn_mindspore.data.sources.charset_file import count_characters, derive_characters, resolve_charset
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, ListSource, WordSample
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset
@@ -76,30 +70,6 @@ def test_the_alphabet_of_the_labels() -> None:
         derive_characters(source_of("", "\t"))
 
 
-def test_charset_files(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "charset.txt"
-    save_charset_file(str(path), "ab 中é")
-    assert path.read_text(encoding="utf-8") == "a\nb\n \n中\né\n"
-    assert load_charset_file(str(path)) == "ab 中é"
-    path.write_bytes("\ufeffabc中\r\n".encode())
-    assert load_charset_file(str(path)) == "abc中"
-    path.write_text("a\nbc\n")
-    with pytest.raises(UserError, match="entry 2 is 'bc', not one character"):
-        load_charset_file(str(path))
-    path.write_text("\n")
-    with pytest.raises(UserError, match=r"charset\.txt' is empty"):
-        load_charset_file(str(path))
-
-
-def test_what_label_dict_may_be(tmp_path: Path) -> None:
-    save_charset_file(str(tmp_path / "c.txt"), "xyz")
-    assert resolve_characters("abc") == "abc"
-    assert resolve_characters(str(tmp_path / "c.txt")) == "xyz"
-    assert resolve_characters("auto", source_of("ba")) == "ab"
-    with pytest.raises(UserError, match="'auto' needs a training set"):
-        resolve_characters("auto")
-
-
 def write_chinese(root: Path, characters: list[str], lines: list[str]) -> None:
     (root / "chars.txt").write_text("\n".join(characters) + "\n", encoding="utf-8")
     (root / "train.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -117,24 +87,36 @@ def test_chinese_lines(tmp_path: Path) -> None:
     assert texts(source) == ["我你。A", "你你"]
     assert source.image_bytes(0) == b"image"
     assert source.report.dropped == {UNKNOWN_ID: 2, MALFORMED: 2, OUTSIDE_FOLDER: 1}
-    assert load_chinese_characters(str(tmp_path)) == "我你A。"
-    assert Charset(load_chinese_characters(str(tmp_path))).encode("你A").tolist() == [1, 2]
+    charset = resolve_charset(str(tmp_path / "chars.txt"))
+    assert charset.classes == ("我", "你", "A", "。")
+    assert charset.encode("你A").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("first", ["blank", " ", "", "是"])
+def test_the_first_line_of_chinese_characters_stands_for_the_blank_whatever_it_holds(
+    tmp_path: Path, first: str
+) -> None:
+    write_chinese(tmp_path, [first, "我", "", "你", "我"], ["a.jpg 1 3", "b.jpg 4", "c.jpg 2 1", "d.jpg 0"])
+    source = load_samples("chinese", str(tmp_path), split="train")
+    assert texts(source) == ["我你", "我"]
+    assert source.report.dropped == {EMPTY_LINE: 1, UNKNOWN_ID: 1}
 
 
 def test_chinese_character_file_without_a_line_for_the_blank(tmp_path: Path) -> None:
     write_chinese(tmp_path, ["我", "你", "他"], ["a.jpg 1 2", "b.jpg 3"])
     assert texts(load_samples("chinese", str(tmp_path), split="train")) == ["我你", "他"]
-    assert load_chinese_characters(str(tmp_path)) == "我你他"
 
 
-def test_chinese_files_that_are_missing_or_gbk(tmp_path: Path) -> None:
+def test_chinese_files_that_are_missing_or_in_another_encoding(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no annotation \(looked for val\.txt"):
         load_samples("chinese", str(tmp_path), split="val")
     (tmp_path / "val.txt").write_text("a.jpg 1\n")
     with pytest.raises(UserError, match=r"no character file \(looked for char_std_5990\.txt"):
         load_samples("chinese", str(tmp_path), split="val")
-    (tmp_path / "chars.txt").write_bytes("空\n我\n".encode("gbk"))
-    with pytest.raises(UserError, match=r"chars\.txt: line 1 is not UTF-8.*GBK"):
+    (tmp_path / "chars.txt").write_bytes("blank\n我\n\U00020000\n".encode("gb18030"))
+    assert texts(load_samples("chinese", str(tmp_path), split="val")) == ["我"]
+    (tmp_path / "chars.txt").write_bytes("blank\né\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"chars\.txt: line 2 is not UTF-8.*iconv -f GB18030"):
         load_samples("chinese", str(tmp_path), split="val")
 
 

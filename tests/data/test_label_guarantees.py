@@ -9,6 +9,7 @@ import pytest
 
 from crnn_mindspore.data.image_io import UnreadableImageError
 from crnn_mindspore.data.readers.annotation import EXTRA_COLUMN
+from crnn_mindspore.data.readers.chinese_dataset import EMPTY_LINE, UNKNOWN_ID
 from crnn_mindspore.data.readers.lmdb_index import BEYOND_COUNT, MISSING_LABEL, NOT_UTF8
 from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.data.sources.samples import MALFORMED
@@ -18,7 +19,7 @@ from crnn_mindspore.text.word_list import read_words
 PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
 MISSING = "missing.png"
 
-Content = str | bytes | Sequence[str] | dict[str, bytes]
+Content = str | bytes | Sequence[str | bytes] | dict[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -304,6 +305,50 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
     ("synth", "repeated"): ("kept", [Case("a.jpg 0\n" * 2, [("a.jpg", "zero")] * 2)]),
     ("synth", "missing image"): ("named when read", [Case(f"{MISSING} 0\n", [(MISSING, "zero")])]),
     ("synth", "spaces"): ("kept", [Case("a b.jpg 1\n", [("a b.jpg", "new york")])]),
+    ("chinese", "quote"): ("part of the name", [Case('a".jpg 1\n', [('a".jpg', "我")])]),
+    ("chinese", "header"): (
+        "dropped, counted",
+        [Case("image ids\na.jpg 1 2\n", [("a.jpg", "我你")], {MALFORMED: 1})],
+    ),
+    ("chinese", "third column"): ("one more class", [Case("a.jpg 1 2 2\n", [("a.jpg", "我你你")])]),
+    ("chinese", "byte-order mark"): (
+        "left off, in both files",
+        [Case(("\ufeffblank\n我\n", "\ufeffa.jpg 1\n"), [("a.jpg", "我")])],
+    ),
+    ("chinese", "line ends"): (
+        "LF, CR LF; CR refused",
+        [
+            Case(("blank\r\n我\r\n", "a.jpg 1\r\nb.jpg 1"), [("a.jpg", "我"), ("b.jpg", "我")]),
+            Case("a.jpg 1\rb.jpg 1\r", error="ends its lines with CR alone"),
+        ],
+    ),
+    ("chinese", "encodings"): (
+        "characters: UTF-8, GB18030, UTF-16 with mark; ids: UTF-8",
+        [
+            Case(("blank\n我\n".encode("gb18030"), "a.jpg 1\n"), [("a.jpg", "我")]),
+            Case(("blank\n我\n".encode("utf-16"), "a.jpg 1\n"), [("a.jpg", "我")]),
+            Case("a.jpg 1\n".encode("utf-16"), error="is UTF-16"),
+        ],
+    ),
+    ("chinese", "empty"): (
+        "dropped, counted; an empty line of the characters keeps its id",
+        [
+            Case(
+                ("blank\n我\n\n你\n", "a.jpg\n\nb.jpg 3\nc.jpg 2\nd.jpg 0\n"),
+                [("b.jpg", "你")],
+                {MALFORMED: 1, EMPTY_LINE: 1, UNKNOWN_ID: 1},
+            )
+        ],
+    ),
+    ("chinese", "repeated"): (
+        "kept; a repeated character keeps its ids",
+        [Case(("blank\n我\n你\n我\n", "a.jpg 1 3\n" * 2), [("a.jpg", "我我")] * 2)],
+    ),
+    ("chinese", "missing image"): ("named when read", [Case(f"{MISSING} 1\n", [(MISSING, "我")])]),
+    ("chinese", "spaces"): (
+        "a line of one space is that character; a name with spaces is dropped, counted",
+        [Case(("blank\n我\n \n", "a.jpg 1 2 1\nb c.jpg 1\n"), [("a.jpg", "我 我")], {MALFORMED: 1})],
+    ),
     ("lmdb", "quote"): ("part of the label", [Case(_entries('"x'), _numbered('"x'))]),
     ("lmdb", "byte-order mark"): ("kept", [Case(_entries("\ufeffx"), _numbered("\ufeffx"))]),
     ("lmdb", "encodings"): (
@@ -342,7 +387,10 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
     ("word list", "empty"): ("left off", [Case("x\n\n \t2\n", [("", "x")])]),
     ("word list", "repeated"): ("kept", [Case("x\nx\n", [("", "x"), ("", "x")])]),
     ("word list", "spaces"): ("kept inside a word", [Case(" new york  city \n", [("", "new york  city")])]),
-    ("word list", "line break"): ("two words", [Case("x\u2028y\nz\n", [("", "x\u2028y"), ("", "z")])]),
+    ("word list", "line break"): (
+        "U+2028 stays in the word",
+        [Case("x\u2028y\nz\n", [("", "x\u2028y"), ("", "z")])],
+    ),
 }
 
 
@@ -373,3 +421,22 @@ def test_cell(tmp_path: Path, reader: str, trait: str) -> None:
                 _found(form, root)
         else:
             assert _found(form, root) == (list(case.samples), case.dropped)
+
+
+def test_the_page_shows_this_table() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    head = next(row for row in rows if row[0] == "trait")
+    shown = {
+        (reader.strip("`"), row[0]): cell
+        for row in rows[rows.index(head) + 2 :]
+        for reader, cell in zip(head[1:], row[1:], strict=False)
+        if len(row) == len(head)
+    }
+    traits = list(dict.fromkeys(trait for _, trait in CELLS))
+    assert shown == {
+        (reader, trait): CELLS.get((reader, trait), ("-", []))[0] for reader in FORMS for trait in traits
+    }

@@ -68,6 +68,18 @@ def test_the_list_in_words(words_folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "in").iterdir()] == ["inputs.txt"]
 
 
+def test_classes_of_several_code_points_are_listed_in_another_form(
+    words_folder: Path, tmp_path: Path
+) -> None:
+    charset = Charset(("dž", "a", "", "\U0001f1e9\U0001f1ea", " "))
+    artifact = replace(ARTIFACT, charset=charset)
+    written = write_inputs(str(tmp_path / "in"), load_samples("folder", str(words_folder)), artifact)
+    lines = (tmp_path / "in" / "inputs.txt").read_text().splitlines()
+    assert (lines[0], lines[8]) == ("crnn_inputs 2", "classes 100,382 97 - 127465,127466 32")
+    assert written.classes == charset.classes
+    assert read_inputs(str(tmp_path / "in")) == written
+
+
 def test_other_formats_and_odd_names_are_put_beside_the_list_as_the_network_sees_them(tmp_path: Path) -> None:
     pixels = cv2.GaussianBlur(word_image("odd"), (5, 5), 1)
     names = ["plain.png", "other.bmp", "tab\there.png", "broken.bmp", "missing.png"]

@@ -39,7 +39,7 @@ def test_a_description_is_read_back_equal() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 2}, "a.json: its description has format 2; this program reads up to 1"),
+        ({"format_version": 3}, "a.json: its description has format 3; this program reads up to 2"),
         ({"format_version": "x"}, "a.json: its description is damaged"),
         ({"network": None}, "a.json: its description is damaged"),
         ({"network": {"depth": 3}}, "a.json: its description is damaged"),

@@ -40,10 +40,88 @@ def test_encode_names_the_characters_outside_each_once() -> None:
         Charset().encode("c-a!-t")
 
 
-@pytest.mark.parametrize(("characters", "message"), [("", "empty"), ("abca1b", "repeats 'ab'")])
-def test_an_impossible_alphabet_is_refused(characters: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        Charset(characters)
+@pytest.mark.parametrize("classes", ["", (), ("", "")])
+def test_an_empty_alphabet_is_refused(classes: str | tuple[str, ...]) -> None:
+    with pytest.raises(UserError, match="empty"):
+        Charset(classes)
+
+
+def test_a_class_that_comes_twice_keeps_both_ids_and_the_first_is_used() -> None:
+    charset = Charset("abca")
+    assert (len(charset), charset.blank, charset.repeated) == (4, 4, {"a": [0, 3]})
+    assert charset.encode("aba").tolist() == [0, 1, 0]
+    assert charset.decode([3, 1]) == "ab"
+    empty = Charset(("a", "", "b"))
+    assert (empty.encode("ab").tolist(), empty.decode([0, 1, 2]), empty.repeated) == ([0, 2], "ab", {})
+
+
+def test_texts_are_split_by_the_longest_class_that_fits() -> None:
+    serbian = Charset(("d", "ž", "dž", "n", "j", "nj", "a"))
+    assert serbian.encode("Džanj").tolist() == [2, 6, 5]
+    assert serbian.split("nnjdaž") == ["n", "nj", "d", "a", "ž"]
+    assert serbian.decode([2, 6, 5]) == "džanj"
+    flags = Charset(("\U0001f1e9\U0001f1ea", "\U0001f1ec\U0001f1e7", "a"))
+    assert flags.encode("\U0001f1ec\U0001f1e7a\U0001f1e9\U0001f1ea").tolist() == [1, 2, 0]
+    assert flags.unknown_characters("\U0001f1e9a") == "\U0001f1e9"
+    malayalam = Charset(("ക", "കു", "ക്ക", "ക്കു"))
+    assert malayalam.encode("ക്കുകുക").tolist() == [3, 1, 0]
+    assert required_time_steps(malayalam.split("കകു")) == 2
+    assert required_time_steps(malayalam.split("കുകു")) == 3
+
+
+@pytest.mark.parametrize(
+    ("classes", "text", "spelled"),
+    [
+        ("\uf92c\u90ce", "\uf92c\u90ce", ["\uf92c", "\u90ce"]),  # both are there: both stay
+        ("\u90ce", "\uf92c", ["\u90ce"]),
+        ("\uf92c", "\u90ce", ["\uf92c"]),
+        ("\u0958\u0915", "\u0958\u0915\u093c\u0915", ["\u0958", "\u0958", "\u0915"]),
+        ("\u0915\u093c", "\u0958", ["\u0915", "\u093c"]),
+        ("\u00e9e", "e\u0301e", ["\u00e9", "e"]),
+        ("e\u0301", "\u00e9", ["e", "\u0301"]),
+        (("e\u0301", "a"), "a\u00e9", ["a", "e\u0301"]),
+        ("\u00ea\u0301", "\u1ebf", ["\u00ea", "\u0301"]),
+        ("\u212b\u00c5", "A\u030a\u212b", ["\u00c5", "\u212b"]),
+        ("\u1100\u1161", "\uac00", ["\u1100", "\u1161"]),
+        ("a", "\ufb01a", ["\ufb01", "a"]),  # a ligature is a character of its own
+    ],
+)
+def test_texts_are_composed_to_what_the_alphabet_holds(
+    classes: str | tuple[str, ...], text: str, spelled: list[str]
+) -> None:
+    charset = Charset(classes)
+    assert list(charset.split(text)) == spelled
+    assert charset.normalize(charset.normalize(text)) == charset.normalize(text) == "".join(spelled)
+
+
+TURKISH = "abcçdefgğhıijklmnoöprsştuüvyz"  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("text", "folded", "unknown"),
+    [
+        ("İSTANBUL", "istanbul", ""),
+        ("ISPARTA", "isparta", ""),
+        ("Straße", "straße", "ß"),
+        ("STRAẞE", "straße", "ß"),
+        ("ﬁn", "ﬁn", "ﬁ"),
+        ("Ａｂ１", "ａｂ１", "ａｂ１"),  # noqa: RUF001
+        ("٣", "٣", "٣"),
+    ],
+)
+def test_what_folding_makes_of_letters_and_digits_that_are_not_plain(
+    text: str, folded: str, unknown: str
+) -> None:
+    charset = Charset(TURKISH)
+    assert charset.normalize(text) == folded
+    assert charset.unknown_characters(text) == unknown
+    assert Charset(TURKISH + "ßﬁａｂ１٣").covers(text)
+
+
+def test_the_mark_that_unicode_leaves_of_the_turkish_i_is_used_where_it_is_a_class() -> None:
+    assert Charset(TURKISH + "\u0307").normalize("İ") == "i\u0307"
+    assert Charset().covers("İSTANBUL")
+    assert Charset("İi").normalize("İ") == "İ"
 
 
 def test_decomposed_characters_are_composed_before_encoding() -> None:

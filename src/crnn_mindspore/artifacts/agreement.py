@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
 from crnn_mindspore.data.preprocess import Preprocessing
-from crnn_mindspore.data.sources.charset_file import resolve_characters
+from crnn_mindspore.data.sources.charset_file import label_dict_of, resolve_charset
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ImageTextOptions, ModelOptions, NetworkOptions
 from crnn_mindspore.text.charset import Charset
@@ -14,7 +14,7 @@ Kind = TypeVar("Kind", bound=ModelOptions)
 
 def charset_of(options: ImageTextOptions) -> Charset:
     """The alphabet of `label_dict`, which may name a file; `auto` must be settled by the labels first."""
-    return Charset(resolve_characters(options.label_dict))
+    return resolve_charset(options.label_dict, with_space=options.with_space)
 
 
 def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
@@ -55,6 +55,8 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
     """
     own: dict[str, Any] = {
         **_adoptable(artifact),
+        "label_dict": artifact.charset.description,
+        "with_space": options.with_space and " " in artifact.charset.classes,
         "image_height": artifact.preprocessing.height,
         "class_num": artifact.charset.num_classes,
         "blank": artifact.charset.blank,
@@ -63,7 +65,7 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
     for name, value in own.items():
         if name not in options.given:
             continue
-        given = charset_of(options).characters if name == "label_dict" else getattr(options, name)
+        given = charset_of(options).description if name == "label_dict" else getattr(options, name)
         if value != given:
             raise UserError(f"{origin}: was made with {name} {value!r}, but {name} {given!r} was given")
 
@@ -81,7 +83,7 @@ def adopting(options: Kind, artifact: Artifact) -> Kind:
 
 def _adoptable(artifact: Artifact) -> dict[str, Any]:
     return {
-        "label_dict": artifact.charset.characters,
+        "label_dict": label_dict_of(artifact.charset),
         "image_width": artifact.preprocessing.width,
         "model_version": artifact.network.version,
         "hidden_size": artifact.network.hidden_size,

@@ -14,7 +14,7 @@ from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BATCH_NORM_EPSILON = 1e-4  # of every network
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -57,12 +57,16 @@ class Artifact:
     precision: str = "fp32"
 
     def to_json(self, indent: int | None = None) -> str:
-        """JSON text, readable by people, that `from_json` turns back into an equal description."""
+        """JSON text, readable by people, that `from_json` turns back into an equal description.
+
+        The charset is a string in format 1, and a list of classes in format 2, which is written where a class
+        has several characters or comes twice.
+        """
         return json.dumps(
             {
-                "format_version": FORMAT_VERSION,
+                "format_version": 1 if self.charset.is_plain else FORMAT_VERSION,
                 "task": self.task,
-                "charset": self.charset.characters,
+                "charset": self.charset.description,
                 "case_sensitive": self.charset.case_sensitive,
                 "blank": self.charset.blank,
                 "num_classes": self.charset.num_classes,
@@ -98,7 +102,7 @@ class Artifact:
 
     def _identity(self) -> dict[str, Any]:
         sizes = {f"image_{name}": value for name, value in self.preprocessing.as_dict().items()}
-        names = {"label_dict": self.charset.characters, "case_sensitive": self.charset.case_sensitive}
+        names = {"label_dict": self.charset.description, "case_sensitive": self.charset.case_sensitive}
         return {**names, **sizes, "model_version": self.network.version, **asdict(self.network)}
 
     @classmethod
@@ -120,7 +124,7 @@ class Artifact:
                     f"its description has format {version}; this program reads up to {FORMAT_VERSION}"
                 )
             artifact = cls(
-                charset=Charset(values["charset"], values["case_sensitive"]),
+                charset=_charset(values["charset"], values["case_sensitive"], version),
                 preprocessing=Preprocessing.from_dict(values["preprocessing"]),
                 network=NetworkSpec(**values["network"]),
                 step=int(values["step"]),
@@ -143,6 +147,20 @@ class Artifact:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{origin}: its description is damaged ({error!r})") from None
         return artifact
+
+
+def _charset(classes: object, case_sensitive: bool, version: int) -> Charset:
+    """The charset of a description of some format version."""
+    if version == 1:
+        if not isinstance(classes, str):
+            raise TypeError("charset is not a string")
+        if len(set(classes)) < len(classes):
+            twice = "".join(dict.fromkeys(c for c in classes if classes.count(c) > 1))
+            raise UserError(f"the charset (label_dict) repeats {twice!r}")
+        return Charset(classes, case_sensitive)
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise TypeError("charset is not a list of strings")
+    return Charset(classes, case_sensitive)
 
 
 def description_path(model_path: str) -> Path:

@@ -13,11 +13,10 @@ from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.checking.check_report import html_page, text_lines
 from crnn_mindspore.data.checking.checking import check_sets
 from crnn_mindspore.data.readers.registry import load_samples
-from crnn_mindspore.data.sources.charset_file import resolve_characters
+from crnn_mindspore.data.sources.charset_file import label_dict_of, resolve_charset
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import CheckOptions
 from crnn_mindspore.options.load import load_options
-from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text_file import write_text
 
 
@@ -35,7 +34,7 @@ def _check(options: CheckOptions) -> int:
     test = None
     if options.eval_dataset_path:
         test = load_samples(options.eval_dataset, options.eval_dataset_path, split=options.eval_split)
-    charset = Charset(resolve_characters(options.label_dict, train))
+    charset = resolve_charset(options.label_dict, train, with_space=options.with_space)
     preprocessing = preprocessing_of(options)
     checks = check_sets(
         train,
@@ -47,7 +46,7 @@ def _check(options: CheckOptions) -> int:
         workers=options.num_parallel_workers,
     )
     settings = {
-        "label_dict": charset.characters,
+        "label_dict": label_dict_of(charset),
         "image_width": f"{preprocessing.width} ({preprocessing.time_steps} time steps)",
         "image_height": str(preprocessing.height),
         "max_text_length": str(options.max_text_length),

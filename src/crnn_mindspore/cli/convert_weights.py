@@ -15,12 +15,11 @@ from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.artifacts.foreign import describe_foreign
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.preprocess import Preprocessing
-from crnn_mindspore.data.sources.charset_file import AUTO, resolve_characters
+from crnn_mindspore.data.sources.charset_file import AUTO, resolve_charset
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.converters import WeightsOptions
 from crnn_mindspore.options.load import load_options
-from crnn_mindspore.text.charset import Charset
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn convert weights") -> int:
@@ -37,7 +36,7 @@ def _convert(options: WeightsOptions) -> int:
         raise UserError(f"output {options.output!r} is the checkpoint to convert")
     if options.label_dict == AUTO:
         raise UserError("label_dict 'auto' is of a training; give the alphabet of the checkpoint")
-    charset = Charset(resolve_characters(options.label_dict))
+    charset = resolve_charset(options.label_dict, with_space=options.with_space)
     preprocessing = Preprocessing(width=options.image_width)
     initialize("CPU")
     # Imports MindSpore, which by now has read its environment.

@@ -14,18 +14,21 @@ from crnn_mindspore.text.temperature import fit_temperature, tempered_confidence
 
 
 class LogitRecorder(Decoder):
-    """Another decoder's readings; keeps the logits of all the images that passed through, in order."""
+    """Another decoder's readings; keeps the logits and class ids of all images that passed, in order."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__(decoder.charset)
         self.name = decoder.name
         self.decoder = decoder
         self._batches: list[Floats] = []
+        self._targets: list[list[int]] = []
 
     def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
         """Readings of N images from logits (T, N, C)."""
         self._batches.append(logits)
-        return self.decoder.best(logits, count, lexicons)
+        readings = self.decoder.best(logits, count, lexicons)
+        self._targets += [own[0].target(self.charset) for own in readings]
+        return readings
 
     def notes(self) -> list[str]:
         """What the decoder that reads noticed."""
@@ -34,6 +37,10 @@ class LogitRecorder(Decoder):
     def logits(self, images: Sequence[int]) -> Floats:
         """(T, n, C) of the images at some positions."""
         return np.concatenate(self._batches, axis=1)[:, list(images)]
+
+    def targets(self, images: Sequence[int]) -> list[list[int]]:
+        """Class ids of the readings of the images at some positions."""
+        return [self._targets[i] for i in images]
 
 
 def fit_calibration(
@@ -51,8 +58,8 @@ def fit_calibration(
     predictions = [p for p in evaluation.predictions if p.readable]
     correct = np.array([p.correct for p in predictions], dtype=bool)
     charset = artifact.charset
-    targets = [charset.encode(p.prediction).tolist() for p in predictions]
-    logits = recorder.logits([p.index for p in predictions])
+    images = [p.index for p in predictions]
+    targets, logits = recorder.targets(images), recorder.logits(images)
     temperature = fit_temperature(logits, targets, correct, charset.blank)
     before, after = (
         Quality.measure(tempered_confidences(logits, targets, charset.blank, t), correct)

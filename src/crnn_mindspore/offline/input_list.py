@@ -15,7 +15,8 @@ from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
 
 LIST_NAME = "inputs.txt"
-_FIRST_LINE = "crnn_inputs 1"
+_FIRST_LINES = {1: "crnn_inputs 1", 2: "crnn_inputs 2"}
+_CLASSES = {1: "characters", 2: "classes"}  # in form 2 a class may have several code points
 _IMAGE_FOLDER = "images"
 _RESULT_ENDING = "_0.bin"  # the model zoo's: output 0
 _LONGEST_NAME = 255 - len(_RESULT_ENDING)  # bytes, of most file systems
@@ -35,13 +36,13 @@ class InputList:
     Attributes:
         preprocessing: How an image becomes the network's input.
         time_steps: Steps T of the network's output.
-        characters: The alphabet; the blank follows its last class.
+        classes: The alphabet; the blank follows its last class.
         images: (name of the result file, path of the image), in the order of the data set.
     """
 
     preprocessing: Preprocessing
     time_steps: int
-    characters: str
+    classes: tuple[str, ...]
     images: list[tuple[str, str]]
 
 
@@ -82,7 +83,7 @@ def write_inputs(
         target = _new_folder(folder)
         images = list(zip(result_names(source), writer.paths(source), strict=True))
         inputs = InputList(
-            artifact.preprocessing, artifact.preprocessing.time_steps, artifact.charset.characters, images
+            artifact.preprocessing, artifact.preprocessing.time_steps, artifact.charset.classes, images
         )
         # Its last line ends with a line feed: a list without it was cut off.
         (target / LIST_NAME).write_bytes(b"\n".join([*_lines(inputs), b""]))
@@ -111,25 +112,36 @@ def read_inputs(folder: str) -> InputList:
         first, *rest = (line.decode() for line in lines[:header])
         values = dict(line.split(" ", 1) for line in rest)
         preprocessing = Preprocessing(**{name: type(d)(values[name]) for name, d in defaults.items()})
-        characters = "".join(chr(int(code)) for code in values["characters"].split())
+        form = next((form for form, line in _FIRST_LINES.items() if line == first), 0)
+        classes = tuple(map(_class_of, values[_CLASSES[form]].split()))
         images = [line.split(b"\t") for line in lines[header:-1]]
-        if first != _FIRST_LINE or lines[-1] or len(images) != int(values["images"]):
+        if lines[-1] or len(images) != int(values["images"]):
             raise ValueError("cut off")
         pairs = [(os.fsdecode(result), os.fsdecode(image)) for result, image in images]
-        return InputList(preprocessing, int(values["time_steps"]), characters, pairs)
+        return InputList(preprocessing, int(values["time_steps"]), classes, pairs)
     except (ValueError, KeyError, IndexError) as error:
         raise UserError(f"{path}: damaged list of images ({error}); make it again") from None
 
 
 def _lines(inputs: InputList) -> Iterator[bytes]:
-    yield _FIRST_LINE.encode()
+    form = 1 if all(len(name) == 1 for name in inputs.classes) else 2
+    yield _FIRST_LINES[form].encode()
     for name, value in inputs.preprocessing.as_dict().items():
         yield f"{name} {value}".encode()
     yield f"time_steps {inputs.time_steps}".encode()
-    yield f"characters {' '.join(str(ord(c)) for c in inputs.characters)}".encode()
+    yield f"{_CLASSES[form]} {' '.join(map(_codes_of, inputs.classes))}".encode()
     yield f"images {len(inputs.images)}".encode()
     for result, image in inputs.images:
         yield os.fsencode(f"{result}\t{image}")
+
+
+def _codes_of(name: str) -> str:
+    """The code points of a class; "-" for an empty one."""
+    return ",".join(str(ord(c)) for c in name) or "-"
+
+
+def _class_of(codes: str) -> str:
+    return "" if codes == "-" else "".join(chr(int(code)) for code in codes.split(","))
 
 
 def _new_folder(folder: str) -> Path:

@@ -17,6 +17,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation, ImageReading, compare_readings
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.offline.input_list import InputList, result_names
+from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.decoder import Decoder
 
 TIMINGS_NAME = "test_perform_static.txt"
@@ -126,7 +127,7 @@ def judge(
 def _check_inputs(inputs: InputList, artifact: Artifact) -> None:
     pairs = {
         "preprocessing": (inputs.preprocessing.as_dict(), artifact.preprocessing.as_dict()),
-        "label_dict": (inputs.characters, artifact.charset.characters),
+        "label_dict": (Charset(inputs.classes).description, artifact.charset.description),
     }
     for name, (listed, own) in pairs.items():
         if listed != own:

@@ -208,7 +208,8 @@ class RenderOptions(Options):
         "", description="file with one word a line (UTF-8), optionally a tab and a weight"
     )
     charset: Text = Field(
-        "abcdefghijklmnopqrstuvwxyz0123456789", description="characters that labels may hold"
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        description="characters that labels may hold, or a .txt file of them",
     )
     font_dir: PathText = Field("", description="folder of typefaces, in addition to those of the machine")
     effects: PathText = Field("", description="yaml that replaces values of configs/effects.yaml")

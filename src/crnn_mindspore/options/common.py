@@ -66,9 +66,10 @@ class ImageTextOptions(Options):
     """Alphabet and image size."""
 
     label_dict: LabelDictText = Field(
-        description="the alphabet; class ids are positions in it; or a .txt file, one character a line or "
-        "all in one; auto: from the labels"
+        description="the alphabet; class ids are positions in it; or a .txt file, one class a line or all "
+        "characters in one; auto: from the labels"
     )
+    with_space: bool = Field(description="appends a space to the alphabet where it has none")
     image_width: Whole = Field(description="pixels; gives image_width // 4 - 1 time steps")
     image_height: Whole = Field(description="pixels")
 

@@ -85,4 +85,5 @@ class WeightsOptions(Options):
         "abcdefghijklmnopqrstuvwxyz0123456789",
         description="the alphabet it was trained with, or a .txt file of it",
     )
+    with_space: Flag = Field(False, description="appends a space to the alphabet where it has none")
     image_width: Whole = Field(100, description="pixels it was trained with")

@@ -96,6 +96,11 @@ def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo, default: o
     if form.is_flag:
         group.add_argument(*names, dest=name, action="store_true", help=help_text)
         return
+    if type_of(field) is bool:  # also without a value, which is True then
+        group.add_argument(
+            *names, dest=name, nargs="?", const="True", metavar=_metavar(field), help=help_text
+        )
+        return
     group.add_argument(
         *names,
         dest=name,

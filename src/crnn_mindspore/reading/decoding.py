@@ -106,7 +106,7 @@ def create_decoder(decoding: Decoding, artifact: Artifact) -> Decoder:
         time_steps = artifact.preprocessing.time_steps
         if decoding.image_lexicon is not None:
             return LexiconDecoder(charset, time_steps, name=f"lexicon {decoding.lexicon}")
-        words, _ = read_words(Path(decoding.lexicon))
+        words = [charset.compose(word) for word in read_words(Path(decoding.lexicon))[0]]
         return LexiconDecoder(charset, time_steps, words, name=f"lexicon {Path(decoding.lexicon).name}")
     name = f"beam {decoding.beam_width}"
     model = None

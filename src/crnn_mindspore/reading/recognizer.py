@@ -273,7 +273,7 @@ class Recognizer:
         if wanted.characters or wanted.strip:
             charset = self.backend.artifact.charset
             log_probs = log_softmax(logits / self.decoder.temperature)
-            target = charset.encode(reading.text).tolist()
+            target = reading.target(charset)
             if wanted.characters:
                 result = replace(result, characters=self._characters(target, log_probs, image))
             if wanted.strip:

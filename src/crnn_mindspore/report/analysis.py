@@ -128,7 +128,7 @@ def work_out(
             for chosen in select(predictions, normalize, images)
         ],
         unwritable=sum(not is_writable(p.truth, charset, normalize) for p in predictions),
-        too_long=sum(required_time_steps(truth) > steps for truth in truths),
+        too_long=sum(required_time_steps(charset.split(truth)) > steps for truth in truths),
         curves=curves,
     )
 

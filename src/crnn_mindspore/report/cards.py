@@ -158,7 +158,7 @@ def _drawing(sample: Sample, charset: Charset, image_width: int, name: str) -> D
     first_row = picture + 5
     rows_end = first_row + _ROW * len(strip.classes)
     centres = [_LEFT + width * c for c in time_step_centres(image_width)]
-    names = [*charset.characters, _BLANK_SHOWN]
+    names = [*charset.classes, _BLANK_SHOWN]
     return Drawing(
         label=f"{name}: the image says {p.truth}, read was {p.prediction or 'nothing'}; best path {p.raw}",
         jpeg_base64=base64.b64encode(sample.jpeg).decode(),

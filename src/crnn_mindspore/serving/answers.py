@@ -146,7 +146,7 @@ def image_result(reading: Recognition, wanted: Wanted, charset: Charset, image_w
 
 
 def _alignment(strip: Strip, charset: Charset, image_width: int) -> Alignment:
-    names = [*charset.characters, ""]
+    names = [*charset.classes, ""]
     return Alignment(
         centres=[_rounded(c) for c in time_step_centres(image_width)],
         rows=[

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import cv2
 
+from crnn_mindspore.data.sources.charset_file import resolve_charset
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.synth.render import Renderer, create_renderer, difficulty_at
-from crnn_mindspore.text.charset import DEFAULT_CHARACTERS, Charset
+from crnn_mindspore.text.charset import DEFAULT_CHARACTERS
 
 MARKER = "render_words.json"
 _PER_FOLDER = 1000
@@ -37,7 +38,7 @@ class WordSetSpec:
     Args:
         num_train: Training images.
         num_test: Test images, of held-out words; 0 holds none out.
-        characters: The charset.
+        characters: The charset, or a .txt file of it.
         words_file: The user's words, or None.
         font_dir: The user's typefaces, or None.
         effects_file: The user's effects, or None.
@@ -59,7 +60,7 @@ class WordSetSpec:
     def create_renderer(self, split: str) -> Renderer:
         """The renderer of one split."""
         return create_renderer(
-            charset=Charset(self.characters),
+            charset=resolve_charset(self.characters),
             words_file=self.words_file,
             font_dir=self.font_dir,
             effects_file=self.effects_file,

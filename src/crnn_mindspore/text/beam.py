@@ -109,9 +109,14 @@ class BeamDecoder(Decoder):
         readings = []
         for n, raw in enumerate(best_paths(log_probs, self.charset)):
             order = [int(k) for k in np.argsort(-scores[n], kind="stable") if alive[n, k]][:count]
-            texts = [self.charset.decode(targets[n * width + k]) for k in order]
+            found = [targets[n * width + k] for k in order]
             probabilities = [float(min(np.exp(exact[n, k]), 1.0)) for k in order]
-            readings.append([Decoded(t, p, raw) for t, p in zip(texts, probabilities, strict=True)])
+            readings.append(
+                [
+                    Decoded(self.charset.decode(ids), p, raw, tuple(ids))
+                    for ids, p in zip(found, probabilities, strict=True)
+                ]
+            )
         return readings
 
     def _start(self, time_steps: int, images: int, _: int) -> _Beams:

@@ -12,11 +12,23 @@ ImageLexicons = Sequence[Sequence[str] | None]
 
 @dataclass(frozen=True)
 class Decoded:
-    """A reading: the text, the probability of the text, and the network's best path before collapsing."""
+    """A reading.
+
+    Attributes:
+        text: The text.
+        confidence: The probability of the text.
+        raw: The network's best path before collapsing.
+        ids: The classes that the text was read as; None: those that it is encoded as.
+    """
 
     text: str
     confidence: float
     raw: str
+    ids: tuple[int, ...] | None = None
+
+    def target(self, charset: Charset) -> list[int]:
+        """Class ids of the text."""
+        return charset.encode(self.text).tolist() if self.ids is None else list(self.ids)
 
 
 class Decoder(ABC):
@@ -54,6 +66,6 @@ class Decoder(ABC):
 
 
 def best_paths(log_probs: Floats, charset: Charset) -> list[str]:
-    """The most probable class at every step, '-' for the blank: N strings of T characters."""
-    symbols = charset.characters + "-"
+    """The most probable class at every step, '-' for the blank: N strings of T classes."""
+    symbols = [*charset.classes, "-"]
     return ["".join(symbols[i] for i in path) for path in log_probs.argmax(axis=2).T]  # (T,N,C) -> (N,T)

@@ -45,7 +45,7 @@ class GreedyDecoder(Decoder):
         ids = [collapse(path, blank) for path in log_probs.argmax(axis=2).T]  # (T,N,C) -> (N,T)
         confidences = np.exp(text_log_probabilities(log_probs, ids, blank))
         return [
-            Decoded(self.charset.decode(text_ids), float(min(confidence, 1.0)), raw)
+            Decoded(self.charset.decode(text_ids), float(min(confidence, 1.0)), raw, tuple(text_ids))
             for text_ids, confidence, raw in zip(
                 ids, confidences, best_paths(log_probs, self.charset), strict=True
             )

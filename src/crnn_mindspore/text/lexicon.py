@@ -34,8 +34,8 @@ class Lexicon:
         self._blank = blank
         self._trie = Trie(self.ids) if len(self.ids) > _SCORED_ONE_BY_ONE else None
 
-    def best(self, log_probs: Floats, count: int) -> list[list[tuple[str, float]]]:
-        """The up to `count` most probable words of each of N images with their log-probabilities.
+    def best(self, log_probs: Floats, count: int) -> list[list[tuple[str, tuple[int, ...], float]]]:
+        """The up to `count` most probable words of each of N images, their ids and log-probabilities.
 
         Args:
             log_probs: (T, N, C).
@@ -51,7 +51,7 @@ class Lexicon:
             ):  # the image shows nothing like them
                 numbers[n : n + 1], values[n : n + 1] = self._scored(log_probs[:, n : n + 1], count)
         return [
-            [(self.words[k], float(value)) for k, value in zip(*row, strict=True)]
+            [(self.words[k], self.ids[k], float(value)) for k, value in zip(*row, strict=True)]
             for row in zip(numbers, values, strict=True)
         ]
 
@@ -109,7 +109,8 @@ class LexiconDecoder(Decoder):
             ValueError: If neither the decoder nor the image has a lexicon.
         """
         log_probs = log_softmax(logits)
-        readings = [[("", -np.inf)]] * log_probs.shape[1]
+        nothing: tuple[str, tuple[int, ...], float] = ("", (), -np.inf)
+        readings = [[nothing]] * log_probs.shape[1]
         for lexicon, images in self._groups(log_probs.shape[1], lexicons):
             if not lexicon.words:
                 self._images_without += len(images)
@@ -117,7 +118,7 @@ class LexiconDecoder(Decoder):
             for n, found in zip(images, lexicon.best(log_probs[:, images], count), strict=True):
                 readings[n] = found
         return [
-            [Decoded(text, float(min(np.exp(value), 1.0)), raw) for text, value in found]
+            [Decoded(text, float(min(np.exp(value), 1.0)), raw, ids) for text, ids, value in found]
             for found, raw in zip(readings, best_paths(log_probs, self.charset), strict=True)
         ]
 
@@ -161,10 +162,10 @@ class LexiconDecoder(Decoder):
         if word in self._ids:
             return self._ids[word]
         ids: tuple[int, ...] | None = None
-        normalized = self.charset.normalize(word)
-        if not normalized or not self.charset.covers(word):
+        classes = self.charset.split(word)
+        if not classes or not self.charset.covers(word):
             self._outside.append(word)
-        elif required_time_steps(normalized) > self.time_steps:
+        elif required_time_steps(classes) > self.time_steps:
             self._too_long.append(word)
         else:
             ids = tuple(self.charset.encode(word).tolist())

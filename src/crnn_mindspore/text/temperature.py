@@ -131,7 +131,7 @@ class CalibratedDecoder(Decoder):
         """Readings of N images from logits (T, N, C), in the other decoder's order."""
         readings = self.decoder.best(logits, count, lexicons)
         images = [n for n, own in enumerate(readings) for _ in own]
-        targets = [self.charset.encode(reading.text).tolist() for own in readings for reading in own]
+        targets = [reading.target(self.charset) for own in readings for reading in own]
         repeated = logits if count == 1 else logits[:, images]
         confidences = iter(tempered_confidences(repeated, targets, self.charset.blank, self.temperature))
 

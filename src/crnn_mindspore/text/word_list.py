@@ -1,6 +1,5 @@
 """Word files: one word a line, with a weight if wanted; for lexicons, language models and rendering."""
 
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ def read_words(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
     words: list[str] = []
     weights: list[float] = []
     for number, line in numbered_lines(str(path)):
-        word, _, weight = unicodedata.normalize("NFC", line).partition("\t")
+        word, _, weight = line.partition("\t")
         if word.strip():
             words.append(word.strip())
             weights.append(_positive(weight, f"{path}, line {number}"))

@@ -3,13 +3,19 @@
 import logging
 from pathlib import Path
 
-from crnn_mindspore.artifacts.agreement import adopting
+from crnn_mindspore.artifacts.agreement import adopting, charset_of
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.artifacts.model_path import resolve_model
 from crnn_mindspore.data.readers.registry import load_samples
-from crnn_mindspore.data.sources.charset_file import AUTO, resolve_characters, save_charset_file
+from crnn_mindspore.data.sources.charset_file import (
+    AUTO,
+    derive_characters,
+    label_dict_of,
+    save_charset_file,
+)
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import TrainOptions
+from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.training.watching.overfit import DEFAULT_STEPS
 
 _logger = logging.getLogger(__name__)
@@ -64,14 +70,14 @@ def settle_charset(options: TrainOptions) -> TrainOptions:
         raise UserError("label_dict auto: rendered words have no labels to take it from; give the alphabet")
     options.require("train_dataset_path")
     source = load_samples(options.train_dataset, options.train_dataset_path, split="train")
-    characters = resolve_characters(AUTO, source)
-    return options.replaced(label_dict=characters)
+    return options.replaced(label_dict=label_dict_of(Charset(derive_characters(source))))
 
 
 def save_charset(options: TrainOptions) -> None:
     """Writes a derived alphabet to `output_dir`/charset.txt."""
-    path, characters = Path(options.output_dir) / "charset.txt", options.label_dict
-    save_charset_file(str(path), characters)
+    path, charset = Path(options.output_dir) / "charset.txt", charset_of(options)
+    save_charset_file(str(path), charset.classes)
+    characters = charset.characters
     _logger.info("label_dict auto: %d characters, written to %s: %s", len(characters), path, characters)
 
 

@@ -83,16 +83,16 @@ def check_labels(
     limit = time_steps_for_width(width)
     for k in used:
         text, count = texts[int(k)], int(weights[k])
-        normalized = charset.normalize(text)
-        needed = required_time_steps(normalized)
-        lengths[len(normalized)] += count
+        classes = charset.split(text)
+        needed = required_time_steps(classes)
+        lengths[len(classes)] += count
         steps[needed] += count
-        for character in normalized:
-            characters[character] += count
+        for name in classes:
+            characters[name] += count
         unknown = charset.unknown_characters(text)
         for character in unknown:
-            outside[character] += count * normalized.count(character)
-        if normalized.strip() and not unknown:
+            outside[character] += count * classes.count(character)
+        if any(name.strip() for name in classes) and not unknown:
             readable_steps[needed] += count
         where = source.name(int(first[k]))
         for title, severity, detail in _label_findings(text, charset, limit, max_text_length):
@@ -101,7 +101,7 @@ def check_labels(
     statistics.steps = dict(sorted(steps.items()))
     statistics.characters = dict(characters.most_common())
     statistics.outside = dict(outside.most_common())
-    printable = [c for c in characters if c.isprintable()]
+    printable = {c for name in characters for c in name if c.isprintable()}
     order = sorted(printable, key=lambda c: (not c.isascii(), not c.isalpha(), not c.isdigit(), c))
     statistics.suggested_charset = "".join(order)
     statistics.width_for_all = _width_for(readable_steps, 1.0)
@@ -113,16 +113,16 @@ def _label_findings(
     text: str, charset: Charset, limit: int, max_text_length: int | None
 ) -> Iterator[tuple[str, str, str]]:
     """(title, severity, detail) of everything wrong with one label."""
-    normalized = charset.normalize(text)
-    if not normalized.strip():
+    classes = charset.split(text)
+    if not any(name.strip() for name in classes):
         yield EMPTY_LABEL, ERROR, ""
         return
     unknown = charset.unknown_characters(text)
-    needed = required_time_steps(normalized)
+    needed = required_time_steps(classes)
     if unknown:
         yield OUTSIDE_CHARSET, ERROR, f" holds {unknown!r}"
-    elif max_text_length is not None and len(normalized) > max_text_length:
-        yield TOO_LONG, ERROR, f" has {len(normalized)} characters of at most {max_text_length}"
+    elif max_text_length is not None and len(classes) > max_text_length:
+        yield TOO_LONG, ERROR, f" has {len(classes)} characters of at most {max_text_length}"
     elif needed > limit:
         yield TOO_LONG_FOR_STEPS, ERROR, f" needs {needed} time steps of {limit}"
     if text != text.strip():

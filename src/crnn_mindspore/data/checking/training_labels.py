@@ -142,14 +142,14 @@ def _one_label(text: str, count: int, samples: int) -> Hint:
     return Hint("one_label", message, advice)
 
 
-def _unused_characters(texts: Sequence[str], used: npt.NDArray[np.int64], charset: Charset) -> str:
-    """The characters of the charset that occur in none of the texts `used`, in the charset's order."""
-    missing = set(charset.characters)
+def _unused_characters(texts: Sequence[str], used: npt.NDArray[np.int64], charset: Charset) -> list[str]:
+    """The classes of the charset that occur in none of the texts `used`, in the charset's order."""
+    missing = set(charset.classes)
     for joined in _joined(texts, used):
-        missing -= set(charset.normalize(joined))
+        missing -= set(charset.split(joined))
         if not missing:
             break
-    return "".join(character for character in charset.characters if character in missing)
+    return [name for name in dict.fromkeys(charset.classes) if name in missing]
 
 
 def _joined(texts: Sequence[str], used: npt.NDArray[np.int64]) -> Iterator[str]:
@@ -157,6 +157,8 @@ def _joined(texts: Sequence[str], used: npt.NDArray[np.int64]) -> Iterator[str]:
         yield "\n".join(texts[int(k)] for k in used[first : first + _TEXTS_AT_ONCE])
 
 
-def _shown(characters: str) -> str:
+def _shown(characters: Sequence[str]) -> str:
     more = len(characters) - _CHARACTERS_SHOWN
-    return f"{characters[:_CHARACTERS_SHOWN]!r}" + (f" and {more:,} more" if more > 0 else "")
+    first = characters[:_CHARACTERS_SHOWN]
+    between = "" if all(len(name) == 1 for name in first) else " "
+    return f"{between.join(first)!r}" + (f" and {more:,} more" if more > 0 else "")

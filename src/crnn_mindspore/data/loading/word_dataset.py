@@ -166,14 +166,14 @@ class WordDataset:
         _logger.warning("unreadable image, %s: %s", consequence, error)
 
     def _drop_reason(self, text: str) -> str | None:
-        normalized = self.charset.normalize(text)
-        if not normalized.strip():
+        classes = self.charset.split(text)
+        if not any(name.strip() for name in classes):
             return EMPTY_LABEL
         if not self.charset.covers(text):
             return OUTSIDE_CHARSET
-        if self.max_text_length is not None and len(normalized) > self.max_text_length:
+        if self.max_text_length is not None and len(classes) > self.max_text_length:
             return TOO_LONG
-        if required_time_steps(normalized) > self.preprocessing.time_steps:
+        if required_time_steps(classes) > self.preprocessing.time_steps:
             return TOO_LONG_FOR_STEPS
         return None
 
@@ -208,9 +208,9 @@ class WordDataset:
         if reason == OUTSIDE_CHARSET:
             return f"{shown} holds {self.charset.unknown_characters(text)!r}"
         if reason == TOO_LONG_FOR_STEPS:
-            needed = required_time_steps(self.charset.normalize(text))
+            needed = required_time_steps(self.charset.split(text))
             return f"{shown} needs {needed} time steps of {self.preprocessing.time_steps}"
         if reason == TOO_LONG:
-            length = len(self.charset.normalize(text))
+            length = len(self.charset.split(text))
             return f"{shown} has {length} characters, more than {self.max_text_length}"
         return shown

@@ -1,32 +1,33 @@
 """Lines of class ids in the 360CC form: `image.jpg 12 7 893 ...` and a file with one character a line."""
 
 import os
-import unicodedata
 from array import array
 from collections.abc import Iterator
 
 import numpy as np
 
+from crnn_mindspore.data.sources.charset_file import BLANK_NAMES, character_lines, note_oddities
 from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedStrings, cached_index
-from crnn_mindspore.data.sources.line_source import LineSource
+from crnn_mindspore.data.sources.line_source import LineSource, require_byte_lines
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import is_inside, quoted, read_text, require_folder
+from crnn_mindspore.text_file import is_inside, quoted, require_folder
 
 UNKNOWN_ID = "class id outside the character file"
+EMPTY_LINE = "class id of an empty line"
 
 _ANNOTATIONS = ("{split}.txt", "data_{split}.txt", "annotation_{split}.txt", "labels_{split}.txt")
 _CHARACTER_FILES = ("char_std_5990.txt", "chars.txt", "charset.txt", "characters.txt")
 _BOM = b"\xef\xbb\xbf"
-_BLANK_NAMES = {"", "blank", "<blank>", "[blank]", "-"}
+_PLACEHOLDERS = {"", "-", *BLANK_NAMES}
 
 
 def load_chinese(root: str, split: str = "train", lexicon: str | None = None) -> SampleSource:
     """The lines of a 360CC split; ids become texts, so that any charset can be trained on.
 
-    Class id k is line k of the character file, counted from 0, and 0 is the blank, whose line is a
-    placeholder. A file without that placeholder (its first line is a character and the largest id equals the
-    number of lines) is recognised; there id k is line k counted from 1.
+    Class id k is line k of the character file, counted from 0, also where lines are empty or repeat; line 0
+    stands for the blank, whatever it holds. A file without that line (its first line is a character and the
+    largest id equals the number of lines) is recognised; there id k is line k counted from 1.
 
     Args:
         root: Folder with the annotation (`train.txt`, `data_train.txt`, ...), the character file
@@ -35,7 +36,7 @@ def load_chinese(root: str, split: str = "train", lexicon: str | None = None) ->
         lexicon: Must be None, the form has none.
 
     Raises:
-        UserError: If something is missing, or not UTF-8; the message names it.
+        UserError: If something is missing, or in another encoding; the message names it.
     """
     if lexicon is not None:
         raise UserError(f"lexicon {lexicon!r}: the chinese form has no lexicons")
@@ -44,19 +45,10 @@ def load_chinese(root: str, split: str = "train", lexicon: str | None = None) ->
     characters = _first_file(root, list(_CHARACTER_FILES), "character file")
     folder = os.path.join(root, "images")
     images = folder if os.path.isdir(folder) else root
+    note_oddities(characters, character_lines(characters))
+    require_byte_lines(path)
     index = cached_index([path, characters], "chinese", lambda: build_index(path, characters))
     return LineSource(images, path, index, lambda line: line.split(None, 1)[0])
-
-
-def load_chinese_characters(root: str) -> str:
-    """The characters of the set's character file in their order, without the blank's placeholder.
-
-    Raises:
-        UserError: If there is no character file.
-    """
-    lines = _character_lines(_first_file(require_folder(root), list(_CHARACTER_FILES), "character file"))
-    kept = lines[1:] if lines and lines[0].strip().lower() in _BLANK_NAMES else lines
-    return "".join(dict.fromkeys(unicodedata.normalize("NFC", "".join(kept))))
 
 
 def build_index(path: str, character_file: str) -> CompactIndex:
@@ -66,8 +58,8 @@ def build_index(path: str, character_file: str) -> CompactIndex:
         path: The annotation.
         character_file: One character a line.
     """
-    characters = _character_lines(character_file)
-    has_placeholder = bool(characters) and characters[0].strip().lower() in _BLANK_NAMES
+    characters = character_lines(character_file)
+    has_placeholder = bool(characters) and characters[0].strip().lower() in _PLACEHOLDERS
     if not has_placeholder and _largest_id(path) == len(characters):
         characters = ["", *characters]
     report = FilterReport()
@@ -83,6 +75,8 @@ def build_index(path: str, character_file: str) -> CompactIndex:
             reason = OUTSIDE_FOLDER
         elif not all(1 <= int(part) < len(characters) for part in ids):
             reason = UNKNOWN_ID
+        elif not all(characters[int(part)] for part in ids):
+            reason = EMPTY_LINE
         if reason:
             report.drop(reason, f"{path}:{number} {quoted(line.decode(errors='replace').rstrip())}")
             continue
@@ -112,11 +106,6 @@ def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
 def _largest_id(path: str) -> int:
     ids = (part for _, _, line in _lines(path) for part in line.split()[1:])
     return max((int(part) for part in ids if part.isdigit()), default=0)
-
-
-def _character_lines(path: str) -> list[str]:
-    lines = [line.rstrip("\r") for line in read_text(path).split("\n")]
-    return lines[:-1] if lines and not lines[-1] else lines
 
 
 def _first_file(root: str, names: list[str], what: str) -> str:

@@ -5,7 +5,6 @@ text, and whether the text is for training or held out, are pure functions of th
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -33,10 +32,12 @@ def label_of(text: str, charset: Charset) -> str:
     Punctuation that the charset lacks may be drawn and is left out. A letter or digit that it lacks cannot be
     drawn: then there is no label, and the answer is empty.
     """
-    composed = unicodedata.normalize("NFC", text)
-    if any(c.isalnum() and not charset.covers(c) for c in composed):
+    composed = charset.compose(text)
+    # Where one character is one class, the label keeps the case; else it is spelled as the alphabet has it.
+    parts = composed if charset.splits_by_character else charset.split(composed)
+    if any(part.isalnum() and not charset.covers(part) for part in parts):
         return ""
-    return "".join(c for c in composed if charset.covers(c))
+    return "".join(part for part in parts if charset.covers(part))
 
 
 def is_held_out(label: str) -> bool:
@@ -101,6 +102,7 @@ class Corpus:
             self._words, self._cumulative = _english_usable(charset, split, max_time_steps)
         else:
             words, weights = read_words(Path(words_file))
+            words = [charset.compose(word) for word in words]
             self._words, self._cumulative = _usable(
                 words, weights, charset, split, max_time_steps, str(words_file)
             )
@@ -123,9 +125,7 @@ class Corpus:
             label = self.label(text)
             if not label or (max_length is not None and attempt < _TRIES // 2 and len(label) > max_length):
                 continue
-            if required_time_steps(self.charset.normalize(label)) <= self.max_time_steps and self._is_ours(
-                label
-            ):
+            if required_time_steps(self.charset.split(label)) <= self.max_time_steps and self._is_ours(label):
                 return text, label
         return self._last_resort(rng)
 
@@ -194,7 +194,7 @@ def _usable(
     for written, weight in zip(words, weights, strict=True):
         word = written if label_for(written) else written.upper()
         label = label_for(word)
-        if label and required_time_steps(charset.normalize(label)) <= max_time_steps:
+        if label and required_time_steps(charset.split(label)) <= max_time_steps:
             kept.append(word)
             kept_weights.append(float(weight))
             keys.append(label.casefold())
@@ -205,7 +205,7 @@ def _usable(
         hint = "" if words_file else "; give words that can with --words"
         raise UserError(
             f"{where}: none of {len(words)} words can be written with the charset "
-            f"{charset.characters!r} in {max_time_steps} time steps{hint}"
+            f"{charset.description!r} in {max_time_steps} time steps{hint}"
         )
     chosen = _divide(keys, split, where)
     cumulative = np.cumsum(np.array([kept_weights[i] for i in chosen], dtype=np.float64))

@@ -10,6 +10,7 @@ step on.
 Source: Hewitt, "Initializing New Word Embeddings for Pretrained Language Models" (2021), for the mean.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,19 +38,19 @@ class CharsetChange:
     new: Charset
 
     @property
-    def kept(self) -> str:
-        """Characters of both, in the new order."""
-        return "".join(c for c in self.new.characters if c in self.old.characters)
+    def kept(self) -> list[str]:
+        """Classes of both, in the new order."""
+        return [c for c in self.new.classes if c in self.old.classes]
 
     @property
-    def added(self) -> str:
-        """Characters that the network has not seen."""
-        return "".join(c for c in self.new.characters if c not in self.old.characters)
+    def added(self) -> list[str]:
+        """Classes that the network has not seen."""
+        return [c for c in self.new.classes if c not in self.old.classes]
 
     @property
-    def dropped(self) -> str:
-        """Characters that the network will no longer read."""
-        return "".join(c for c in self.old.characters if c not in self.new.characters)
+    def dropped(self) -> list[str]:
+        """Classes that the network will no longer read."""
+        return [c for c in self.old.classes if c not in self.new.classes]
 
     def lines(self) -> list[str]:
         """For the log: which characters are kept, new and dropped, and what a change of case means."""
@@ -89,8 +90,10 @@ def grow_classes(
     old_weight = take(weights, weight_name, (change.old.num_classes, inputs), origin)
     old_bias = take(weights, bias_name, (change.old.num_classes,), origin)
 
-    old_ids = {character: i for i, character in enumerate(change.old.characters)}
-    sources = np.array([*(old_ids.get(c, -1) for c in change.new.characters), change.old.blank])
+    old_ids: dict[str, int] = {}
+    for i, name in enumerate(change.old.classes):
+        old_ids.setdefault(name, i)  # of a class that comes twice, the first was trained
+    sources = np.array([*(old_ids.pop(c, -1) for c in change.new.classes), change.old.blank])
     is_kept = sources >= 0
     kept_weight, kept_bias = old_weight[sources[is_kept]], old_bias[sources[is_kept]]
 
@@ -101,8 +104,9 @@ def grow_classes(
     return {**weights, weight_name: weight, bias_name: bias}
 
 
-def _shown(characters: str) -> str:
-    if not characters:
+def _shown(classes: Sequence[str]) -> str:
+    if not classes:
         return "0"
-    is_long = len(characters) > _SHOWN_CHARACTERS
-    return f"{len(characters)}: {characters[:_SHOWN_CHARACTERS]}{'...' if is_long else ''}"
+    between = "" if all(len(name) == 1 for name in classes) else " "
+    dots = "..." if len(classes) > _SHOWN_CHARACTERS else ""
+    return f"{len(classes)}: {between.join(classes[:_SHOWN_CHARACTERS])}{dots}"
