@@ -84,6 +84,15 @@ def test_what_is_no_mat_file(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "no struct array with ImgName in it (variables: other)" in capsys.readouterr().err
 
 
+def test_a_line_break_in_a_label_does_not_split_it(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    write_image(tmp_path / "b.png")
+    entries = [{"ImgName": "a.png", "GroundTruth": "two\nlines"}, {"ImgName": "b.png", "GroundTruth": "one"}]
+    mat = write_mat(tmp_path / "d.mat", "testdata", entries)
+    assert convert.iiit5k(["-m", mat, "-o", str(tmp_path / "out")]) == 0
+    assert labels_of("iiit5k", tmp_path / "out") == ["two lines", "one"]
+
+
 def test_ic13_word_images(tmp_path: Path) -> None:
     write_image(tmp_path / "word_1.png")
     (tmp_path / "gt.txt").write_text('\ufeffword_1.png, "say \\"hi\\", you"\nbroken\n', encoding="utf-8")

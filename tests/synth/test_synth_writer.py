@@ -103,7 +103,7 @@ def test_file_names_are_safe() -> None:
         (("--seed", -4), "seed is -4"),
         (("--difficulty", "hard"), "'hard'"),
         (("--difficulty", "0:2"), "'0:2'"),
-        (("--charset", "aa"), "'a'"),
+        (("--charset", "gone.txt"), "gone.txt"),
         (("--words", "absent.txt"), "absent.txt"),
         (("--effects", "absent.yaml"), "absent.yaml"),
         (("--max_time_steps", 0), "max_time_steps is 0"),
