@@ -2,6 +2,11 @@
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# A stream that is closed is opened on nothing: the next file that a program opens would take its number.
+[ -e /dev/fd/0 ] || exec </dev/null
+[ -e /dev/fd/1 ] || exec >/dev/null
+[ -e /dev/fd/2 ] || exec 2>/dev/null
+
 # The interpreter: PYTHON if set, else the project's virtual environment, else python3.
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
@@ -17,18 +22,20 @@ find_python() {
 # shellcheck disable=SC2034 # used where this file is sourced
 CRNN=("$(find_python)" -u "$ROOT/src/__main__.py")
 
+# fail TEXT: says what is wrong, if anybody still listens, and ends with status 2.
+fail() {
+    (trap '' PIPE; echo "$1") 3>&2 2>/dev/null >&3 || true
+    exit 2
+}
+
 # usage_error TEXT: prints the usage and ends with status 2.
 usage_error() {
-    echo "usage: $1" >&2
-    exit 2
+    fail "usage: $1"
 }
 
 # need_path KIND PATH: ends with status 2 if there is no such file or folder.
 need_path() {
-    if [ ! -e "$2" ]; then
-        echo "error: no such $1: $2" >&2
-        exit 2
-    fi
+    [ -e "$2" ] || fail "error: no such $1: $2"
 }
 
 # need_model PATH: the same for a model, which may also be the word pretrained.
@@ -39,7 +46,7 @@ need_model() {
 # need_number NAME VALUE: ends with status 2 unless the value is a whole number.
 need_number() {
     case "$2" in
-        ''|*[!0-9]*) echo "error: $1 is '$2', must be a whole number" >&2; exit 2 ;;
+        ''|*[!0-9]*) fail "error: $1 is '$2', must be a whole number" ;;
     esac
 }
 
@@ -47,8 +54,46 @@ need_number() {
 need_platform() {
     case "$1" in
         Ascend|GPU|CPU) ;;
-        *) echo "error: PLATFORM is '$1', must be Ascend, GPU or CPU" >&2; exit 2 ;;
+        *) fail "error: PLATFORM is '$1', must be Ascend, GPU or CPU" ;;
     esac
+}
+
+# split_words NAME: the words of the variable NAME into WORDS. Quotes, and a backslash outside of them, keep what
+# would end a word; nothing else is special, so that ? and * stay what they are.
+split_words() {
+    local text=${!1:-} word='' quote='' begun='' char i
+    WORDS=()
+    for ((i = 0; i < ${#text}; i++)); do
+        char=${text:i:1}
+        if [ -n "$quote" ]; then
+            if [ "$char" = "$quote" ]; then quote=''; else word+=$char; fi
+        elif [[ "$char" = [[:space:]] ]]; then
+            [ -z "$begun" ] || WORDS+=("$word")
+            word='' begun=''
+        else
+            begun=1
+            case "$char" in
+                \'|\") quote=$char ;;
+                \\) i=$((i + 1)); word+=${text:i:1} ;;
+                *) word+=$char ;;
+            esac
+        fi
+    done
+    [ -z "$quote" ] || fail "error: $1 is <$text>, which lacks a closing $quote"
+    [ -z "$begun" ] || WORDS+=("$word")
+}
+
+# take_options [ARGUMENT...] [-- OPTION...]: what stands before -- into ARGUMENTS; the words of EXTRA_OPTIONS, then
+# what stands after --, into OPTIONS.
+# shellcheck disable=SC2034 # used where this file is sourced
+take_options() {
+    ARGUMENTS=()
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        ARGUMENTS+=("$1")
+        shift
+    done
+    split_words EXTRA_OPTIONS
+    OPTIONS=("${WORDS[@]}" "${@:2}")
 }
 
 # take_device [DEVICE_ID=0] [PLATFORM=Ascend] [MORE...], or PLATFORM [MORE...]: sets DEVICE_ID, PLATFORM and REST.
@@ -63,8 +108,7 @@ take_device() {
             shift
             ;;
         *[!0-9]*)
-            echo "error: DEVICE_ID is '$1', must be the number of a device, or a platform: Ascend, GPU or CPU" >&2
-            exit 2
+            fail "error: DEVICE_ID is '$1', must be the number of a device, or a platform: Ascend, GPU or CPU"
             ;;
         *)
             DEVICE_ID=$1
@@ -79,13 +123,51 @@ take_device() {
     REST=("$@")
 }
 
-# run_logged LOG COMMAND...: shows the output, keeps it in LOG, and returns the command's exit status.
+# run_child COMMAND...: runs it and returns its exit status. It gets HUP, INT, TERM and USR1 once each, whether
+# they are sent to this script alone or, as by Ctrl-C, to all that run in its terminal: it has a process group of
+# its own, and they are passed on. What it leaves behind is killed. A signal ignored by the caller stays ignored.
+run_child() {
+    local name status
+    CHILD=
+    PENDING=
+    for name in HUP INT TERM USR1; do
+        # shellcheck disable=SC2064 # the name is the one of now
+        trap "pass_on $name" "$name"
+    done
+    trap 'INTERRUPTED=1; kill -STOP -- "-$CHILD"; kill -STOP $$; kill -CONT -- "-$CHILD"' TSTP # Ctrl-Z
+    set -m
+    "$@" </dev/null &
+    CHILD=$!
+    set +m
+    [ -z "$PENDING" ] || kill "-$PENDING" "$CHILD" 2>/dev/null || true
+    while true; do
+        INTERRUPTED=0
+        status=0
+        wait "$CHILD" || status=$?
+        [ "$INTERRUPTED" = 1 ] || break
+    done
+    kill -KILL -- "-$CHILD" 2>/dev/null || true
+    trap - HUP INT TERM USR1 TSTP
+    return "$status"
+}
+
+# pass_on NAME: passes a signal on to the command of run_child, once that is there.
+pass_on() {
+    INTERRUPTED=1
+    if [ -n "$CHILD" ]; then kill "-$1" "$CHILD" 2>/dev/null || true; else PENDING=$1; fi
+}
+
+# run_logged LOG COMMAND...: run_child that shows the output and keeps it in LOG, also when nobody looks any more
+# or one of the two cannot be written.
 run_logged() {
-    local log=$1
+    local log=$1 status=0 output writer
     shift
     mkdir -p "$(dirname "$log")"
-    local status=0
-    # Ctrl-C reaches tee too, which must stay for what the program says at its end.
-    "$@" 2>&1 | tee -i "$log" || status=${PIPESTATUS[0]}
+    # It stays, whatever the signal, for what the program says at its end.
+    exec {output}> >(trap '' HUP INT TERM USR1 PIPE; exec tee "$log")
+    writer=$!
+    run_child "$@" >&"$output" 2>&1 || status=$?
+    exec {output}>&-
+    wait "$writer" 2>/dev/null || true
     return "$status"
 }

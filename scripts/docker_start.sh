@@ -18,8 +18,7 @@ DATA_DIR=$(realpath -s "$2")
 MODEL_DIR=$(realpath -s "$3")
 shift 3
 if ! command -v docker >/dev/null; then
-    echo "error: docker is not installed, or not in the PATH" >&2
-    exit 2
+    fail "error: docker is not installed, or not in the PATH"
 fi
 HOST_ROOT=${HOST_ROOT:-}
 OPTIONS=()
@@ -66,7 +65,7 @@ if [ -t 0 ] && [ -t 1 ]; then
     OPTIONS+=(--interactive --tty)
 fi
 
+split_words DOCKER_OPTIONS
 # HOME, because the user may be unknown inside; shared memory, because NCCL and HCCL need more than 64 MB.
-# shellcheck disable=SC2086 # DOCKER_OPTIONS is a list of words
 exec docker run --rm --init --user "$OWNER" --workdir "$MODEL_DIR" --env HOME=/tmp --shm-size=8g \
-    "${OPTIONS[@]}" ${DOCKER_OPTIONS:-} "$IMAGE" "$@"
+    "${OPTIONS[@]}" "${WORDS[@]}" "$IMAGE" "$@"

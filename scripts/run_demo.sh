@@ -3,11 +3,11 @@
 # renders words, trains, evaluates, exports, evaluates again, reads images.
 # Makes .venv when there is none. Everything it writes lies in WORK_DIR (default ./demo).
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 if [ $# -gt 1 ] || [[ "${1:-}" == -* ]]; then
-    echo "usage: bash $0 [WORK_DIR=./demo]" >&2
-    exit 2
+    usage_error "bash $0 [WORK_DIR=./demo]"
 fi
 WORK_DIR=${1:-./demo}
 mkdir -p "$WORK_DIR"
@@ -19,14 +19,15 @@ cd "$ROOT"
 export GLOG_v=3
 started=$(date +%s)
 
-step() { printf '\n== %s\n' "$*"; }
-python() { "$VENV_PYTHON" -u "$@"; }
-crnn() { python "$ROOT/src/__main__.py" "$@"; }
+step() { (trap '' PIPE; printf '\n== %s\n' "$*") 2>/dev/null || true; }
+crnn() { run_child "$VENV_PYTHON" -u "$ROOT/src/__main__.py" "$@"; }
 # FOLDER COUNT [OPTION...]: reads the first test images of a folder in the MJSynth layout.
 read_test_images() {
     local folder=$1 count=$2
     mapfile -t images < <(head -n "$count" "$folder/annotation_test.txt" | cut -d' ' -f1)
-    (cd "$folder" && crnn read "${images[@]}" "${@:3}")
+    cd "$folder"
+    crnn read "${images[@]}" "${@:3}"
+    cd "$ROOT"
 }
 
 step "1/7 reading difficult words with the weights that come with the project; the names of the files tell the truth"
@@ -40,7 +41,7 @@ crnn render --output_dir "$WORK_DIR/words" --num_train 50000 --num_test 2000 \
 step "3/7 training"
 crnn train --config_path configs/demo.yaml --train_dataset_path "$WORK_DIR/words" \
     --save_checkpoint_path "$WORK_DIR/checkpoints" --output_dir "$WORK_DIR/training"
-CHECKPOINT=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
+CHECKPOINT=$("$VENV_PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
     "$WORK_DIR/training/train_result.json")
 
 step "4/7 evaluating the checkpoint on words that were not trained on"
@@ -61,4 +62,4 @@ step "6/7 reading images it has never seen"
 read_test_images "$WORK_DIR/words" 8 --model "$MODEL.onnx"
 
 step "7/7 summary"
-python scripts/demo_summary.py "$WORK_DIR" --seconds $(($(date +%s) - started))
+"$VENV_PYTHON" scripts/demo_summary.py "$WORK_DIR" --seconds $(($(date +%s) - started))

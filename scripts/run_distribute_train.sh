@@ -9,12 +9,14 @@
 # Several servers: run this on each with WORKER_NUM (processes of all), LOCAL_WORKER_NUM (of this one),
 # MASTER_ADDR and MASTER_PORT (of the first), NODE_RANK (0, 1, ...). mpirun is run on one, with HOSTFILE.
 # DETACH=1: returns at once and leaves the training in the background.
-# SIGINT and SIGTERM are passed on: the training saves and ends. A second one kills it.
-# More options of default_config.yaml in EXTRA_OPTIONS.
+# HUP, INT and TERM are passed on: the training saves and ends. A second one kills it.
+# More options of default_config.yaml after --, or in EXTRA_OPTIONS.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-USAGE="bash $0 DATASET_NAME DATASET_PATH PLATFORM [RANK_TABLE.json, Ascend only] [RESUME_CKPT]"
+take_options "$@"
+set -- "${ARGUMENTS[@]}"
+USAGE="bash $0 DATASET_NAME DATASET_PATH PLATFORM [RANK_TABLE.json, Ascend only] [RESUME_CKPT] [-- OPTION...]"
 if [ $# -lt 3 ] || [ $# -gt 5 ]; then
     usage_error "$USAGE"
 fi
@@ -28,8 +30,7 @@ RANK_TABLE=
 if [[ "${1:-}" == *.json ]]; then
     RANK_TABLE=$1
     if [ "$PLATFORM" != Ascend ]; then
-        echo "error: RANK_TABLE is '$RANK_TABLE', but only Ascend starts with one, not $PLATFORM" >&2
-        exit 2
+        fail "error: RANK_TABLE is '$RANK_TABLE', but only Ascend starts with one, not $PLATFORM"
     fi
     need_path "rank table" "$RANK_TABLE"
     shift
@@ -43,7 +44,6 @@ if [ -n "$RESUME_CKPT" ] && [ "$RESUME_CKPT" != auto ]; then
 fi
 
 OUTPUT_DIR=./train_parallel
-# shellcheck disable=SC2206 # EXTRA_OPTIONS is a list of words
 COMMAND=("${CRNN[@]}" launch
     --platform="$PLATFORM"
     --rank_table="$RANK_TABLE"
@@ -58,7 +58,7 @@ COMMAND=("${CRNN[@]}" launch
     --resume_ckpt="$RESUME_CKPT"
     --save_checkpoint_path="$OUTPUT_DIR/ckpt"
     --output_dir="$OUTPUT_DIR"
-    ${EXTRA_OPTIONS:-})
+    "${OPTIONS[@]}")
 if [ "${DETACH:-0}" = 1 ]; then
     mkdir -p "$OUTPUT_DIR"
     setsid nohup "${COMMAND[@]}" > "$OUTPUT_DIR/launch.log" 2>&1 < /dev/null &

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Evaluates a checkpoint on the CPU; see run_eval.sh.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+take_options "$@"
+set -- "${ARGUMENTS[@]}"
 if [ $# -ne 3 ]; then
-    echo "usage: bash $0 DATASET_NAME DATASET_PATH CHECKPOINT_PATH" >&2
-    exit 2
+    usage_error "bash $0 DATASET_NAME DATASET_PATH CHECKPOINT_PATH [-- OPTION...]"
 fi
-exec bash "$(dirname "${BASH_SOURCE[0]}")/run_eval.sh" "$1" "$2" "$3" 0 CPU
+export EXTRA_OPTIONS= # they are in OPTIONS
+exec bash "$ROOT/scripts/run_eval.sh" "$1" "$2" "$3" 0 CPU -- "${OPTIONS[@]}"

@@ -3,11 +3,13 @@
 # and computes the accuracy. Writes preprocess_Result, result_Files, time_Result and acc.log into this folder.
 # DEVICE_TYPE=CPU runs the network on MindSpore's own runtime instead, without Lite and without C++.
 # LITE_HOME names the unpacked MindSpore Lite package; source Ascend's set_env.sh first.
-# More options: EXTRA_OPTIONS for `crnn offline`, INFER_OPTIONS for cpp_infer (see its --help).
+# More options: after -- or in EXTRA_OPTIONS for `crnn offline`, in INFER_OPTIONS for cpp_infer (see its --help).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-USAGE="bash $0 MINDIR_PATH DATA_PATH ANN_FILE_PATH DATASET [DEVICE_ID=0]"
+take_options "$@"
+set -- "${ARGUMENTS[@]}"
+USAGE="bash $0 MINDIR_PATH DATA_PATH ANN_FILE_PATH DATASET [DEVICE_ID=0] [-- OPTION...]"
 if [ $# -lt 4 ] || [ $# -gt 5 ]; then
     usage_error "$USAGE"
 fi
@@ -25,29 +27,20 @@ need_number DEVICE_ID "$DEVICE_ID"
 # Results of two runs must not mix, and nothing of the user's is removed.
 for output in preprocess_Result result_Files time_Result acc.log; do
     if [ -e "$output" ]; then
-        echo "error: $output exists already; move it away, or run in another folder" >&2
-        exit 2
+        fail "error: $output exists already; move it away, or run in another folder"
     fi
 done
-
-# STEP [OPTION...]: one of the steps of `crnn offline` with what all of them take.
-offline_step() {
-    # shellcheck disable=SC2086 # EXTRA_OPTIONS is a list of words
-    "${CRNN[@]}" offline "$1" --checkpoint_path="$MINDIR" "${@:2}" ${EXTRA_OPTIONS:-}
-}
 
 # Ends with status 2 if something is missing that cpp_infer is built from.
 need_lite() {
     if [ ! -f "${LITE_HOME:-}/runtime/include/api/model.h" ]; then
-        echo "error: LITE_HOME is '${LITE_HOME:-}', must be an unpacked MindSpore Lite package (with" \
-            "runtime/include/api/model.h); without Lite, DEVICE_TYPE=CPU runs on MindSpore itself" >&2
-        exit 2
+        fail "error: LITE_HOME is '${LITE_HOME:-}', must be an unpacked MindSpore Lite package (with\
+ runtime/include/api/model.h); without Lite, DEVICE_TYPE=CPU runs on MindSpore itself"
     fi
     for tool in cmake c++; do
         if ! command -v "$tool" >/dev/null; then
-            echo "error: $tool is missing; on Debian: apt-get install g++ cmake make" \
-                "libopencv-imgcodecs-dev libopencv-imgproc-dev" >&2
-            exit 2
+            fail "error: $tool is missing; on Debian: apt-get install g++ cmake make\
+ libopencv-imgcodecs-dev libopencv-imgproc-dev"
         fi
     done
 }
@@ -57,32 +50,37 @@ build() {
 }
 
 infer_with_lite() {
-    # shellcheck disable=SC2086 # INFER_OPTIONS is a list of words
-    LD_LIBRARY_PATH="$LITE_HOME/runtime/lib:$LITE_HOME/tools/converter/lib:${LD_LIBRARY_PATH:-}" \
+    run_child env LD_LIBRARY_PATH="$LITE_HOME/runtime/lib:$LITE_HOME/tools/converter/lib:${LD_LIBRARY_PATH:-}" \
         "$BUILD_DIR/crnn_infer" --mindir="$MINDIR" --inputs=preprocess_Result/inputs.txt --result_dir=result_Files \
-        --time_dir=time_Result --device_id="$DEVICE_ID" ${INFER_OPTIONS:-}
+        --time_dir=time_Result --device_id="$DEVICE_ID" "${WORDS[@]}"
 }
 
+split_words INFER_OPTIONS
 case "$DEVICE_TYPE" in
     Ascend)
         need_lite
         mkdir -p "$BUILD_DIR"
-        if ! build >"$BUILD_DIR/build.log" 2>&1; then
-            tail -n 20 "$BUILD_DIR/build.log" >&2
-            echo "error: cpp_infer could not be built; all messages are in $BUILD_DIR/build.log" >&2
-            exit 2
+        status=0
+        run_child build >"$BUILD_DIR/build.log" 2>&1 || status=$?
+        if [ "$status" -gt 128 ]; then # a signal
+            exit "$status"
+        fi
+        if [ "$status" != 0 ]; then
+            tail -n 20 "$BUILD_DIR/build.log" >&2 || true
+            fail "error: cpp_infer could not be built; all messages are in $BUILD_DIR/build.log"
         fi
         ;;
     CPU) ;;
-    *) echo "error: DEVICE_TYPE is '$DEVICE_TYPE', must be Ascend or CPU" >&2; exit 2 ;;
+    *) fail "error: DEVICE_TYPE is '$DEVICE_TYPE', must be Ascend or CPU" ;;
 esac
 
 DATA_OPTIONS=(--dataset="$DATASET" --eval_dataset_path="$DATA" --ann_file="$ANNOTATION")
-offline_step preprocess "${DATA_OPTIONS[@]}" --inputs_path=preprocess_Result
+run_child "${CRNN[@]}" offline preprocess --checkpoint_path="$MINDIR" "${DATA_OPTIONS[@]}" \
+    --inputs_path=preprocess_Result "${OPTIONS[@]}"
 status=0
 if [ "$DEVICE_TYPE" = CPU ]; then
-    offline_step infer --inputs_path=preprocess_Result --result_path=result_Files --time_path=time_Result \
-        --device_target=CPU || status=$?
+    run_child "${CRNN[@]}" offline infer --checkpoint_path="$MINDIR" --inputs_path=preprocess_Result \
+        --result_path=result_Files --time_path=time_Result --device_target=CPU "${OPTIONS[@]}" || status=$?
 else
     infer_with_lite || status=$?
 fi
@@ -90,4 +88,5 @@ fi
 if [ "$status" -gt 1 ]; then
     exit "$status"
 fi
-run_logged ./acc.log offline_step postprocess "${DATA_OPTIONS[@]}" --result_path=result_Files
+run_logged ./acc.log "${CRNN[@]}" offline postprocess --checkpoint_path="$MINDIR" "${DATA_OPTIONS[@]}" \
+    --result_path=result_Files "${OPTIONS[@]}"

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Trains on the CPU; see run_standalone_train.sh.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+take_options "$@"
+set -- "${ARGUMENTS[@]}"
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
-    echo "usage: bash $0 DATASET_NAME DATASET_PATH [RESUME_CKPT]" >&2
-    exit 2
+    usage_error "bash $0 DATASET_NAME DATASET_PATH [RESUME_CKPT] [-- OPTION...]"
 fi
-exec bash "$(dirname "${BASH_SOURCE[0]}")/run_standalone_train.sh" "$1" "$2" 0 CPU ${3:+"$3"}
+export EXTRA_OPTIONS= # they are in OPTIONS
+exec bash "$ROOT/scripts/run_standalone_train.sh" "$1" "$2" 0 CPU ${3:+"$3"} -- "${OPTIONS[@]}"

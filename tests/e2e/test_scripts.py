@@ -82,6 +82,55 @@ def test_a_script_names_the_argument_that_is_wrong(
     assert re.fullmatch(rf"error: .*{message}.*\n", result.stderr)
 
 
+# Each script that takes further options, and its arguments.
+TAKES_OPTIONS = {
+    "run_standalone_train.sh": ["synth", "."],
+    "run_standalone_train_cpu.sh": ["synth", "."],
+    "run_distribute_train.sh": ["synth", ".", "CPU"],
+    "run_eval.sh": ["synth", ".", "pretrained"],
+    "run_eval_cpu.sh": ["synth", ".", "pretrained"],
+    "run_eval_onnx.sh": ["synth", ".", "m.onnx"],
+    "run_server.sh": ["pretrained"],
+    "run_infer_310.sh": ["m.onnx", ".", "m.onnx", "svt"],
+}
+
+
+@pytest.mark.parametrize("name", TAKES_OPTIONS)
+def test_further_options_are_words_as_in_a_shell_and_no_patterns(name: str, tmp_path: Path) -> None:
+    for file in ("m.onnx", "--label_dict=abcd", "--word=x"):  # what ? and * would become
+        (tmp_path / file).touch()
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\nprintf "<%s>\\n" "$@"\n')
+    program.chmod(0o755)
+    result = subprocess.run(
+        [
+            *("bash", str(ROOT / "scripts" / name), *TAKES_OPTIONS[name]),
+            *("--", "--words=a  *", "--empty=", "--quote='", ""),
+        ],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHON": str(program),
+            "DEVICE_TYPE": "CPU",
+            "EXTRA_OPTIONS": "--label_dict=abc? --word=*\n '--a=b  c' --d=\"e'f\"\\ g",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result
+    last = ["<--label_dict=abc?>", "<--word=*>", "<--a=b  c>", "<--d=e'f g>"]
+    last += ["<--words=a  *>", "<--empty=>", "<--quote='>", "<>"]
+    assert result.stdout.splitlines()[-len(last) :] == last
+
+
+@pytest.mark.parametrize(("options", "quote"), [("--word='a b", "'"), ('--word="a', '"'), ("'", "'")])
+def test_a_quote_that_is_not_closed_is_named(options: str, quote: str, tmp_path: Path) -> None:
+    result = run_script("run_eval_cpu.sh", tmp_path, "synth", ".", "pretrained", options=options)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"error: EXTRA_OPTIONS is <{options}>, which lacks a closing {quote}\n"
+
+
 @pytest.mark.slow
 def test_the_cpu_scripts_train_and_evaluate_and_end_with_the_programs_status(
     tmp_path: Path, tiny_models: dict[str, TinyModel]
