@@ -1,6 +1,7 @@
 """Progress bars: lively on a terminal, a line now and then in a log file."""
 
 import sys
+from contextlib import suppress
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -25,19 +26,22 @@ def progress_bar(*arguments: Any, **options: Any) -> tqdm:
 
 def is_terminal() -> bool:
     """Whether somebody looks at standard error while it is written."""
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class _Lines:
-    """A stream for tqdm that ends every state of the bar with a line break."""
+    """A stream for tqdm that makes every state of the bar a line; what cannot be written is lost."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
         state = text.strip("\r\n ")
-        if state:
-            self._stream.write(state + "\n")
+        if state and self._stream is not None:
+            with suppress(OSError, ValueError):  # full, gone; closed
+                self._stream.write(state + "\n")
 
     def flush(self) -> None:
-        self._stream.flush()
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.flush()

@@ -1,8 +1,11 @@
 """What every command does around its work, in a process of its own."""
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -15,24 +18,25 @@ def work():
     for _ in range(20_000):
         {line}
     return 3
-sys.exit(run_command(work))
+sys.exit(run_command(work{options}))
 """
 
 
-def start(line: str) -> subprocess.Popen[bytes]:
+def start(line: str, options: str = "", stdout: IO[bytes] | int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     """A command that says something 20,000 times, more than a pipe holds."""
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(line=line)],
+        [sys.executable, "-c", PROGRAM.format(line=line, options=options)],
         cwd=ROOT,
         env={"PYTHONIOENCODING": "utf-8:strict"},
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
     )
 
 
-@pytest.mark.parametrize(
-    "line", ["print('one line')", "logging.getLogger('crnn_mindspore').info('one line')"]
-)
+LINES = ("print('one line')", "logging.getLogger('crnn_mindspore').info('one line')")
+
+
+@pytest.mark.parametrize("line", LINES)
 def test_a_reader_that_goes_away_is_no_failure_of_the_program(line: str) -> None:
     with start(line) as process:
         assert process.stdout is not None
@@ -41,6 +45,46 @@ def test_a_reader_that_goes_away_is_no_failure_of_the_program(line: str) -> None
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141  # 128 + SIGPIPE
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_log_that_nobody_reads_ends_no_work(line: str) -> None:
+    with start(line, ", output_is_result=False") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"one line\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 3
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        ("", 2, b"error: standard output: No space left on device\n"),
+        (", output_is_result=False", 3, b""),
+    ],
+)
+def test_a_full_disk_loses_a_result_or_a_log(line: str, options: str, status: int, message: bytes) -> None:
+    with open("/dev/full", "wb") as full, start(line, options, full) as process:
+        assert process.stderr is not None
+        assert process.stderr.read() == message
+    assert process.returncode == status
+
+
+def test_a_pipe_that_does_not_wait_gets_every_line() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with (
+        open(reader, "rb") as pipe,
+        open(writer, "wb") as end,
+        start("print('one line')", "", end) as process,
+    ):
+        end.close()
+        time.sleep(0.3)  # until the pipe is full
+        assert pipe.read() == b"one line\n" * 20_000
+    assert process.returncode == 3
 
 
 def test_what_standard_output_cannot_encode_is_escaped() -> None:

@@ -51,10 +51,10 @@ def _check(options: CheckOptions) -> int:
         "image_height": str(preprocessing.height),
         "max_text_length": str(options.max_text_length),
     }
-    print("\n".join(text_lines(checks, settings)))
     if options.json_path:
         record = {"settings": settings, "sets": [check.as_dict() for check in checks]}
         write_text(options.json_path, json.dumps(record, ensure_ascii=False, indent=2))
     if options.html:
         write_text(options.html, html_page(checks, settings))
+    print("\n".join(text_lines(checks, settings)))
     return 0 if all(check.starts for check in checks) else 1

@@ -1,34 +1,56 @@
-"""What every command does around its work: logging, and user mistakes as messages instead of tracebacks."""
+"""What every command does around its work: streams, logging, mistakes as messages instead of tracebacks."""
 
-import io
+import errno
 import logging
-import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.extras import EXTRAS, missing_message
+from crnn_mindspore.streams import OutputLostError, steady_streams
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
 
-def run_command(work: Callable[[], int], log_to: TextIO | None = None) -> int:
+def run_command(work: Callable[[], int], log_to_stderr: bool = False, output_is_result: bool = True) -> int:
     """Runs the work of a command and returns its exit status.
 
-    Log messages of level INFO and above go to `log_to`, standard output by default, as they are; warnings
-    name their level. A UserError becomes one line on standard error and status 2, and so does a package that
-    an extra brings; Ctrl-C becomes status 130, and a reader of standard output that has gone, as in
-    `... | head -1`, status 141, as shells have it.
+    Log messages of level INFO and above go to standard output as they are; warnings name their level. A
+    UserError becomes one line on standard error and status 2, and so does a package that an extra brings;
+    Ctrl-C becomes status 130.
+
+    A stream that is closed, full, or whose reader has gone does not end the work: progress and log fall
+    silent. Where standard output is the result, its loss is a failure: the command ends at the first line
+    that it prints in vain, with status 141 if the reader has gone, as in `... | head -1`, as shells have it,
+    else with a message and status 2.
+
+    Args:
+        work: Does the work and returns the status. What it saves it saves before it prints.
+        log_to_stderr: The log goes to standard error.
+        output_is_result: False for a command whose work is in files, or elsewhere, and not in what it prints.
     """
-    _print_every_name()
-    set_up_logging(log_to)
+    output = steady_streams()
+    if output is not None:
+        output.error, output.is_needed = None, output_is_result
+    set_up_logging(sys.stderr if log_to_stderr else None)
     try:
-        status = work()
-        print(end="", flush=True)
-        return status
+        status = _run(work)
+        sys.stdout.flush()
+    except OutputLostError:
+        status = EXIT_USER_ERROR
+    if output is not None:
+        output.is_needed = False  # Python flushes once more at its end
+        if output_is_result and output.error is not None:
+            status = _report_lost(output.error)
+    return status
+
+
+def _run(work: Callable[[], int]) -> int:
+    try:
+        return work()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
@@ -37,19 +59,18 @@ def run_command(work: Callable[[], int], log_to: TextIO | None = None) -> int:
             raise
         print(f"error: this {missing_message(error.name or '')}", file=sys.stderr)
         return EXIT_USER_ERROR
+    except SystemExit as end:  # after --help, and after a wrong option
+        return int(end.code or 0)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Python flushes standard output once more at its end, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report_lost(error: OSError) -> int:
+    if error.errno == errno.EPIPE:
         return EXIT_BROKEN_PIPE
-
-
-def _print_every_name() -> None:
-    """Has standard output escape what it cannot encode: file names may be any bytes, texts any characters."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
+    print(f"error: standard output: {error.strerror}", file=sys.stderr)
+    return EXIT_USER_ERROR
 
 
 def set_up_logging(log_to: TextIO | None = None) -> None:
@@ -65,8 +86,8 @@ def set_up_logging(log_to: TextIO | None = None) -> None:
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:
-        # A training goes on when nobody reads its log any more.
-        if not isinstance(sys.exc_info()[1], BrokenPipeError):
+        # The work goes on when its log cannot be written.
+        if not isinstance(sys.exc_info()[1], OSError | OutputLostError):
             super().handleError(record)
 
 

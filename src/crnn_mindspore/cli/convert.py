@@ -150,7 +150,9 @@ def _run(
 ) -> int:
     """Reads the options and converts; returns 0, 1 if no word was written, 2 for a mistake."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: work(load_options(kind, arguments, program, description or "")))
+    return run_command(
+        lambda: work(load_options(kind, arguments, program, description or "")), output_is_result=False
+    )
 
 
 def _convert_icdar(options: IcdarOptions) -> int:

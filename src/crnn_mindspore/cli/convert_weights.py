@@ -25,7 +25,10 @@ from crnn_mindspore.options.load import load_options
 def main(argv: Sequence[str] | None = None, program: str = "crnn convert weights") -> int:
     """Converts; returns 0, or 2 for a mistake in the options or the checkpoint."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _convert(load_options(WeightsOptions, arguments, program, __doc__ or "")))
+    return run_command(
+        lambda: _convert(load_options(WeightsOptions, arguments, program, __doc__ or "")),
+        output_is_result=False,
+    )
 
 
 def _convert(options: WeightsOptions) -> int:

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn export", takes_
         options = load_options(ExportCommandOptions, arguments, program, __doc__ or "", takes_all)
         return run_job(options, _export)
 
-    return run_command(command)
+    return run_command(command, output_is_result=False)
 
 
 def _export(options: ExportCommandOptions) -> int:

@@ -24,7 +24,10 @@ from crnn_mindspore.options.output_folder import with_output_dir
 def main(argv: Sequence[str] | None = None, program: str = "crnn launch") -> int:
     """Returns 0 if all processes ended well, 2 for a mistake, 128 + its number after a signal."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _launch(load_options(LaunchOptions, arguments, program, __doc__ or "")))
+    return run_command(
+        lambda: _launch(load_options(LaunchOptions, arguments, program, __doc__ or "")),
+        output_is_result=False,
+    )
 
 
 def _launch(options: LaunchOptions) -> int:

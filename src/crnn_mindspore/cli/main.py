@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from crnn_mindspore.cli.command import EXIT_USER_ERROR, run_command
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.shipped import version
+from crnn_mindspore.streams import steady_streams
 
 # Name -> module of this folder, function in it, what it does. Imported when called.
 COMMANDS = {
@@ -41,6 +42,7 @@ GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a subcommand; returns its exit status, 2 if there is none of this name."""
+    steady_streams()  # before anything is imported that opens files
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         return run_command(lambda: _say(help_text(), 0 if arguments else EXIT_USER_ERROR))

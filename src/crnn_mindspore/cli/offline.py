@@ -43,12 +43,21 @@ def infer_images(argv: Sequence[str] | None = None, program: str = "crnn offline
 
 def postprocess(argv: Sequence[str] | None = None, program: str = "crnn offline postprocess") -> int:
     """Computes the accuracy as the options say; returns the exit status."""
-    return _run(argv, program, _postprocess)
+    return _run(argv, program, _postprocess, output_is_result=True)
 
 
-def _run(argv: Sequence[str] | None, program: str, work: Callable[[OfflineCommandOptions], int]) -> int:
+def _run(
+    argv: Sequence[str] | None,
+    program: str,
+    work: Callable[[OfflineCommandOptions], int],
+    output_is_result: bool = False,
+) -> int:
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: work(load_options(OfflineCommandOptions, arguments, program, __doc__ or "")))
+
+    def command() -> int:
+        return work(load_options(OfflineCommandOptions, arguments, program, __doc__ or ""))
+
+    return run_command(command, output_is_result=output_is_result)
 
 
 def _model_and_data(options: OfflineCommandOptions) -> tuple[Artifact, SampleSource]:
@@ -100,11 +109,12 @@ def _postprocess(options: OfflineCommandOptions) -> int:
         options.protocol,
         decoding.reject_below,
     )
+    if options.save_predictions:
+        save_predictions(evaluation, options.save_predictions)
     data = [f"evaluation data: {line}" for line in source.report.lines()]
     of_the_zoo = f"result CRNNAccuracy is: {evaluation.accuracy.word_accuracy}"  # its line in acc.log
     for line in [*data, *evaluation.lines(), of_the_zoo, *decoder.notes()]:
         print(line)
     if options.save_predictions:
-        save_predictions(evaluation, options.save_predictions)
         print(f"predictions: {options.save_predictions}")
     return 0

@@ -22,7 +22,10 @@ from crnn_mindspore.text_file import write_text
 def main(argv: Sequence[str] | None = None, program: str = "crnn rank-table") -> int:
     """Writes the table; returns 0, or 2 for a mistake in the options."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _write(load_options(RankTableOptions, arguments, program, __doc__ or "")))
+    return run_command(
+        lambda: _write(load_options(RankTableOptions, arguments, program, __doc__ or "")),
+        output_is_result=False,
+    )
 
 
 def _write(options: RankTableOptions) -> int:

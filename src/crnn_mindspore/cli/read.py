@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn read") -> int:
     arguments = sys.argv[1:] if argv is None else argv
     # Results alone go to standard output, so that it can be piped.
     return run_command(
-        lambda: _read(load_options(ReadOptions, arguments, program, __doc__ or "")), log_to=sys.stderr
+        lambda: _read(load_options(ReadOptions, arguments, program, __doc__ or "")), log_to_stderr=True
     )
 
 

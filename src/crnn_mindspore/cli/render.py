@@ -16,7 +16,10 @@ from crnn_mindspore.synth.writer import WordSetSpec, write_word_set
 def main(argv: Sequence[str] | None = None, program: str = "crnn render") -> int:
     """Renders as the options say; 0 on success, 2 when the user must mend something."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _render(load_options(RenderOptions, arguments, program, __doc__ or "")))
+    return run_command(
+        lambda: _render(load_options(RenderOptions, arguments, program, __doc__ or "")),
+        output_is_result=False,
+    )
 
 
 def _render(options: RenderOptions) -> int:

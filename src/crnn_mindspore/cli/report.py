@@ -16,7 +16,10 @@ from crnn_mindspore.report.create import create_report
 def main(argv: Sequence[str] | None = None, program: str = "crnn report") -> int:
     """Evaluates `checkpoint_path` (.ckpt, .mindir or .onnx) and writes `report_path`; the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _report(load_options(ReportCommandOptions, arguments, program, __doc__ or "")))
+    return run_command(
+        lambda: _report(load_options(ReportCommandOptions, arguments, program, __doc__ or "")),
+        output_is_result=False,
+    )
 
 
 def _report(options: ReportCommandOptions) -> int:

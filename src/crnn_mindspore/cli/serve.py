@@ -18,7 +18,9 @@ from crnn_mindspore.reading.decoding import decoding_of
 def main(argv: Sequence[str] | None = None, program: str = "crnn serve") -> int:
     """Serves until SIGTERM; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    return run_command(lambda: _serve(load_options(ServeOptions, arguments, program, __doc__ or "")))
+    return run_command(
+        lambda: _serve(load_options(ServeOptions, arguments, program, __doc__ or "")), output_is_result=False
+    )
 
 
 def _serve(options: ServeOptions) -> int:

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn train", takes_a
         options = load_options(TrainOptions, arguments, program, __doc__ or "", takes_all)
         return run_job(with_output_dir(options), _train)
 
-    return run_command(command)
+    return run_command(command, output_is_result=False)
 
 
 def _train(options: TrainOptions) -> int:

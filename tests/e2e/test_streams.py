@@ -1,0 +1,100 @@
+"""Closed, full and left streams under every command: it saves its work, and shows no traceback."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TinyModel
+from every_command import CALLS, CRNN, write_inputs
+
+from crnn_mindspore.cli.main import COMMANDS
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("streams")]
+
+# What a shell calls the case; to 9 leads a pipe whose reader has left.
+STREAMS = {
+    "all closed": "<&- >&- 2>&-",
+    "errors closed": "2>&-",
+    "full": ">/dev/full 2>/dev/full",
+    "reader gone": ">&9 2>&9",
+}
+# What these print is the result, so that its loss is a failure.
+PRINTING = ("read", "eval", "check", "parity", "offline postprocess")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory, tiny_models: dict[str, TinyModel]) -> Path:
+    return write_inputs(tmp_path_factory.mktemp("inputs"), tiny_models["V2"])
+
+
+def start(folder: Path, streams: str, *command: str) -> subprocess.Popen[str]:
+    """The command with its streams as a shell sets them; those that are left lead here."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.Popen(
+            ["bash", "-c", f'exec 9>&{writer}; exec "$@" {streams}', "bash", *CRNN, *command],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=[writer],
+            text=True,
+        )
+    finally:
+        os.close(writer)
+
+
+def test_every_command_is_tried() -> None:
+    assert sorted([*CALLS, "serve"]) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("streams", STREAMS)
+@pytest.mark.parametrize("name", CALLS)
+def test_a_stream_that_is_gone_ends_no_work(name: str, streams: str, inputs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    shutil.copytree(inputs, folder)
+    with start(folder, STREAMS[streams], *name.split(), *CALLS[name].arguments) as process:
+        printed, said = process.communicate(timeout=120)
+    assert "Traceback" not in printed + said
+    assert [file for file in CALLS[name].saves if not (folder / file).exists()] == [], (printed, said)
+    expected = {"full": 2, "reader gone": 141}.get(streams, 0) if name in PRINTING else 0
+    assert process.returncode == expected, (printed, said)
+
+
+@pytest.mark.parametrize("streams", STREAMS)
+def test_the_service_answers_and_ends_as_ever(streams: str, inputs: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with start(inputs, STREAMS[streams], "serve", "--checkpoint_path=tiny.onnx", f"--port={port}") as process:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        printed, said = process.communicate(timeout=60)
+    assert "Traceback" not in printed + said
+    assert process.returncode == 0, (printed, said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--help"], ["--version"], ["convert"], ["convert", "--help"], ["read", "--help"], ["no"]],
+)
+@pytest.mark.parametrize("streams", STREAMS)
+def test_nothing_but_a_message_is_lost(streams: str, arguments: list[str], tmp_path: Path) -> None:
+    with start(tmp_path, STREAMS[streams], *arguments) as process:
+        printed, said = process.communicate(timeout=60)
+    assert "Traceback" not in printed + said
+    assert "Exception ignored" not in said
+    assert process.returncode in (0, 2, 141)
