@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, REFUSED_SUFFIXES
 from crnn_mindspore.data.sources.samples import (
     MALFORMED,
     OUTSIDE_FOLDER,
@@ -16,7 +16,8 @@ from crnn_mindspore.data.sources.samples import (
 from crnn_mindspore.text_file import is_inside, numbered_lines, quoted
 
 _NAME_THEN_COMMA = re.compile(
-    r"^(.*?(?:" + "|".join(re.escape(s) for s in IMAGE_SUFFIXES) + r")),(.*)$", re.IGNORECASE
+    r"^(.*?(?:" + "|".join(re.escape(s) for s in IMAGE_SUFFIXES + REFUSED_SUFFIXES) + r")),(.*)$",
+    re.IGNORECASE,
 )
 
 

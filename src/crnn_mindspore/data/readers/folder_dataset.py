@@ -5,7 +5,7 @@ import io
 import os
 import re
 
-from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, REFUSED_FORMAT, REFUSED_SUFFIXES
 from crnn_mindspore.data.readers.annotation import read_annotation
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
 from crnn_mindspore.data.sources.samples import (
@@ -79,9 +79,11 @@ def load_named_images(root: str, pattern: str) -> SampleSource:
     for folder, folders, files in os.walk(require_folder(root)):
         folders.sort()
         for name in sorted(files):
+            path = os.path.join(folder, name)
+            if name.lower().endswith(REFUSED_SUFFIXES):
+                report.drop(REFUSED_FORMAT, path)
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 continue
-            path = os.path.join(folder, name)
             match = form.fullmatch(name)
             if match:
                 samples.append(WordSample(path, match["text"]))
