@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from picture_files import png_chunk
 
 from crnn_mindspore.data.image_io import TruncatedImageError, read_image_file
 from crnn_mindspore.data.preprocess import (
@@ -109,10 +110,6 @@ def test_a_truncated_image_is_unreadable(suffix: str) -> None:
     assert decode_image(data, "x").shape == (200, 200, 3)
     with pytest.raises(TruncatedImageError, match="truncated"):
         decode_image(data[: len(data) // 2], "x")
-
-
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def test_a_damaged_animation_does_not_end_the_process() -> None:
