@@ -25,7 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import ROOT, machine, markdown_table
-from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES
 
 SAMPLE_SECONDS = 10
 

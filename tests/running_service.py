@@ -81,7 +81,13 @@ def service(recognizer: Recognizer, limits: Limits | None = None, **options: flo
         batches.append(size)
         metrics.count_batch(size)
 
-    reader = BatchingReader(recognizer, waiting_images=limits.waiting_images, on_batch=on_batch, **options)
+    reader = BatchingReader(
+        recognizer,
+        waiting_images=limits.waiting_images,
+        most_pixels=limits.image_pixels,
+        on_batch=on_batch,
+        **options,
+    )
     metrics.watch_waiting(lambda: reader.waiting)
     description = health(recognizer.backend, "tiny.onnx", recognizer.decoder.name)
     try:

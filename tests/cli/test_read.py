@@ -66,12 +66,72 @@ def test_standard_input_is_an_image_or_a_list(folder: Path) -> None:
         ("file://[host", b"", r"file://\[host: Invalid IPv6 URL"),
         ("a" * 300, b"", "no such image or folder: aaa"),
         ("-", b" \n", "standard input is empty"),
-        ("-", b"gone.png\n", "no such image or folder: gone.png"),
     ],
 )
 def test_a_name_without_an_image_is_refused(name: str, stdin: bytes, message: str) -> None:
     with pytest.raises(UserError, match=message):
         found(name, stdin=stdin)
+
+
+@pytest.mark.parametrize("form", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_lists_are_read_as_windows_writes_them(folder: Path, form: str) -> None:
+    odd = folder / "猫.png"
+    odd.write_bytes((folder / "1.png").read_bytes())
+    text = f"{odd}\r\n{folder / '1.png'}\r\n"
+    mark = "\ufeff" if form == "utf-16-be" else ""
+    assert found("-", stdin=(mark + text).encode(form)) == [odd, folder / "1.png"]
+
+
+@pytest.mark.parametrize("line", ["BMW.png", "P5 12 12.png", "GIF.png", "RIFF.webp"])
+def test_a_list_is_none_the_less_a_list_if_it_begins_as_an_image_may(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(folder)
+    Path(line).write_bytes(b"")
+    if line.startswith("P5"):  # by its header, this one is an image
+        assert found("-", stdin=line.encode()) == [line.encode()]
+    else:
+        assert found("-", stdin=line.encode()) == [Path(line)]
+
+
+def test_a_line_of_a_list_that_names_nothing_is_one_result(
+    run_program: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "empty").mkdir()
+    lines = ["gone.png", str(folder / "1.png"), "http://host/1.png", "*.nothing", str(folder / "empty")]
+    stdin = io.TextIOWrapper(io.BytesIO("\n".join([*lines, str(folder / "deep")]).encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    outcome = run_program(predict.main, "-", "--format=jsonl", "--batch_size=2")
+    assert outcome.status == 1
+    records = [json.loads(line) for line in outcome.out.splitlines()]
+    assert [(r["name"], r["text"]) for r in records] == [
+        ("gone.png", ""),
+        (lines[1], "cat"),
+        *((line, "") for line in lines[2:]),
+        (str(folder / "deep" / "3.png"), "sky"),
+    ]
+    assert [r["error"] for r in records if r["error"]] == [
+        "no such image or folder: gone.png",
+        "http://host/1.png: only file:// URLs are read; download it first",
+        "*.nothing: no file has such a name",
+        f"{folder / 'empty'}: no image in this folder",
+    ]
+    assert "error: 4 of 6 images could not be read" in outcome.err
+
+
+def test_pictures_of_a_folder_that_are_not_read_are_counted(run_program: Run, folder: Path) -> None:
+    for name in ("a.gif", "b.GIF", "deep/c.jp2", "d.heic", "notes.txt"):
+        (folder / name).write_bytes(b"GIF89a")
+    outcome = run_program(predict.main, folder, "--format=jsonl")
+    assert (outcome.status, len(outcome.out.splitlines())) == (0, 3)
+    said = "left out 4 files of formats that are not read (2 .gif, 1 .heic, 1 .jp2); convert them to PNG"
+    assert f"warning: {folder}: {said}" in outcome.err
+    (folder / "deep" / "3.png").unlink()
+    outcome = run_program(predict.main, folder / "deep")
+    assert_refused(outcome, "no image in this folder, but 1 files of formats that are not read (1 .jp2)")
+    outcome = run_program(predict.main, folder / "a.gif", folder / "1.png")
+    assert outcome.status == 1
+    assert f"{folder / 'a.gif'}: GIF is not read; convert it to PNG" in outcome.err
 
 
 def test_a_subfolder_that_may_not_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

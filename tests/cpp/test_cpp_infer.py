@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import WORDS, word_image, write_folder
+from hostile_images import cheap_png, refused_formats, scan_bomb, text_bomb, two_sizes
 from odd_images import write_damaged, write_images
+from picture_formats import FORMATS, jpeg_pictures
 
 from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, read_image_file
@@ -37,10 +39,13 @@ class Build:
     folder: Path
     lite_home: Path
 
-    def run(self, program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, program: str, *arguments: object, megabytes: int = 8192
+    ) -> subprocess.CompletedProcess[str]:
         library = str(self.lite_home / "runtime" / "lib")
+        limited = ["bash", "-c", f'ulimit -v {megabytes << 10} && exec "$@"', "bash"]
         return subprocess.run(
-            [str(self.folder / program), *map(str, arguments)],
+            [*limited, str(self.folder / program), *map(str, arguments)],
             env={**os.environ, "LD_LIBRARY_PATH": library},
             capture_output=True,
             text=True,
@@ -113,18 +118,69 @@ def test_every_kind_of_image_is_seen_as_python_sees_it(
         assert (out / name).read_bytes() == expected, path.name
 
 
+def list_of(paths: Sequence[Path], folder: Path) -> Path:
+    """A list of these images as they are; `write_inputs` would keep back what it cannot read itself."""
+    listed(paths[:1], folder)
+    list_file = folder / "inputs.txt"
+    head = list_file.read_text().partition("images 1\n")[0] + f"images {len(paths)}\n"
+    list_file.write_text(head + "".join(f"{i}\t{path}\n" for i, path in enumerate(paths)))
+    return list_file
+
+
+def test_every_picture_is_seen_as_python_sees_it(build: Build, tmp_path: Path) -> None:
+    """The cells of docs/guarantees.md; of the other formats Python makes PNGs."""
+    paths = []
+    for form, make in FORMATS.items():
+        for name, picture in make().items():
+            paths.append(tmp_path / f"{form}-{name}")
+            paths[-1].write_bytes(picture.data)
+    inputs = listed(paths, tmp_path / "in")
+    stays = [str(path) for path in paths if path.name.startswith(("png", "jpeg"))]
+    assert [path for _, path in inputs.images if "/in/images/" not in path] == stays
+    out = tmp_path / "out"
+    out.mkdir()
+    result = build.run("crnn_dump", tmp_path / "in" / "inputs.txt", out)
+    assert (result.returncode, result.stderr) == (0, "")
+    for path, (name, _) in zip(paths, inputs.images, strict=True):
+        assert (out / name).read_bytes() == seen_by_python(path, ARTIFACT.preprocessing), path.name
+
+
+def test_hostile_files_cost_little_and_are_judged_as_by_python(build: Build, tmp_path: Path) -> None:
+    jpeg = jpeg_pictures()["depth-colour"].data
+    files = {
+        "hidden size": two_sizes(),
+        "hidden size that is allowed": two_sizes(48),
+        "text": text_bomb(chunks=900),
+        "profile": text_bomb(b"iCCP", chunks=1, megabytes=64),
+        "64 scans": scan_bomb(64, 64),
+        "65 scans": scan_bomb(64, 65),
+        "segments": jpeg[:2] + b"\xff\xfe\0\2" * 1_000_000 + jpeg[2:],
+        "grey": cheap_png(10_000, 1, 0),
+        **{name: data for name, (_, data) in refused_formats().items()},
+    }
+    paths = [tmp_path / name for name in files]
+    for path, data in zip(paths, files.values(), strict=True):
+        path.write_bytes(data)
+    out = tmp_path / "out"
+    out.mkdir()
+    result = build.run("crnn_dump", list_of(paths, tmp_path / "in"), out, megabytes=600)
+    assert result.returncode == 1, result
+    read = {"hidden size that is allowed", "text", "profile", "64 scans"}
+    for i, path in enumerate(paths):
+        data = (out / str(i)).read_bytes()
+        assert data == seen_by_python(path, ARTIFACT.preprocessing), path.name
+        assert bool(data) == (path.name in read), path.name
+    assert "hidden size: 30000 x 30000 pixels, more than 67108864 pixels in all" in result.stderr
+    assert "a.gif: neither a PNG nor a JPEG image" in result.stderr
+
+
 def test_damaged_images_crash_nothing_and_are_unreadable_where_they_are_for_python(
     build: Build, tmp_path: Path
 ) -> None:
     paths = write_damaged(tmp_path / "images")
-    # Listed by hand: write_inputs would keep back what it cannot read itself.
-    listed(paths[:1], tmp_path / "in")
-    list_file = tmp_path / "in" / "inputs.txt"
-    head = list_file.read_text().partition("images 1\n")[0] + f"images {len(paths)}\n"
-    list_file.write_text(head + "".join(f"{i}\t{path}\n" for i, path in enumerate(paths)))
     out = tmp_path / "out"
     out.mkdir()
-    result = build.run("crnn_dump", list_file, out)
+    result = build.run("crnn_dump", list_of(paths, tmp_path / "in"), out)
     assert result.returncode == 1, result
     expected = [seen_by_python(path, ARTIFACT.preprocessing) for path in paths]
     assert 100 < sum(not data for data in expected) < len(expected) - 100

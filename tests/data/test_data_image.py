@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from picture_files import png_chunk
 
-from crnn_mindspore.data.image_io import image_size, is_truncated, read_image_file
+from crnn_mindspore.data.image_io import TruncatedImageError, read_image_file
 from crnn_mindspore.data.preprocess import (
     Preprocessing,
     UnreadableImageError,
@@ -36,7 +37,8 @@ def noise(height: int = 20, width: int = 30) -> np.ndarray:
 def png_header(width: int, height: int) -> bytes:
     ihdr = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + ihdr + struct.pack(">I", zlib.crc32(ihdr))
-    return b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IEND\xaeB`\x82"
+    empty = b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    return b"\x89PNG\r\n\x1a\n" + chunk + empty + b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def test_decoding_a_png_gives_the_pixels_back() -> None:
@@ -68,22 +70,17 @@ def test_deep_transparent_image() -> None:
     assert decode_image(encoded(rgba), "x").tolist() == [[[255, 255, 255]]]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".webp", ".tiff"])
-def test_the_size_is_read_from_the_header(suffix: str) -> None:
-    assert image_size(encoded(noise(20, 30), suffix)) == (30, 20)
-    assert decode_image(encoded(noise(20, 30), suffix), "x").shape == (20, 30, 3)
-
-
 @pytest.mark.parametrize(
     ("data", "message"),
     [
         (b"", "x.jpg: empty file"),
         (b"just some text, named .jpg", "x.jpg: not an image"),
-        (b"\xff\xd8\xff", "x.jpg: not an image"),
-        (b"\x89PNG\r\n\x1a\n", "x.jpg: not an image"),
+        (b"\xff\xd8\xff", "x.jpg: truncated image"),
+        (b"\x89PNG\r\n\x1a\n", "x.jpg: truncated image"),
         (png_header(100_000, 100_000), "x.jpg: 100000 x 100000 pixels"),
-        (png_header(0, 10), "x.jpg: not an image"),
-        (png_header(10, 10), "x.jpg: not an image"),
+        (png_header(0, 10), "x.jpg: declares 0 x 10 pixels"),
+        (png_header(10, 10), "x.jpg: damaged: its picture cannot be decoded"),
+        (png_header(10, 10)[:33] + png_header(10, 10)[-12:], "x.jpg: damaged PNG: it holds no picture"),
     ],
 )
 def test_what_is_no_usable_image_is_named(data: bytes, message: str) -> None:
@@ -91,7 +88,6 @@ def test_what_is_no_usable_image_is_named(data: bytes, message: str) -> None:
         decode_image(data, "x.jpg")
 
 
-@pytest.mark.filterwarnings("ignore:Image size")
 @pytest.mark.parametrize(("width", "height"), [(30_000, 30_000), (10_000, 10_000)])
 def test_a_huge_header_of_another_format(width: int, height: int) -> None:
     header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
@@ -111,14 +107,9 @@ def test_a_huge_jpeg_header_is_refused_before_decoding() -> None:
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_a_truncated_image_is_unreadable(suffix: str) -> None:
     data = encoded(noise(200, 200), suffix)
-    assert not is_truncated(data)
-    assert is_truncated(data[: len(data) // 2])
-    with pytest.raises(UnreadableImageError, match="truncated"):
+    assert decode_image(data, "x").shape == (200, 200, 3)
+    with pytest.raises(TruncatedImageError, match="truncated"):
         decode_image(data[: len(data) // 2], "x")
-
-
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def test_a_damaged_animation_does_not_end_the_process() -> None:
@@ -157,7 +148,8 @@ def test_the_end_marker_of_a_thumbnail_does_not_count() -> None:
     comment = b"\xff\xfe" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
     whole = data[:2] + comment + data[2:]
     assert decode_image(whole, "x").shape == (200, 200, 3)
-    assert is_truncated(whole[: len(whole) // 2])
+    with pytest.raises(TruncatedImageError):
+        decode_image(whole[: len(whole) // 2], "x")
 
 
 def test_reading_a_file(tmp_path) -> None:

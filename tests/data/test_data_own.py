@@ -54,6 +54,15 @@ def test_a_pattern_needs_its_label_once(tmp_path: Path, pattern: str) -> None:
         load_samples(f"folder:{pattern}", str(tmp_path))
 
 
+def test_pictures_of_formats_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    for name in ("1_cat.png", "2_dog.gif", "3_sky.jp2", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    for layout in ("folder:*_{text}.*", "svt"):
+        source = load_samples(layout, str(tmp_path))
+        assert [source.text(i) for i in range(len(source))] == ["cat"]
+        assert source.report.dropped == {"format that is not read; convert it to PNG": 2}
+
+
 def test_the_pattern_s_other_characters_are_themselves(tmp_path: Path) -> None:
     for name in ("a+(1)_x.png", "aa1_x.png"):
         (tmp_path / name).write_bytes(b"")

@@ -11,6 +11,7 @@ from conftest import WORDS, Run, assert_refused, word_image, write_folder, write
 
 from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
 from crnn_mindspore.cli import offline
+from crnn_mindspore.data.image_formats import TAKEN
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
 from crnn_mindspore.data.readers.annotated import load_annotated
 from crnn_mindspore.data.readers.lmdb_io import LmdbWriter
@@ -177,7 +178,7 @@ def test_inference_writes_a_file_an_image_and_the_timings(words_folder: Path, tm
     folders = str(tmp_path / "out"), str(tmp_path / "time")
     infer_offline(backend, listed, *folders, batch_size=3, on_unreadable=unreadable.append)
     assert backend.batch_sizes == [3, 3, 1]
-    assert unreadable == [f"{words_folder / '5.png'}: not an image OpenCV can read (4 bytes)"]
+    assert unreadable == [f"{words_folder / '5.png'}: not an image (4 bytes); {TAKEN}"]
     for i in range(8):
         data = (tmp_path / "out" / f"{i}_0.bin").read_bytes()
         assert data == (b"" if i == 5 else spelled("moon").tobytes())

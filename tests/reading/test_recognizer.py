@@ -214,6 +214,33 @@ def test_the_recognizer_reads_paths_bytes_and_arrays_and_says_what_it_could_not(
     assert Recognizer(backend)([]) == []
 
 
+def test_an_array_of_another_kind_is_read_or_costs_one_result() -> None:
+    image = word_image("cat")
+    see_through = np.dstack([np.full_like(image, 255), 255 - image[..., 0]])  # white letters
+    arrays = {
+        "colour": (image, "cat"),
+        "grey": (image[..., 0], "cat"),
+        "grey with an axis": (image[..., :1], "cat"),
+        "with alpha": (np.dstack([image, np.full_like(image[..., 0], 255)]), "cat"),
+        "deep": (image.astype(np.uint16) * 257, "cat"),
+        "turned": (image[::-1, ::-1][::-1, ::-1], "cat"),
+        "empty": (np.zeros((0, 5, 3), np.uint8), "shape is (0, 5, 3)"),
+        "no pixels": (np.zeros((5, 0), np.uint8), "shape is (5, 0)"),
+        "nothing": (np.zeros((), np.uint8), "shape is ()"),
+        "two channels": (image[..., :2], "shape is (40, "),
+        "fractions": (image / 255, "numbers are float64, must be uint8 or uint16"),
+        "objects": (np.array([[None]]), "numbers are object"),
+        "None": (None, "is of type NoneType, must be a path, bytes or an array"),
+    }
+    recognizer = Recognizer(TableBackend({"cat": ("cat", 9.0)}), batch_size=3)
+    results = recognizer([array for array, _ in arrays.values()])
+    for k, ((name, (_, expected)), result) in enumerate(zip(arrays.items(), results, strict=True)):
+        assert result.name == f"image {k}"
+        assert expected in (result.error or result.text), name
+        assert not result.error or result.error.startswith(f"image {k}: "), name
+    assert recognizer([see_through])[0].error == ""
+
+
 def test_opening_names_a_missing_file_a_wrong_ending_and_a_missing_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,17 +1,23 @@
 """The web application: what it answers, what it refuses, and what it counts."""
 
+import base64
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
+from conftest import word_image
+from hostile_images import cheap_png, run_length_bmp, scan_bomb
 from mangled_images import encoded, mangled_files, unusual_images
 from odd_images import write_damaged
 from running_service import PNG, form, service, word_png
 from starlette.testclient import TestClient
 from table_backend import TableBackend
 
+from crnn_mindspore.data.image_formats import TAKEN
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.limits import Limits
 
@@ -42,7 +48,7 @@ def test_many_images_in_a_form_are_answered_in_order_and_broken_ones_beside_the_
     assert [r["text"] for r in results] == ["cat", "", "moon", ""]
     assert [r.get("error") for r in results] == [
         None,
-        "2.png: not an image OpenCV can read (7 bytes)",
+        f"2.png: not an image (7 bytes); {TAKEN}",
         None,
         "4.png: empty file (0 bytes)",
     ]
@@ -73,7 +79,7 @@ def test_mangled_files_have_their_messages_and_the_server_lives(client: TestClie
         assert result["text"] == ""
         assert re.fullmatch(rf"{re.escape(result['name'])}: .+", result["error"]), result
     sizes = next(r["error"] for r in results if r["name"] == "huge.png")
-    assert sizes == "huge.png: 100000 x 100000 pixels, more than 67,108,864 pixels in all"
+    assert sizes == "huge.png: 100000 x 100000 pixels, more than 16,000,000 pixels in all"
     for name, data in files.items():
         assert client.post("/recognize", files=form({name: data})).status_code in (415, 422), name
     answer = client.post("/recognize", content=word_png("cat"), headers=PNG)
@@ -97,6 +103,86 @@ def test_images_of_unusual_modes_and_formats_are_read(client: TestClient) -> Non
     results = client.post("/recognize", files=form(unusual_images())).json()["results"]
     assert len(results) == 12
     assert [r for r in results if "error" in r] == []
+
+
+@pytest.mark.parametrize("kind", ["", "application/octet-stream", "application/x-www-form-urlencoded"])
+def test_an_image_is_known_by_its_bytes_where_its_client_does_not_describe_it(
+    client: TestClient, kind: str
+) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    answer = client.post("/recognize", content=word_png("cat"), headers=headers)
+    assert answer.json()["results"][0]["text"] == "cat"
+    answer = client.post("/recognize", content=b"images=cat", headers=headers)
+    assert answer.status_code == 415
+    assert "send an image as the body" in answer.json()["detail"]
+    answer = client.post("/recognize", content=b"GIF89a....", headers=headers)
+    assert (answer.status_code, answer.json()["detail"][:22]) == (415, "image: GIF is not read")
+
+
+def test_images_as_base64_in_json(client: TestClient) -> None:
+    cat, moon = (base64.b64encode(word_png(word)).decode() for word in ("cat", "moon"))
+    broken = "\n".join([cat[:76], cat[76:]])
+    url_safe = cat.replace("+", "-").replace("/", "_").rstrip("=")
+    for sent, read in (
+        ({"image": cat}, [("image", "cat")]),
+        ({"image": f"data:image/png;base64,{cat}"}, [("image", "cat")]),
+        ({"image": broken}, [("image", "cat")]),
+        ({"image": url_safe}, [("image", "cat")]),
+        ({"images": [moon, cat]}, [("0", "moon"), ("1", "cat")]),
+        ({"images": [{"image": cat, "name": "a.png"}, moon]}, [("a.png", "cat"), ("1", "moon")]),
+        ({"images": [cat, "AAAA"]}, [("0", "cat"), ("1", "")]),
+    ):
+        answer = client.post("/recognize", json=sent)
+        assert answer.status_code == 200, answer.text
+        assert [(r["name"], r["text"]) for r in answer.json()["results"]] == read
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"{", "the JSON cannot be read: Invalid JSON"),
+        (b"[" * 100_000, "the JSON cannot be read: "),
+        (b"[]", "the JSON cannot be read: "),
+        (b"{}", 'must hold "image" or "images"'),
+        (b'{"image": "AA", "images": []}', 'must hold "image" or "images"'),
+        (b'{"image": 7}', "image: Value error, must be a string"),
+        (b'{"image": "a b c!"}', "image: Value error, is not base64"),
+        ('{"image": "é"}'.encode(), "image: Value error, is not base64"),
+        (b'{"picture": "AA"}', "picture: Extra inputs are not permitted"),
+        (b'{"images": ["AAAA", 7]}', "images.1: "),
+        (b'{"images": []}', "the JSON holds 0 images, must hold 1 to 64"),
+        (json.dumps({"images": ["AAAA"] * 65}).encode(), "the JSON holds 65 images, must hold 1 to 64"),
+    ],
+)
+def test_json_that_holds_no_images_is_refused_with_the_place(
+    client: TestClient, body: bytes, detail: str
+) -> None:
+    answer = client.post("/recognize", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, detail in answer.json()["detail"]) == (400, True), answer.text
+
+
+def test_cheap_pixels_are_refused_and_large_photographs_reduced() -> None:
+    """A quarter of a megabyte would else cost seconds and gigabytes."""
+    photograph = cv2.resize(word_image("cat"), (2000, 1000))
+    jpeg = cv2.imencode(".jpg", photograph)[1].tobytes()
+    backend = TableBackend({"cat": ("cat", 30.0)})
+    with service(Recognizer(backend), Limits(image_pixels=600_000)) as running:
+        client = TestClient(running.app)
+        answer = client.post("/recognize?positions=true", files=form({"a.jpg": jpeg}))
+        assert answer.status_code == 200
+        result = answer.json()["results"][0]
+        assert result["text"] == "unknown"  # to the table
+        # In pixels of the photograph, not of the half of it that was decoded: step 12 of 24.
+        assert result["characters"][-1]["end"] == pytest.approx((4 * 13 + 2) / 100 * 2000)
+        for name, data in (
+            ("grey.png", cheap_png(1000, 16, 4)),
+            ("runs.bmp", run_length_bmp(1000)),
+            ("scans.jpg", scan_bomb(1000, 20)),
+        ):
+            answer = client.post("/recognize", files=form({name: data}))
+            assert answer.status_code == 422
+            detail = f"{name}: 1000 x 1000 pixels, more than 600,000 pixels in all"
+            assert answer.json()["detail"] == detail
 
 
 @pytest.mark.parametrize(
@@ -216,7 +302,11 @@ def test_the_api_is_described(client: TestClient) -> None:
     description = client.get("/openapi.json").json()
     assert set(description["paths"]) == {"/recognize", "/health", "/metrics"}
     post = description["paths"]["/recognize"]["post"]
-    assert set(post["requestBody"]["content"]) == {"multipart/form-data", "image/*"}
+    assert set(post["requestBody"]["content"]) == {
+        "multipart/form-data",
+        "application/json",
+        "image/*",
+    }
     assert {p["name"] for p in post["parameters"]} == {"top_k", "positions", "alignment"}
     assert {"200", "400", "408", "413", "415", "422", "503"} <= set(post["responses"])
 

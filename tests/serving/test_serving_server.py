@@ -139,6 +139,8 @@ def test_an_address_that_cannot_be_had_is_named() -> None:
 def test_limits_that_contradict_each_other_are_named() -> None:
     with pytest.raises(UserError, match="max_request_images is 9, above max_waiting_images 8"):
         Limits(request_images=9, waiting_images=8)
+    with pytest.raises(UserError, match="max_image_megapixels is 68, must be at most 67"):
+        Limits(image_pixels=68_000_000)
     with pytest.raises(UserError, match="max_body_mb is 300, must be at most 256"):
         Limits(body_bytes=300 << 20)
 

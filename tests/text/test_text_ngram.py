@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.text import ngram
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ngram import NgramModel
 
@@ -93,3 +94,17 @@ def test_a_large_alphabet_has_room_for_the_default_order() -> None:
     model = NgramModel([characters[6990:6996]], Charset(characters))
     ids = list(range(6990, 6996))
     assert model.log_probabilities(history_of(model, ids[:5]))[ids[5]] > np.log(0.5)
+
+
+def test_a_service_that_reads_for_ever_keeps_a_bounded_number_of_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ngram, "_KEPT_NUMBERS", 40)  # ten rows of four classes
+    model, fresh = NgramModel(WORDS, Charset("abc"), order=4), NgramModel(WORDS, Charset("abc"), order=4)
+    dice = np.random.default_rng(3)
+    for _ in range(50):
+        histories = history_of(model, dice.integers(0, 3, 3).tolist())[None].repeat(2)
+        np.testing.assert_array_equal(
+            model.log_probabilities(histories)[0], np.log(fresh._probabilities(int(histories[0])))
+        )
+        assert len(model._rows) <= 11

@@ -25,13 +25,14 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn serve") -> int:
 
 def _serve(options: ServeOptions) -> int:
     # The web framework is an extra.
-    from crnn_mindspore.serving.limits import MEBIBYTE, Limits
+    from crnn_mindspore.serving.limits import MEBIBYTE, MEGAPIXEL, Limits
     from crnn_mindspore.serving.service import load_recognizer, run_service
 
     path = resolve_model(options.checkpoint_path or PRETRAINED)
     limits = Limits(
         body_bytes=options.max_body_mb * MEBIBYTE,
         body_seconds=options.body_seconds,
+        image_pixels=options.max_image_megapixels * MEGAPIXEL,
         request_images=options.max_request_images,
         waiting_images=options.max_waiting_images,
         shutdown_seconds=options.shutdown_seconds,

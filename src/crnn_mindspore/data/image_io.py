@@ -1,33 +1,57 @@
-"""Encoded images: reading the file, the size in the header, and decoding to BGR, with bounded memory."""
+"""Encoded images: reading the file, and decoding to BGR, with bounded memory."""
 
-import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from crnn_mindspore.data import image_formats as formats
+from crnn_mindspore.data.image_parts import BadImageError, TruncatedError, jpeg_parts, png_parts
+from crnn_mindspore.data.orientation import UPRIGHT, turned
+from crnn_mindspore.data.pillow_images import PillowImage
+from crnn_mindspore.data.pixels import to_bgr
+from crnn_mindspore.data.raw_images import bmp_header, bmp_pixels, pnm_header, pnm_pixels
 from crnn_mindspore.errors import UserError
 
 MAX_PIXELS = 64 * 1024 * 1024  # 192 MB once decoded; the largest phone cameras stay below
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
-
-BEYOND_MEASURE = (1 << 31, 1 << 31)  # stands for a size Pillow refuses to tell
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8"
-# Start-of-frame markers: all of C0..CF but DHT (C4), JPG (C8) and DAC (CC).
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_STANDALONE = frozenset([0x01, *range(0xD0, 0xD9)])
+_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
 class UnreadableImageError(UserError):
-    """An image that is missing, empty, truncated, too large, or no image at all; the message names it."""
+    """An image that is missing, empty, damaged, too large, or not an image; the message names it."""
+
+
+class TruncatedImageError(UnreadableImageError):
+    """An image that ends before its picture does."""
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """A decoded image.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, BGR.
+        width: Of the image as given, in pixels; more than the pixels have where it was decoded reduced.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    width: int
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """What a decoder gives: pixels of any kind, not turned yet, the file's own size, a transparent colour."""
+
+    pixels: npt.NDArray
+    size: tuple[int, int]
+    orientation: int = UPRIGHT
+    key: tuple[int, ...] = ()
 
 
 def read_image_file(path: str) -> bytes:
@@ -53,126 +77,145 @@ def read_image_file(path: str) -> bytes:
         os.close(descriptor)
 
 
-def image_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) in pixels from the header alone, None if the bytes are no known image.
-
-    PNG and JPEG are read here because it happens for every training image; the rest is left to Pillow.
-    """
-    if data.startswith(_PNG) and len(data) >= 24:
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    if data.startswith(_JPEG):
-        return _jpeg_size(data)
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.size
-    except Image.DecompressionBombError:
-        return BEYOND_MEASURE
-    except (OSError, ValueError, SyntaxError, EOFError):
-        return None
-
-
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    position, end = 2, len(data) - 9
-    while position <= end:
-        if data[position] != 0xFF:
-            position += 1
-            continue
-        marker = data[position + 1]
-        if marker in _JPEG_FRAMES:
-            height = int.from_bytes(data[position + 5 : position + 7], "big")
-            return int.from_bytes(data[position + 7 : position + 9], "big"), height
-        if marker == 0xFF or marker in _JPEG_STANDALONE:
-            position += 1 if marker == 0xFF else 2
-        elif marker == 0xDA:  # the picture begins and no frame was declared
-            return None
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return None
-
-
-def is_truncated(data: bytes) -> bool:
-    """Whether a JPEG or PNG ends before its picture does: its end marker is missing.
-
-    OpenCV fills the missing part with grey and says nothing, and for a PNG chunk it takes the memory that the
-    chunk's header promises, up to 2 GiB.
-    """
-    if data.startswith(_JPEG):
-        # The end marker counts only behind the last start of a scan: a thumbnail has one of its own.
-        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    return data.startswith(_PNG) and all(kind != b"IEND" for kind, _ in _png_chunks(data))
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """(kind, position of the kind) of each chunk, up to IEND or the first that does not fit into the data."""
-    position = len(_PNG)
-    while position + 8 <= len(data):
-        kind = data[position + 4 : position + 8]
-        yield kind, position + 4
-        position += 12 + int.from_bytes(data[position : position + 4], "big")
-        if kind == b"IEND":
-            return
-
-
 def decode_image(data: bytes, name: str, *, orient: bool = True) -> npt.NDArray[np.uint8]:
     """The decoded image, (H, W, 3) uint8 in BGR.
 
-    Grey images get three equal channels, 16-bit ones are scaled to 8 bits, transparent parts become white.
+    Grey images get three equal channels, 16-bit ones are cut to 8 bits, transparent ones are laid over white,
+    or over black where white would hide them.
 
     Args:
-        data: The encoded image.
+        data: The encoded image: PNG, JPEG, BMP, WebP, TIFF or PNM, whatever its name.
         name: What to call it in an error.
         orient: Whether the camera's orientation tag is obeyed.
 
     Raises:
-        UnreadableImageError: If the bytes are empty, truncated, no image, or declare more than 64 megapixels;
-            the size is read from the header before anything is decoded.
+        UnreadableImageError: If the bytes are empty, truncated, damaged, of another format, or declare more
+            than 64 megapixels; the size is judged before anything is decoded.
     """
-    if not data:
-        raise UnreadableImageError(f"{name}: empty file (0 bytes)")
-    size = image_size(data)
-    if size is None:
-        raise UnreadableImageError(f"{name}: not an image OpenCV can read ({len(data):,} bytes)")
-    if size[0] * size[1] > MAX_PIXELS:
-        declared = "" if size == BEYOND_MEASURE else f"{size[0]} x {size[1]} pixels, "
-        raise UnreadableImageError(f"{name}: {declared}more than {MAX_PIXELS:,} pixels in all")
-    if is_truncated(data):
-        raise UnreadableImageError(f"{name}: truncated image ({len(data):,} bytes)")
-    transparent = data.startswith(_PNG) and (data[25:26] in (b"\x04", b"\x06") or b"tRNS" in data[:4096])
-    flags = cv2.IMREAD_UNCHANGED if transparent else cv2.IMREAD_COLOR
-    if not orient and not transparent:
-        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    return decode_within(data, name, orient=orient).pixels
+
+
+def decode_within(
+    data: bytes, name: str, most_pixels: int = MAX_PIXELS, *, orient: bool = True
+) -> DecodedImage:
+    """The same, for images of at most `most_pixels`; a larger JPEG is decoded at 1/2, 1/4 or 1/8 of its size.
+
+    Raises:
+        UnreadableImageError: As above, or if the image is larger and cannot be reduced.
+    """
     try:
-        image = cv2.imdecode(np.frombuffer(_without_animation(data), dtype=np.uint8), flags)
-    except cv2.error as error:
-        raise UnreadableImageError(f"{name}: {error.err}") from None
-    if image is None or image.size == 0:
-        raise UnreadableImageError(f"{name}: not an image OpenCV can read ({len(data):,} bytes)")
-    return _on_white(image) if transparent else image  # type: ignore[return-value]
+        layers = _decode(data, most_pixels)
+        pixels = to_bgr(layers.pixels, layers.key)
+        turns = layers.orientation if orient else UPRIGHT
+        return DecodedImage(turned(pixels, turns), layers.size[1 if turns > 4 else 0])
+    except TruncatedError as error:
+        raise TruncatedImageError(f"{name}: {error}") from None
+    except BadImageError as error:
+        raise UnreadableImageError(f"{name}: {error}") from None
+    except Exception as error:  # whatever a decoder raises is the matter of this one image
+        kind = formats.image_format(data)
+        raise UnreadableImageError(f"{name}: {kind} that cannot be decoded: {_reason(error)}") from None
 
 
-def _without_animation(data: bytes) -> bytes:
-    """A PNG whose animation header is renamed, so that it is skipped; the picture before any animation stays.
+def _reason(error: Exception) -> str:
+    text = error.err if isinstance(error, cv2.error) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
-    OpenCV 4.11 and 4.12 crash on a damaged picture of an animation.
-    Source: https://github.com/opencv/opencv/issues/27744
+
+def _decode(data: bytes, most_pixels: int) -> _Layers:
+    if not data:
+        raise BadImageError("empty file (0 bytes)")
+    kind = formats.image_format(data)
+    if kind is None:
+        refused = formats.refused_format(data)
+        if refused:
+            raise BadImageError(f"{refused} is not read; convert it to PNG ({formats.TAKEN})")
+        raise BadImageError(f"not an image ({len(data):,} bytes); {formats.TAKEN}")
+    return _DECODERS[kind](data, most_pixels)
+
+
+def _check_size(size: tuple[int, int], most: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise BadImageError(f"declares {width} x {height} pixels")
+    if width * height > most:
+        raise BadImageError(_too_large(size, most))
+
+
+def _too_large(size: tuple[int, int], most: int) -> str:
+    return f"{size[0]} x {size[1]} pixels, more than {most:,} pixels in all"
+
+
+def _png(data: bytes, most_pixels: int) -> _Layers:
+    parts = png_parts(data)
+    size = parts.width, parts.height
+    _check_size(size, most_pixels)
+    as_it_is = parts.has_alpha or parts.key
+    pixels = _by_opencv(parts.data, size, cv2.IMREAD_UNCHANGED if as_it_is else cv2.IMREAD_COLOR)
+    return _Layers(pixels, size, parts.orientation, parts.key)
+
+
+def _jpeg(data: bytes, most_pixels: int) -> _Layers:
+    parts = jpeg_parts(data)
+    size = parts.width, parts.height
+    _check_size(size, MAX_PIXELS)
+    # What comes in several scans is held whole in any case, so reducing it saves nothing.
+    for divisor in (1,) if parts.scans > 1 else (1, *_REDUCED):
+        reduced = -(-size[0] // divisor), -(-size[1] // divisor)
+        if reduced[0] * reduced[1] <= most_pixels:
+            pixels = _by_opencv(parts.data, reduced, _REDUCED.get(divisor, cv2.IMREAD_COLOR))
+            return _Layers(pixels, size, parts.orientation)
+    raise BadImageError(_too_large(size, most_pixels))
+
+
+def _bmp(data: bytes, most_pixels: int) -> _Layers:
+    header = bmp_header(data)
+    size = header.width, header.height
+    _check_size(size, most_pixels)
+    return _Layers(
+        bmp_pixels(data, header) if header.masks else _by_opencv(data, size, cv2.IMREAD_COLOR), size
+    )
+
+
+def _pnm(data: bytes, most_pixels: int) -> _Layers:
+    header = pnm_header(data)
+    size = header.width, header.height
+    _check_size(size, most_pixels)
+    return _Layers(pnm_pixels(data, header), size)
+
+
+def _pillow(kind: str) -> Callable[[bytes, int], _Layers]:
+    def decode(data: bytes, most_pixels: int) -> _Layers:
+        image = PillowImage(data, kind)
+        _check_size(image.size, most_pixels)
+        return _Layers(image.pixels(), image.size, image.orientation)
+
+    return decode
+
+
+_DECODERS: dict[str, Callable[[bytes, int], _Layers]] = {
+    formats.PNG: _png,
+    formats.JPEG: _jpeg,
+    formats.BMP: _bmp,
+    formats.PNM: _pnm,
+    formats.WEBP: _pillow(formats.WEBP),
+    formats.TIFF: _pillow(formats.TIFF),
+}
+
+
+def _by_opencv(data: bytes, size: tuple[int, int], flags: int) -> npt.NDArray:
+    """The pixels as OpenCV gives them, not turned.
+
+    Raises:
+        BadImageError: If there are none, or not as many as were judged.
     """
-    if not data.startswith(_PNG) or b"acTL" not in data:
-        return data
-    changed = bytearray(data)
-    for kind, position in _png_chunks(data):
-        if kind == b"acTL":
-            changed[position : position + 4] = b"acTl"
-    return bytes(changed)
-
-
-def _on_white(image: npt.NDArray) -> npt.NDArray[np.uint8]:
-    """(H, W), (H, W, 3) or (H, W, 4), 8 or 16 bit -> (H, W, 3) uint8, laid over white by its alpha."""
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
-    if image.shape[2] == 3:
-        return image
-    alpha = image[:, :, 3:].astype(np.uint16)
-    blended = (image[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return blended.astype(np.uint8)
+    if flags != cv2.IMREAD_UNCHANGED:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+    if pixels is None or pixels.size == 0:
+        raise BadImageError(f"damaged: its picture cannot be decoded ({len(data):,} bytes)")
+    if pixels.shape[:2] != (size[1], size[0]):
+        raise BadImageError(
+            f"damaged: {pixels.shape[1]} x {pixels.shape[0]} pixels where {size[0]} x {size[1]} are declared"
+        )
+    return pixels

@@ -77,6 +77,10 @@ class ServiceOptions(Options):
     )
     max_body_mb: Whole = Field(ge=1, description="MiB of one request, 256 at most")
     body_seconds: Number = Field(ge=1, description="seconds in which a request's body must arrive")
+    max_image_megapixels: Whole = Field(
+        ge=1,
+        description="millions of pixels of one image; larger JPEGs are reduced, others refused; 67 at most",
+    )
     max_request_images: Whole = Field(ge=1, description="images in one request")
     max_waiting_images: Whole = Field(
         ge=1,

@@ -1,29 +1,43 @@
 """The images that a user names: files, folders, patterns, file: URLs, standard input."""
 
+import codecs
 import glob
+import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from crnn_mindspore.data.image_io import IMAGE_SUFFIXES, MAX_FILE_BYTES, image_size
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, image_format, refused_files, refused_format
+from crnn_mindspore.data.image_io import MAX_FILE_BYTES
 from crnn_mindspore.errors import UserError
 
 STDIN = "-"
 
+_logger = logging.getLogger(__name__)
 
-def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes]:
-    """The images of all names, in order.
+
+@dataclass(frozen=True)
+class MissingImage:
+    """A line of a list under which there is no image, and why."""
+
+    name: str
+    reason: str
+
+
+def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes | MissingImage]:
+    """The images of all names, in order. What a folder holds in formats that are not read is logged.
 
     Args:
         names: Files; folders, whose images are sorted, subfolders included; patterns with `*`, `?`, `[...]`
             and `**`; `file:` URLs; and `-` for standard input: either one encoded image, or a list of all
-            these, one a line.
+            these, one a line, also as Windows writes it.
         stdin: Read for `-`.
 
     Returns:
-        Paths, and the bytes of an image that came by standard input.
+        Paths, the bytes of an image that came by standard input, and the lines of a list that name no image.
 
     Raises:
         UserError: For a name that does not exist, a folder or pattern without images, a folder that may not
@@ -39,9 +53,13 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes]
 def _named(name: str) -> Iterator[Path]:
     path = Path(_local_path(name))
     if os.path.isdir(path):
-        found = sorted(p for p in _files_under(path) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        files = sorted(_files_under(path))
+        found = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+        refused = refused_files(map(str, files))
         if not found:
-            raise UserError(f"{name}: no image in this folder")
+            raise UserError(f"{name}: no image in this folder" + (f", but {refused}" if refused else ""))
+        if refused:
+            _logger.warning("%s: left out %s", name, refused)
         yield from found
     elif os.path.lexists(path):
         yield path
@@ -78,16 +96,28 @@ def _local_path(name: str) -> str:
     return unquote(url.path)
 
 
-def _from_stdin(stdin: BinaryIO) -> Iterator[Path | bytes]:
+def _from_stdin(stdin: BinaryIO) -> Iterator[Path | bytes | MissingImage]:
     data = stdin.read(MAX_FILE_BYTES + 1)
     if not data.strip():
         raise UserError("standard input is empty; it must be an image, or a list of images, one a line")
     if len(data) > MAX_FILE_BYTES:
         raise UserError(f"standard input: more than {MAX_FILE_BYTES:,} bytes")
-    # Text can look like the header of an image to Pillow only where it is no list of existing files.
-    if image_size(data) is not None or b"\0" in data:
+    lines = _lines(data)
+    if lines is None:
         yield data
         return
-    for line in data.splitlines():
+    for line in lines:
         if line.strip():
-            yield from _named(os.fsdecode(line))
+            try:
+                yield from _named(line)
+            except UserError as error:  # one line is wrong; the others are read
+                yield MissingImage(line, str(error))
+
+
+def _lines(data: bytes) -> list[str] | None:
+    """The lines of a list of images, None if the data are an image."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace").splitlines()
+    if image_format(data) or refused_format(data) or b"\0" in data:
+        return None
+    return [os.fsdecode(line) for line in data.removeprefix(codecs.BOM_UTF8).splitlines()]

@@ -10,19 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
-from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, read_image_file
+from crnn_mindspore.data.image_io import (
+    MAX_PIXELS,
+    DecodedImage,
+    UnreadableImageError,
+    decode_within,
+    read_image_file,
+)
+from crnn_mindspore.data.pixels import to_bgr
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess, time_step_centres
 from crnn_mindspore.engines.backend import Backend, open_reader
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.decoding import GREEDY_DECODING, Decoding, check_reject_below, create_decoder
+from crnn_mindspore.reading.named_images import MissingImage
 from crnn_mindspore.text.alignment import align
 from crnn_mindspore.text.ctc import Floats, log_softmax
 from crnn_mindspore.text.decoder import Decoded, Decoder
 from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.text.strip import Strip, create_strip
 
-Image = str | Path | bytes | npt.NDArray[np.uint8]
+Image = str | Path | bytes | npt.NDArray[np.uint8] | MissingImage
 
 _WIDTH_STEP = 16  # pixels: few enough widths that images still share batches
 _LARGEST_WIDTH = 4096  # pixels; wider images are squeezed
@@ -203,7 +211,8 @@ class Recognizer:
         """Reads the images, in order.
 
         Args:
-            images: Paths, encoded bytes, or decoded (H, W, 3) uint8 BGR arrays, each of any size.
+            images: Paths, encoded bytes, or decoded arrays, each of any size: (H, W, 3) BGR, grey (H, W), or
+                with alpha (H, W, 4), uint8 or uint16.
         """
         return list(self.stream(images))
 
@@ -216,21 +225,23 @@ class Recognizer:
             for p in prepared:
                 yield next(read) if isinstance(p, PreparedImage) else p
 
-    def prepare(self, image: Image, name: str, wanted: Wanted | None = None) -> PreparedImage:
+    def prepare(
+        self, image: Image, name: str, wanted: Wanted | None = None, most_pixels: int = MAX_PIXELS
+    ) -> PreparedImage:
         """Decodes and resizes one image; may be called by several threads.
 
         Args:
             image: As for calling.
             name: What its result is called.
             wanted: What is wanted of it; None for what is wanted of every image.
+            most_pixels: Of an encoded image; a larger JPEG is decoded reduced, others are refused.
 
         Raises:
             UnreadableImageError: If it cannot be decoded; the message begins with the name.
         """
-        pixels = _decoded(image, name)
-        width = pixels.shape[1]
-        network_input = preprocess(pixels, self._preprocessing(pixels))
-        return PreparedImage(name, network_input, width, wanted or self.wanted)
+        decoded = _decoded(image, name, most_pixels)
+        network_input = preprocess(decoded.pixels, self._preprocessing(decoded.pixels))
+        return PreparedImage(name, network_input, decoded.width, wanted or self.wanted)
 
     def read(self, images: Sequence[PreparedImage]) -> list[Recognition]:
         """Reads prepared images of any number and widths; those of one width share a batch."""
@@ -245,7 +256,9 @@ class Recognizer:
         return [results[n] for n in range(len(images))]
 
     def _prepared(self, image: Image, number: int) -> PreparedImage | Recognition:
-        name = str(image) if isinstance(image, str | Path) else f"image {number}"
+        name = f"image {number}"
+        if isinstance(image, str | Path | MissingImage):
+            name = image.name if isinstance(image, MissingImage) else str(image)
         try:
             return self.prepare(image, name)
         except UnreadableImageError as error:
@@ -300,7 +313,17 @@ class Recognizer:
         )
 
 
-def _decoded(image: Image, name: str) -> npt.NDArray[np.uint8]:
-    if isinstance(image, np.ndarray):
-        return image
-    return decode_image(image if isinstance(image, bytes) else read_image_file(str(image)), name)
+def _decoded(image: Image, name: str, most_pixels: int) -> DecodedImage:
+    if isinstance(image, MissingImage):
+        raise UnreadableImageError(image.reason)
+    if isinstance(image, str | Path):
+        image = read_image_file(str(image))
+    if isinstance(image, bytes | bytearray | memoryview):
+        return decode_within(bytes(image), name, most_pixels)
+    if not isinstance(image, np.ndarray):
+        kind = type(image).__name__
+        raise UnreadableImageError(f"{name}: is of type {kind}, must be a path, bytes or an array")
+    try:
+        return DecodedImage(to_bgr(image), image.shape[1])
+    except Exception as error:  # an array may be anything; it costs one image, never a stream
+        raise UnreadableImageError(f"{name}: array whose {error}") from None

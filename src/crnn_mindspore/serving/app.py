@@ -28,7 +28,9 @@ _STATIC = Path(__file__).with_name("static")
 _PATHS = ("/", "/recognize", "/health", "/metrics", "/docs", "/openapi.json")
 _CLIENT_LEFT = 499  # by convention; nobody is there to see it but the metrics
 
-_DESCRIPTION = "Reads words from images. Images come as a form with files, or one as the body of the request."
+_DESCRIPTION = (
+    "Reads words from images. Images come as a form with files, as base64 in JSON, or one as the body."
+)
 _BODY = {
     "required": True,
     "content": {
@@ -38,11 +40,20 @@ _BODY = {
                 "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
             }
         },
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "image": {"type": "string", "format": "byte"},
+                    "images": {"type": "array", "items": {"type": "string", "format": "byte"}},
+                },
+            }
+        },
         "image/*": {"schema": {"type": "string", "format": "binary"}},
     },
 }
 _PROBLEMS = {
-    400: "no image, or a form that cannot be read",
+    400: "no image, or a form or JSON that cannot be read",
     408: "the body did not arrive in time",
     413: "the body is too large",
     415: "one image was sent, and it is none; or another type of content",

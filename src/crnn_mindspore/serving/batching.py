@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from crnn_mindspore.data.image_io import UnreadableImageError, image_size
+from crnn_mindspore.data.image_formats import image_format
+from crnn_mindspore.data.image_io import MAX_PIXELS, UnreadableImageError
 from crnn_mindspore.reading.recognizer import PreparedImage, Recognition, Recognizer, Wanted
 from crnn_mindspore.serving.bodies import Upload
 
@@ -49,6 +50,7 @@ class BatchingReader:
         recognizer: Its batch size is the largest batch.
         batch_wait: Seconds for which a batch that is not full waits for images being prepared.
         waiting_images: Images accepted and not yet read, at most.
+        most_pixels: Of an image; a larger JPEG is decoded reduced, others are refused.
         workers: Threads that prepare.
         on_batch: Called with the size of each batch.
     """
@@ -59,12 +61,14 @@ class BatchingReader:
         *,
         batch_wait: float = 0.005,
         waiting_images: int = 256,
+        most_pixels: int = MAX_PIXELS,
         workers: int = 2,
         on_batch: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._recognizer = recognizer
         self._batch_wait = batch_wait
         self._most_waiting = waiting_images
+        self._most_pixels = most_pixels
         self._on_batch = on_batch
         self._waiting = 0
         self._lock = threading.Lock()
@@ -110,11 +114,12 @@ class BatchingReader:
         if not result.set_running_or_notify_cancel():
             return
         try:
-            self._ready.put(_Prepared(self._recognizer.prepare(upload.data, upload.name, wanted), result))
+            image = self._recognizer.prepare(upload.data, upload.name, wanted, self._most_pixels)
+            self._ready.put(_Prepared(image, result))
         except UnreadableImageError as error:
             rejected = self._recognizer.reject_below > 0
             recognition = Recognition(upload.name, "", 0.0, str(error), rejected)
-            is_image = not upload.data or image_size(upload.data) is not None
+            is_image = not upload.data or image_format(upload.data) is not None
             result.set_result(Result(recognition, is_image=is_image))
         except Exception as error:  # whoever waits for the result must hear of it
             result.set_exception(error)

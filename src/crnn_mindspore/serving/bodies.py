@@ -10,13 +10,20 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from crnn_mindspore.data.image_formats import image_format, refused_format
+from crnn_mindspore.serving.json_body import parse_json_body
 from crnn_mindspore.serving.limits import Limits
 
 RETRY = {"Retry-After": "1"}
 # What the client still sends would be taken for its next request.
 _CLOSE = {"Connection": "close"}
 
-_HOW_TO_SEND = "send an image as the body, with a Content-Type of image/*, or several as multipart/form-data"
+_HOW_TO_SEND = (
+    "send an image as the body, with a Content-Type of image/*, or several as multipart/form-data, "
+    "or as base64 in application/json"
+)
+# What clients say, or their libraries for them, of bytes that they did not describe.
+_UNDESCRIBED = ("", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded")
 
 
 @dataclass(frozen=True)
@@ -68,16 +75,32 @@ class BodyReader:
 
     async def _read(self, body: "_Body") -> list[Upload]:
         kind = body.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not kind:
-            raise HTTPException(400, f"the request holds no image: {_HOW_TO_SEND}")
         if kind == "multipart/form-data":
             return await self._form(body)
-        if not kind.startswith("image/"):
+        is_json = kind == "application/json" or kind.endswith("+json")
+        if not is_json and not kind.startswith("image/") and kind not in _UNDESCRIBED:
             raise HTTPException(415, f"Content-Type is {kind!r}: {_HOW_TO_SEND}")
         data = b"".join([chunk async for chunk in self._counted(body)])
         if not data:
-            raise HTTPException(400, "the body is empty")
+            reason = "the body is empty" if kind else f"the request holds no image: {_HOW_TO_SEND}"
+            raise HTTPException(400, reason)
+        if is_json:
+            return self._json(data)
+        # A form without its type, or a text: better told how to send than that it is damaged.
+        if kind in _UNDESCRIBED and not image_format(data) and not refused_format(data):
+            named = f"Content-Type is {kind!r}" if kind else "there is no Content-Type"
+            raise HTTPException(415, f"the body is not an image, and {named}: {_HOW_TO_SEND}")
         return [Upload("image", data)]
+
+    def _json(self, data: bytes) -> list[Upload]:
+        try:
+            images = parse_json_body(data)
+        except ValueError as error:
+            raise HTTPException(400, f"the JSON cannot be read: {error}") from None
+        most = self._limits.request_images
+        if not 1 <= len(images) <= most:
+            raise HTTPException(400, f"the JSON holds {len(images)} images, must hold 1 to {most}")
+        return [Upload(name, image) for name, image in images]
 
     async def _form(self, body: "_Body") -> list[Upload]:
         parser = _FormParser(body.headers, self._counted(body), max_files=self._limits.request_images)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from crnn_mindspore.data.image_io import MAX_PIXELS
 from crnn_mindspore.errors import UserError
 
 MEBIBYTE = 1 << 20
+MEGAPIXEL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Limits:
         discard_seconds: For which the rest of a refused body is read away, so that its client sees why.
         header_seconds: In which a connection must have sent the head of its next request.
         request_images: In one request.
+        image_pixels: Of one image; a larger JPEG is decoded at a fraction of its size.
         waiting_images: Accepted and not yet answered, of all requests.
         held_bytes: Of all the bodies in memory at a time.
         shutdown_seconds: For the requests in flight when the server is told to end.
@@ -30,6 +33,7 @@ class Limits:
     discard_seconds: float = 2.0
     header_seconds: float = 10.0
     request_images: int = 64
+    image_pixels: int = 16 * MEGAPIXEL
     waiting_images: int = 256
     held_bytes: int = 256 * MEBIBYTE
     shutdown_seconds: int = 30
@@ -39,6 +43,11 @@ class Limits:
             raise UserError(
                 f"max_request_images is {self.request_images}, above max_waiting_images "
                 f"{self.waiting_images}: such a request could never be accepted"
+            )
+        if self.image_pixels > MAX_PIXELS:
+            raise UserError(
+                f"max_image_megapixels is {self.image_pixels // MEGAPIXEL}, must be at most "
+                f"{MAX_PIXELS // MEGAPIXEL}, what any image may have"
             )
         if self.body_bytes > self.held_bytes:
             raise UserError(

@@ -84,6 +84,7 @@ def run_service(
             recognizer,
             batch_wait=batch_wait,
             waiting_images=limits.waiting_images,
+            most_pixels=limits.image_pixels,
             workers=workers,
             on_batch=metrics.count_batch,
         )

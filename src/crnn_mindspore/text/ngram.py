@@ -11,6 +11,8 @@ from crnn_mindspore.text.ctc import Floats
 
 Integers = npt.NDArray[np.int64]
 
+_KEPT_NUMBERS = 4_000_000  # of rows kept for further use: 32 MB
+
 
 class NgramModel:
     """Interpolated n-grams with Witten-Bell smoothing, estimated from a list of words.
@@ -68,6 +70,8 @@ class NgramModel:
     def log_probabilities(self, histories: Integers) -> Floats:
         """Log-probability of each next symbol, (..., C); the last column is the end of the word."""
         distinct, positions = np.unique(histories, return_inverse=True)
+        if len(self._rows) > _KEPT_NUMBERS // self._symbols:
+            self._rows.clear()
         for history in distinct.tolist():
             if history not in self._rows:
                 self._rows[history] = np.log(self._probabilities(history))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from crnn_mindspore.data.checking.findings import ERROR, NOTE, WARNING, Findings
-from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, is_truncated
+from crnn_mindspore.data.image_io import TruncatedImageError, UnreadableImageError, decode_image
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.text.charset import Charset
@@ -158,12 +158,10 @@ def _look_at(source: SampleSource, chosen: Sequence[int], workers: int) -> Itera
 
 def _look(source: SampleSource, index: int) -> _Look:
     name = source.name(index)
-    data = b""
     try:
-        data = source.image_bytes(index)
-        image = decode_image(data, name)
+        image = decode_image(source.image_bytes(index), name)
     except UnreadableImageError as error:
-        return _Look(index, str(error), is_truncated(data))
+        return _Look(index, str(error), isinstance(error, TruncatedImageError))
     height, width = image.shape[:2]
     digest = hashlib.blake2b(
         image.tobytes(), digest_size=12, person=f"{width}x{height}".encode()[:16]

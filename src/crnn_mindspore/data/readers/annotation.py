@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, REFUSED_SUFFIXES
 from crnn_mindspore.data.sources.samples import (
     MALFORMED,
     OUTSIDE_FOLDER,
@@ -21,7 +21,8 @@ EXTRA_COLUMN = "more than two columns"
 _logger = logging.getLogger(__name__)
 _COLUMNS = 2  # image and label
 _NAME_THEN_COMMA = re.compile(
-    r"^(.*?(?:" + "|".join(re.escape(s) for s in IMAGE_SUFFIXES) + r")),(.*)$", re.IGNORECASE
+    r"^(.*?(?:" + "|".join(re.escape(s) for s in IMAGE_SUFFIXES + REFUSED_SUFFIXES) + r")),(.*)$",
+    re.IGNORECASE,
 )
 
 

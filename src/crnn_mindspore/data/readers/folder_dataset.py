@@ -3,7 +3,7 @@
 import os
 import re
 
-from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, REFUSED_FORMAT, REFUSED_SUFFIXES
 from crnn_mindspore.data.readers.annotation import read_annotation, samples_of_rows
 from crnn_mindspore.data.readers.label_csv import csv_rows
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
@@ -69,9 +69,11 @@ def load_named_images(root: str, pattern: str) -> SampleSource:
     for folder, folders, files in os.walk(require_folder(root)):
         folders.sort()
         for name in sorted(files):
+            path = os.path.join(folder, name)
+            if name.lower().endswith(REFUSED_SUFFIXES):
+                report.drop(REFUSED_FORMAT, path)
             if not name.lower().endswith(IMAGE_SUFFIXES):
                 continue
-            path = os.path.join(folder, name)
             match = next((found for form in forms if (found := form.fullmatch(name))), None)
             if match:
                 samples.append(WordSample(path, match["text"]))

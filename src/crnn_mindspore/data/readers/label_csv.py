@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 
-from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES
 from crnn_mindspore.text_file import split_lines
 
 _SUFFIX = "(?:" + "|".join(re.escape(suffix) for suffix in IMAGE_SUFFIXES) + ")"

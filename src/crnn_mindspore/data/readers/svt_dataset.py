@@ -2,7 +2,7 @@
 
 import os
 
-from crnn_mindspore.data.image_io import IMAGE_SUFFIXES
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, REFUSED_FORMAT, REFUSED_SUFFIXES
 from crnn_mindspore.data.readers.folder_dataset import load_folder
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
 from crnn_mindspore.data.sources.samples import MALFORMED, FilterReport, ListSource, SampleSource, WordSample
@@ -26,11 +26,15 @@ def load_svt(root: str, split: str = "test", lexicon: str | None = None) -> Samp
     """
     if any(os.path.isfile(os.path.join(require_folder(root), name)) for name in ("labels.tsv", "labels.csv")):
         return load_folder(root, split, lexicon)
-    names = sorted(n for n in os.listdir(require_folder(root)) if n.lower().endswith(IMAGE_SUFFIXES))
-    if not names:
-        raise UserError(f"no images in {root!r} (looked for {', '.join(IMAGE_SUFFIXES)})")
     report = FilterReport()
     samples = []
+    files = sorted(os.listdir(require_folder(root)))
+    for name in files:
+        if name.lower().endswith(REFUSED_SUFFIXES):
+            report.drop(REFUSED_FORMAT, os.path.join(root, name))
+    names = [name for name in files if name.lower().endswith(IMAGE_SUFFIXES)]
+    if not names and not report.dropped:
+        raise UserError(f"no images in {root!r} (looked for {', '.join(IMAGE_SUFFIXES)})")
     for name in names:
         path = os.path.join(root, name)
         _, underscore, label = os.path.splitext(name)[0].rpartition("_")

@@ -7,16 +7,13 @@ import zlib
 import cv2
 import numpy as np
 from conftest import word_image
+from picture_files import png_chunk
 from PIL import Image
 
 
 def encoded(ending: str) -> bytes:
     """The word cat as .png, .jpg, .bmp, .webp, .tiff or .ppm."""
     return cv2.imencode(ending, word_image("cat"))[1].tobytes()
-
-
-def png_chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def png(width: int, height: int, depth: int = 8, pixels: bytes = b"") -> bytes:

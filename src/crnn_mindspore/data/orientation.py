@@ -1,0 +1,57 @@
+"""Which way up a picture is: the orientation that a camera writes into EXIF, and turning by it."""
+
+from typing import Literal
+
+import cv2
+import numpy.typing as npt
+
+UPRIGHT = 1
+_TAG = 0x0112
+_SHORT = 3
+# Orientation -> whether rows and columns change places, and how it is mirrored then, as cv2.flip counts.
+_TURNS: dict[int, tuple[bool, int | None]] = {
+    2: (False, 1),
+    3: (False, -1),
+    4: (False, 0),
+    5: (True, None),
+    6: (True, 1),
+    7: (True, -1),
+    8: (True, 0),
+}
+
+
+def exif_orientation(tiff: bytes) -> int:
+    """The orientation, 1 to 8, in EXIF data or a TIFF; 1, upright, if it says none."""
+    place = orientation_place(tiff)
+    return UPRIGHT if place is None else int.from_bytes(tiff[place : place + 2], _byte_order(tiff))
+
+
+def orientation_place(tiff: bytes) -> int | None:
+    """Where the two bytes of the orientation stand in EXIF data or a TIFF; None if it is not 1 to 8."""
+    order = _byte_order(tiff)
+
+    def number(position: int, size: int) -> int:
+        return int.from_bytes(tiff[position : position + size], order)
+
+    if tiff[:2] not in (b"II", b"MM") or number(2, 2) != 42:
+        return None
+    first = number(4, 4)
+    for entry in range(first + 2, min(first + 2 + 12 * number(first, 2), len(tiff) - 11), 12):
+        if number(entry, 2) == _TAG:
+            is_one = number(entry + 2, 2) == _SHORT and number(entry + 4, 4) == 1
+            return entry + 8 if is_one and 1 <= number(entry + 8, 2) <= 8 else None
+    return None
+
+
+def turned(pixels: npt.NDArray, orientation: int) -> npt.NDArray:
+    """The picture (H, W, C) upright."""
+    if orientation not in _TURNS:
+        return pixels
+    transposes, mirror = _TURNS[orientation]
+    if transposes:
+        pixels = cv2.transpose(pixels)
+    return pixels if mirror is None else cv2.flip(pixels, mirror)
+
+
+def _byte_order(tiff: bytes) -> Literal["little", "big"]:
+    return "little" if tiff[:2] == b"II" else "big"

@@ -1,0 +1,77 @@
+"""WebP and TIFF, decoded by Pillow: OpenCV takes neither the EXIF of the one nor the transparency of both."""
+
+import io
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile, TiffImagePlugin, WebPImagePlugin
+
+from crnn_mindspore.data.image_formats import TIFF, WEBP
+from crnn_mindspore.data.image_parts import BadImageError
+from crnn_mindspore.data.orientation import UPRIGHT, exif_orientation, orientation_place
+
+# Called directly, since Image.open would ask all decoders and print warnings of its own.
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    WEBP: WebPImagePlugin.WebPImageFile,
+    TIFF: TiffImagePlugin.TiffImageFile,
+}
+_BITS_PER_SAMPLE = 258  # a TIFF's tag
+
+
+class PillowImage:
+    """An image opened: its size is known, its pixels are not decoded yet.
+
+    Args:
+        data: The encoded image.
+        kind: `WebP` or `TIFF`.
+
+    Attributes:
+        size: Width and height in pixels, before turning.
+        orientation: EXIF's, 1 to 8.
+
+    Raises:
+        BadImageError: If it is damaged.
+    """
+
+    def __init__(self, data: bytes, kind: str) -> None:
+        self.orientation = UPRIGHT
+        if kind == TIFF:
+            self.orientation = exif_orientation(data)
+            data = _marked_upright(data)  # versions of Pillow differ in whether they turn it
+        try:
+            self._image = _PLUGINS[kind](io.BytesIO(data))
+        except Image.DecompressionBombError as error:
+            raise BadImageError(str(error)) from None
+        except (SyntaxError, OSError) as error:
+            raise BadImageError(f"damaged {kind}: {error}") from None
+        if kind == WEBP:
+            exif = self._image.info.get("exif", b"")
+            self.orientation = exif_orientation(exif.removeprefix(b"Exif\0\0"))
+        self.size = self._image.size
+
+    def pixels(self) -> npt.NDArray:
+        """(H, W), (H, W, 3) or (H, W, 4), uint8 or uint16, blue first; the first of several pictures.
+
+        Raises:
+            BadImageError: If its numbers have no range.
+        """
+        image = self._image
+        image.load()
+        if image.mode.startswith("I;16"):
+            bits = self._image.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0]  # type: ignore[attr-defined]
+            return np.asarray(image).astype(np.uint16) << (16 - min(bits, 16))
+        if image.mode in ("I", "F"):
+            raise BadImageError("a TIFF of 32-bit numbers, which have no range; convert it to 8 or 16 bits")
+        has_alpha = "A" in image.mode or "a" in image.mode or "transparency" in image.info
+        mode = "RGBA" if has_alpha and image.mode != "LAB" else "RGB"
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+        return cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if mode == "RGBA" else cv2.COLOR_RGB2BGR)
+
+
+def _marked_upright(tiff: bytes) -> bytes:
+    place = orientation_place(tiff)
+    if place is None:
+        return tiff
+    upright = b"\1\0" if tiff[:2] == b"II" else b"\0\1"
+    return tiff[:place] + upright + tiff[place + 2 :]
