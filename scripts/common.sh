@@ -58,29 +58,14 @@ need_platform() {
     esac
 }
 
-# split_words NAME: the words of the variable NAME into WORDS. Quotes, and a backslash outside of them, keep what
-# would end a word; nothing else is special, so that ? and * stay what they are.
+# split_words NAME: the words of the variable NAME into WORDS. Quotes and backslashes are a shell's; nothing is a
+# pattern or a variable: ? * and $ stay what they are.
 split_words() {
-    local text=${!1:-} word='' quote='' begun='' char i
-    WORDS=()
-    for ((i = 0; i < ${#text}; i++)); do
-        char=${text:i:1}
-        if [ -n "$quote" ]; then
-            if [ "$char" = "$quote" ]; then quote=''; else word+=$char; fi
-        elif [[ "$char" = [[:space:]] ]]; then
-            [ -z "$begun" ] || WORDS+=("$word")
-            word='' begun=''
-        else
-            begun=1
-            case "$char" in
-                \'|\") quote=$char ;;
-                \\) i=$((i + 1)); word+=${text:i:1} ;;
-                *) word+=$char ;;
-            esac
-        fi
-    done
-    [ -z "$quote" ] || fail "error: $1 is <$text>, which lacks a closing $quote"
-    [ -z "$begun" ] || WORDS+=("$word")
+    local quoted
+    # shellcheck disable=SC2016 # the inner bash's arguments
+    quoted=$(xargs -r bash -c 'printf "%q " "$@"' bash <<< "${!1:-}" 2>/dev/null) ||
+        fail "error: $1 is <${!1}>, in which a quote is not closed"
+    eval "WORDS=($quoted)"
 }
 
 # take_options [ARGUMENT...] [-- OPTION...]: what stands before -- into ARGUMENTS; the words of EXTRA_OPTIONS, then

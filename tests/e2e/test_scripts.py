@@ -124,11 +124,11 @@ def test_further_options_are_words_as_in_a_shell_and_no_patterns(name: str, tmp_
     assert result.stdout.splitlines()[-len(last) :] == last
 
 
-@pytest.mark.parametrize(("options", "quote"), [("--word='a b", "'"), ('--word="a', '"'), ("'", "'")])
-def test_a_quote_that_is_not_closed_is_named(options: str, quote: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", ["--word='a b", '--word="a', "'"])
+def test_a_quote_that_is_not_closed_is_named(options: str, tmp_path: Path) -> None:
     result = run_script("run_eval_cpu.sh", tmp_path, "synth", ".", "pretrained", options=options)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == f"error: EXTRA_OPTIONS is <{options}>, which lacks a closing {quote}\n"
+    assert result.stderr == f"error: EXTRA_OPTIONS is <{options}>, in which a quote is not closed\n"
 
 
 @pytest.mark.slow

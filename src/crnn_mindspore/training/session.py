@@ -29,6 +29,7 @@ from crnn_mindspore.training.checkpoints.checkpoint import TrainState, read_chec
 from crnn_mindspore.training.checkpoints.checkpoint_folder import CheckpointFolder
 from crnn_mindspore.training.checkpoints.pretrained import load_pretrained
 from crnn_mindspore.training.checkpoints.resume import TrainingTensors, resumed_state
+from crnn_mindspore.training.checkpoints.resume_policy import LENGTH
 from crnn_mindspore.training.evaluating import Evaluate, TrainingEvaluation
 from crnn_mindspore.training.ranks import Ranks
 from crnn_mindspore.training.trainer import Batches, Trainer, updates_per_epoch
@@ -302,7 +303,8 @@ class TrainingSession:
         identity = {
             "model": self.artifact.to_json(),
             "weights": hash_weights(network_weights(self.network)),
-            "options": {**self.recorded, "pretrained": self.options.pretrained, "seed": self.options.seed},
+            "options": {name: value for name, value in self.recorded.items() if name not in LENGTH},
+            "pretrained": self.options.pretrained,
             "data": facts,
             "number": number,
         }

@@ -57,6 +57,9 @@ ANNOUNCED = frozenset(
     }
 )
 
+# How long a training goes on; the same one may be prolonged.
+LENGTH = frozenset({"epoch_size", "max_steps"})
+
 # An update takes as many images as the product of these.
 _UPDATE_SIZE = ("batch_size", "accumulate_steps", WORLD_SIZE)
 
