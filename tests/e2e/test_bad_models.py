@@ -171,20 +171,19 @@ def test_an_onnx_file_that_keeps_weights_in_another_file_is_refused(
 ) -> None:
     import onnx
 
-    from crnn_mindspore.artifacts.onnx_digest import DIGEST_KEY
-    from crnn_mindspore.artifacts.onnx_graph import serialize
+    from crnn_mindspore.artifacts.onnx_digest import DIGEST_KEY, PLACEHOLDER, fill_in_digest
 
     path = copied("onnx")
     model = onnx.load(path)
     (digest,) = [entry for entry in model.metadata_props if entry.key == DIGEST_KEY]
-    model.metadata_props.remove(digest)
+    digest.value = PLACEHOLDER
     tensor = model.graph.initializer[0]
     for folder in (path.parent, path.parent.parent):  # the file is there and holds what it should
         (folder / "weights.bin").write_bytes(tensor.raw_data)
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value=location.format(folder=path.parent))
-    path.write_bytes(serialize(model))
+    path.write_bytes(fill_in_digest(model.SerializeToString()))
     monkeypatch.chdir(path.parent)
     outcome = run_program(predict.main, words_folder, f"--model={path}")
     assert_refused(outcome, f"{path}: ONNX Runtime cannot load it: ", "External data path")

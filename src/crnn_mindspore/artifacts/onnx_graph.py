@@ -1,4 +1,4 @@
-"""The ONNX graph, written from the parameters: any batch size, any width, batch norm folded in.
+"""The ONNX graph, written from the parameters: any batch size and width, or fixed ones, batch norm folded in.
 
 MindSpore's own ONNX exporter fixes the batch size in the LSTM's start states, so the graph is built here.
 """
@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from crnn_mindspore.artifacts.artifact import BATCH_NORM_EPSILON, METADATA_KEY, Artifact
 from crnn_mindspore.artifacts.onnx_digest import DIGEST_KEY, PLACEHOLDER, fill_in_digest
 from crnn_mindspore.artifacts.weights import Arrays
+from crnn_mindspore.data.preprocess import time_steps_for_width
 from crnn_mindspore.errors import UserError
 
 OPSET = 17
@@ -62,15 +63,30 @@ def build_onnx(weights: Arrays, artifact: Artifact) -> onnx.ModelProto:
         ir_version=IR_VERSION,
     )
     helper.set_model_props(model, {METADATA_KEY: artifact.to_json()})
-    onnx.checker.check_model(model, full_check=True)
     return model
 
 
+def fix_size(model: onnx.ModelProto, batch: int = 0, width: int = 0) -> None:
+    """Gives a model one batch size, one width, or both, for engines that take no others; 0 leaves it free."""
+    images, logits = model.graph.input[0], model.graph.output[0]
+    fixed = [(images, 0, batch), (logits, 1, batch), (images, 3, width)]
+    if width:
+        fixed.append((logits, 0, time_steps_for_width(width)))
+    for value, axis, size in fixed:
+        if size:
+            value.type.tensor_type.shape.dim[axis].dim_value = size
+
+
 def serialize(model: onnx.ModelProto) -> bytes:
-    """The content of the model's file, with the digest that `check_digest` looks at in the metadata."""
+    """The content of the model's file, with the digest that `check_digest` looks at in the metadata.
+
+    Raises:
+        onnx.checker.ValidationError: If it is not valid ONNX.
+    """
     described = onnx.ModelProto()
     described.CopyFrom(model)
     described.metadata_props.add(key=DIGEST_KEY, value=PLACEHOLDER)
+    onnx.checker.check_model(described, full_check=True)
     return fill_in_digest(described.SerializeToString())
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,14 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn export", takes_
 def _export(options: ExportCommandOptions) -> int:
     options.require("ckpt_file")
     check_format(options.file_format, options.device_target, options.precision)
+    if options.file_format != "ONNX":
+        for name in ("onnx_batch", "onnx_width"):
+            if getattr(options, name):
+                raise UserError(f"{name} needs file_format ONNX, not {options.file_format}")
+    if 0 < options.onnx_width < 8:
+        raise UserError(
+            f"onnx_width is {options.onnx_width}, must be at least 8 (one time step), or 0 for any"
+        )
     if options.precision == "int8":
         options.require("calibration_dataset", "calibration_path")
     if options.verify:
@@ -54,7 +63,7 @@ def _export(options: ExportCommandOptions) -> int:
     )
     check_artifact(options, backend.artifact, path)
     # Imports MindSpore, which by now has read its environment.
-    from crnn_mindspore.exporting.export import export_model
+    from crnn_mindspore.exporting.export import OnnxSize, export_model
 
     exported = export_model(
         backend,
@@ -63,12 +72,15 @@ def _export(options: ExportCommandOptions) -> int:
         device_target,
         options.precision,
         _calibration(options, backend.artifact) if options.precision == "int8" else (),
+        OnnxSize(options.onnx_batch, options.onnx_width),
     )
     print(f"exported {path} to {exported}")
     if not options.verify:
         return 0
-    backends = [backend, open_backend(str(exported), device_target, options.device_id)]
-    results = compare_on(backends, options.verify, options.verify_path, options.batch_size)
+    opened = open_backend(str(exported), device_target, options.device_id)
+    # With --onnx_width, both are compared at that width.
+    backend.artifact = replace(backend.artifact, preprocessing=opened.artifact.preprocessing)
+    results = compare_on([backend, opened], options.verify, options.verify_path, options.batch_size)
     return print_parity([path, str(exported)], results)
 
 

@@ -82,11 +82,32 @@ class OnnxBackend:
                 f"{path}: has {classes} classes, but its description has {self.artifact.charset.num_classes}"
             )
         check_digest(content, metadata, path)
+        self._path = path
         self._input = self._session.get_inputs()[0].name
+        batch, _, _, width = self._session.get_inputs()[0].shape
+        self._batch = batch if isinstance(batch, int) else 0  # 0: any
+        self._width = width if isinstance(width, int) else 0
 
     def forward(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Images (N, 3, H, W) -> logits (T, N, C)."""
-        return self._session.run(None, {self._input: images})[0]
+        """Images (N, 3, H, W) -> logits (T, N, C); a file of one batch size gets as many calls as it takes.
+
+        Raises:
+            UserError: If the file takes another width alone.
+        """
+        if self._width not in (0, images.shape[3]):
+            raise UserError(
+                f"{self._path}: takes images of width {self._width} alone, not {images.shape[3]}; "
+                "read without keep_ratio, or export it without onnx_width"
+            )
+        if self._batch in (0, len(images)):
+            return self._session.run(None, {self._input: images})[0]
+        parts = []
+        for first in range(0, len(images), self._batch):
+            part = images[first : first + self._batch]
+            missing = np.zeros((self._batch - len(part), *part.shape[1:]), np.float32)
+            logits = self._session.run(None, {self._input: np.concatenate([part, missing])})[0]
+            parts.append(logits[:, : len(part)])
+        return np.concatenate(parts, axis=1)
 
 
 def open_weights(path: str, checkpoint: CheckpointFile) -> OnnxBackend:

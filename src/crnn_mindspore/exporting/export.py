@@ -2,8 +2,11 @@
 
 import logging
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import numpy as np
 from crnn_mindspore.artifacts.artifact import description_path
 from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.artifacts.formats import check_format, output_path
-from crnn_mindspore.artifacts.onnx_graph import build_onnx, serialize
+from crnn_mindspore.artifacts.onnx_graph import build_onnx, fix_size, serialize
 from crnn_mindspore.engines.mindspore.network_backend import MindSporeBackend
 from crnn_mindspore.engines.mindspore.parameters import network_weights, write_checkpoint
 from crnn_mindspore.errors import UserError
@@ -21,7 +24,20 @@ from crnn_mindspore.exporting.onnx_precision import Images, quantize, to_half
 from crnn_mindspore.text_file import write_text
 from crnn_mindspore.whole_file import whole_file
 
+_PLAIN = re.compile(r"[0-9a-zA-Z@_.:/\\-]+")  # what MindSpore takes in a path
+
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OnnxSize:
+    """The one batch size and width that an ONNX file is to take; 0 for any."""
+
+    batch: int = 0
+    width: int = 0
+
+
+ANY_SIZE = OnnxSize()
 
 
 def export_model(
@@ -31,18 +47,20 @@ def export_model(
     device_target: str,
     precision: str = "fp32",
     calibration: Iterable[Images] = (),
+    size: OnnxSize = ANY_SIZE,
 ) -> Path:
     """Writes the network of a checkpoint; the file appears whole or not at all.
 
     Args:
         backend: From `load_checkpoint_backend`.
         file_name: With or without the format's ending.
-        file_format: MINDIR (any batch and width, description in a .json beside it), ONNX (any batch and
-            width, description in its metadata) AIR (the artifact's sizes at batch 1) or
+        file_format: MINDIR (any batch and width, description in a .json beside it), ONNX (description in its
+            metadata), AIR (the artifact's sizes at batch 1) or
             CKPT (the weights alone, in half precision, to hand on).
         device_target: The device that MindSpore runs on.
         precision: "fp32"; for ONNX also "fp16" or "int8".
         calibration: For int8, batches (N, 3, H, W) of preprocessed images.
+        size: That an ONNX file takes.
 
     Returns:
         The file written.
@@ -54,7 +72,7 @@ def export_model(
     target = output_path(file_name, file_format)
     writers: dict[str, Callable[[MindSporeBackend, Path], None]] = {
         "MINDIR": _write_mindir,
-        "ONNX": partial(_write_onnx, precision=precision, calibration=calibration),
+        "ONNX": partial(_write_onnx, precision=precision, calibration=calibration, size=size),
         "AIR": _write_air,
         "CKPT": _write_small_checkpoint,
     }
@@ -77,30 +95,35 @@ def export_model(
 
 def _write_mindir(backend: MindSporeBackend, path: Path) -> None:
     height = backend.artifact.preprocessing.height
-    ms.export(
-        backend.network,
-        ms.Tensor(shape=[None, 3, height, None], dtype=ms.float32),
-        file_name=str(path),
-        file_format="MINDIR",
-    )
+    _export(backend, ms.Tensor(shape=[None, 3, height, None], dtype=ms.float32), path, "MINDIR")
 
 
 def _write_air(backend: MindSporeBackend, path: Path) -> None:
     size = backend.artifact.preprocessing
-    ms.export(
-        backend.network,
-        ms.ops.zeros((1, 3, size.height, size.width), ms.float32),
-        file_name=str(path),
-        file_format="AIR",
-    )
+    _export(backend, ms.ops.zeros((1, 3, size.height, size.width), ms.float32), path, "AIR")
 
 
-def _write_onnx(backend: MindSporeBackend, path: Path, precision: str, calibration: Iterable[Images]) -> None:
-    model = build_onnx(network_weights(backend.network), replace(backend.artifact, precision=precision))
+def _export(backend: MindSporeBackend, images: ms.Tensor, path: Path, file_format: str) -> None:
+    """MindSpore takes only names of plain characters, so it writes to one; then the file is moved."""
+    temporary = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(dir=temporary if _PLAIN.fullmatch(temporary) else "/tmp") as folder:
+        written = Path(folder) / f"network{path.suffix}"
+        ms.export(backend.network, images, file_name=str(written), file_format=file_format)
+        shutil.move(written, path)
+
+
+def _write_onnx(
+    backend: MindSporeBackend, path: Path, precision: str, calibration: Iterable[Images], size: OnnxSize
+) -> None:
+    artifact = replace(backend.artifact, precision=precision)
+    if size.width:
+        artifact = replace(artifact, preprocessing=replace(artifact.preprocessing, width=size.width))
+    model = build_onnx(network_weights(backend.network), artifact)
     if precision == "fp16":
         model = to_half(model)
     elif precision == "int8":
         model = quantize(model, calibration)
+    fix_size(model, size.batch, size.width)
     path.write_bytes(serialize(model))
 
 

@@ -58,7 +58,21 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
         keep_io_types=True,
         disable_shape_infer=True,
     )
+    _sort_nodes(half.graph)
     return half
+
+
+def _sort_nodes(graph: onnx.GraphProto) -> None:
+    """Puts every node behind those whose outputs it takes, as ONNX demands; the converter adds casts last."""
+    known = {"", *(value.name for value in [*graph.input, *graph.initializer])}
+    waiting, ordered = list(graph.node), []
+    while waiting:
+        ready = next(node for node in waiting if known.issuperset(node.input))
+        waiting.remove(ready)
+        ordered.append(ready)
+        known.update(ready.output)
+    del graph.node[:]
+    graph.node.extend(ordered)
 
 
 def quantize(model: onnx.ModelProto, batches: Iterable[Images]) -> onnx.ModelProto:

@@ -114,6 +114,11 @@ class ExportOptions(Options):
     )
     calibration_path: PathText = Field(description="int8: its folder")
     calibration_images: Whole = Field(ge=1, description="int8: images used, spread evenly over the data set")
+    onnx_batch: Whole = Field(
+        ge=0,
+        description="ONNX: the one batch size that the file takes, for engines without free sizes; 0: any",
+    )
+    onnx_width: Whole = Field(ge=0, description="ONNX: the one width that the file takes, pixels; 0: any")
     verify: Text = Field(
         description="compare the export with the checkpoint on this data set: its name or layout"
     )
