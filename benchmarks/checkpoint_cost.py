@@ -82,10 +82,11 @@ def _prepare(
 ) -> tuple[Callable[[], Any], Callable[[str], Any], Callable[[str], Any]]:
     import mindspore as ms
 
-    from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+    from crnn_mindspore.artifacts.artifact import Artifact
     from crnn_mindspore.data.preprocess import Preprocessing
     from crnn_mindspore.engines.mindspore.network_backend import create_network
-    from crnn_mindspore.networks.ctc_loss import CTCLoss
+    from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
+    from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
     from crnn_mindspore.text.charset import Charset
     from crnn_mindspore.training.checkpoints.checkpoint import TrainState, read_checkpoint, save_checkpoint
     from crnn_mindspore.training.checkpoints.resume import TrainingTensors
@@ -98,7 +99,9 @@ def _prepare(
     set_learning_rate(optimizer, 1e-4)
     average = WeightAverage(list(network.get_parameters()), args.ema_decay) if args.ema_decay else None
     tensors = TrainingTensors(network, optimizer, average)
-    run_step = CRNNForTrain(network, CTCLoss(artifact.charset.blank), optimizer)
+    run_step = CRNNForTrain(
+        network, CTCLoss(artifact.codec.blank), UnreadShare(artifact.codec.blank), optimizer
+    )
     rng = np.random.default_rng(1)
     images = rng.uniform(-1, 1, (BATCH_SIZE, 3, 32, 100)).astype(np.float32)
     targets = rng.integers(0, 36, (BATCH_SIZE, 24)).astype(np.int32)

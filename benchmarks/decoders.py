@@ -131,7 +131,7 @@ def network_outputs(args: argparse.Namespace) -> tuple[Charset, Floats, list[str
         args.dataset,
         args.dataset_path,
         split="test",
-        charset=artifact.charset,
+        codec=artifact.codec,
         preprocessing=artifact.preprocessing,
         for_training=False,
     )
@@ -142,7 +142,7 @@ def network_outputs(args: argparse.Namespace) -> tuple[Charset, Floats, list[str
         if args.words and len(truths) >= args.words:
             break
     kept = [n for n, truth in enumerate(truths) if truth][: args.words or None]
-    return artifact.charset, np.concatenate(outputs, axis=1)[:, kept], [truths[n] for n in kept]
+    return artifact.codec, np.concatenate(outputs, axis=1)[:, kept], [truths[n] for n in kept]
 
 
 def made_up_outputs(charset: Charset, words: Sequence[str], time_steps: int = 24) -> tuple[Floats, list[str]]:

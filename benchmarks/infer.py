@@ -252,12 +252,13 @@ def _create_mindspore(args: argparse.Namespace, folder: Path) -> Any:
     initialize("CPU")
     import mindspore as ms
 
-    from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+    from crnn_mindspore.artifacts.artifact import Artifact
     from crnn_mindspore.data.preprocess import Preprocessing
     from crnn_mindspore.engines.backend import open_backend
     from crnn_mindspore.engines.mindspore.network_backend import evaluation_backend
     from crnn_mindspore.engines.mindspore.parameters import network_weights
     from crnn_mindspore.exporting.export import export_model
+    from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
     from crnn_mindspore.text.charset import Charset
 
     if args.checkpoint_path:
@@ -279,7 +280,7 @@ def _rendered_images(artifact: Any) -> npt.NDArray[np.float32]:
     from crnn_mindspore.data.preprocess import preprocess
     from crnn_mindspore.synth.render import create_renderer
 
-    renderer = create_renderer(charset=artifact.charset, split="all", seed=1)  # `_write_images` takes 0
+    renderer = create_renderer(charset=artifact.codec, split="all", seed=1)  # `_write_images` takes 0
     words = [renderer.render(number)[0] for number in range(CALIBRATION_WORDS)]
     return np.stack([preprocess(image, artifact.preprocessing) for image in words])
 

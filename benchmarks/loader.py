@@ -89,7 +89,7 @@ def main() -> int:
         with LmdbOutput(os.path.join(folder, "lmdb")) as output:
             copy_samples(load_samples("synth", folder, split="train"), output)
         sets = {
-            name: create_dataset(name, path, split="train", charset=Charset(), preprocessing=Preprocessing())
+            name: create_dataset(name, path, split="train", codec=Charset(), preprocessing=Preprocessing())
             for name, path in (("synth", folder), ("lmdb", os.path.join(folder, "lmdb")))
         }
         order = epoch_order(args.num_images, seed=0, epoch=0).tolist()

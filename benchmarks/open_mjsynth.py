@@ -67,7 +67,7 @@ def open_once(layout: str, folder: str, report: Connection, wait: bool) -> None:
     imported = memory_mb("Rss")
     start = time.perf_counter()
     dataset = create_dataset(
-        layout, folder, split="train", charset=Charset(), preprocessing=Preprocessing(), max_text_length=23
+        layout, folder, split="train", codec=Charset(), preprocessing=Preprocessing(), max_text_length=23
     )
     opened = time.perf_counter() - start
     order = epoch_order(len(dataset), seed=0, epoch=0)

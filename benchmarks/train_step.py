@@ -179,7 +179,7 @@ def _mindspore_engine(args: argparse.Namespace) -> dict[str, Callable[..., Any]]
 
     from crnn_mindspore.engines.mindspore.parameters import network_weights
     from crnn_mindspore.networks.crnn import CRNN
-    from crnn_mindspore.networks.ctc_loss import CTCLoss
+    from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
     from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate
     from crnn_mindspore.training.updates.step import CRNNForTrain
 
@@ -190,7 +190,7 @@ def _mindspore_engine(args: argparse.Namespace) -> dict[str, Callable[..., Any]]
     )
     np.savez(Path(args.folder) / "weights.npz", **network_weights(network))
     optimizer = create_optimizer("sgd", network.trainable_params(), MOMENTUM, nesterov=True)
-    run_step = CRNNForTrain(network, CTCLoss(CHARACTERS), optimizer, CLIP_NORM)
+    run_step = CRNNForTrain(network, CTCLoss(CHARACTERS), UnreadShare(CHARACTERS), optimizer, CLIP_NORM)
     batch = np.load(Path(args.folder) / "batch.npz")
     images, targets, target_lengths = (batch[name] for name in ("images", "targets", "target_lengths"))
 

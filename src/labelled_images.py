@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crnn_mindspore.artifacts.agreement import charset_of, preprocessing_of
+from crnn_mindspore.artifacts.agreement import preprocessing_of
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.sources.filtered import FilteredSource
 from crnn_mindspore.data.sources.samples import SampleSource
-from src.model_utils.config import config_or
+from src.model_utils.config import charset_of, config_or
 
 _logger = logging.getLogger("crnn_mindspore")
 

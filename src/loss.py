@@ -3,7 +3,7 @@
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
-from crnn_mindspore.networks.ctc_loss import ctc_losses
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import ctc_losses
 
 __all__ = ["CTCLoss"]
 

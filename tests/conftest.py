@@ -173,8 +173,9 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyModel
     from reference import random_weights
 
     import export
-    from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+    from crnn_mindspore.artifacts.artifact import Artifact
     from crnn_mindspore.data.preprocess import Preprocessing
+    from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
     from crnn_mindspore.text.charset import Charset
     from crnn_mindspore.training.checkpoints.checkpoint import save_checkpoint
 

@@ -13,7 +13,7 @@ from conftest import TINY_HIDDEN, TINY_SCALE, word_image
 from reference import random_weights
 from starlette.types import ASGIApp
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.protobuf import prepare_protobuf
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.reading.recognizer import Recognizer
@@ -23,6 +23,7 @@ from crnn_mindspore.serving.batching import BatchingReader
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
 from crnn_mindspore.serving.server import create_server, open_socket
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 PNG = {"Content-Type": "image/png"}

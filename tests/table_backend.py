@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from conftest import word_image
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 

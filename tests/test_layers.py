@@ -31,7 +31,9 @@ ROOMS = (
     "synth.typefaces",
     "synth.words",
     "synth",
+    "tasks",
     "artifacts",
+    "tasks.ctc",
     "engines",
     "reading",
     "evaluation",
@@ -41,6 +43,7 @@ ROOMS = (
     # From here on MindSpore is needed.
     "networks",
     "engines.mindspore",
+    "tasks.ctc.learning",
     "training.updates",
     "training.checkpoints",
     "training.watching",
@@ -56,7 +59,7 @@ START = frozenset(ROOMS[ROOMS.index("launch") :])
 # Modules of these rooms that set the environment first, and import MindSpore inside functions.
 SET_THE_ENVIRONMENT = ("engines.mindspore.runtime", "engines.mindspore.opening")
 # What stands before the networks and names a room of MindSpore all the same: as text, to be imported late.
-LAZY_DOORS = ("engines.backend",)
+LAZY_DOORS = ("engines.backend", "tasks.ctc.kind")
 # Everything that `pip install .` without extras must run, on any system.
 READER = ROOMS[: ROOMS.index("serving")]
 ONLY_POSIX = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog", "posix"}

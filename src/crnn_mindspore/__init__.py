@@ -8,8 +8,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crnn_mindspore.reading.decoding import Decoding
     from crnn_mindspore.reading.recognizer import Recognition, Recognizer
+    from crnn_mindspore.text.decoding import Decoding
 
 __all__ = ["Decoding", "Recognition", "Recognizer"]
 
@@ -17,7 +17,7 @@ __all__ = ["Decoding", "Recognition", "Recognizer"]
 def __getattr__(name: str) -> Any:
     """Imports what users of the package ask for when they ask for it."""
     if name == "Decoding":
-        from crnn_mindspore.reading.decoding import Decoding
+        from crnn_mindspore.text.decoding import Decoding
 
         return Decoding
     if name in __all__:

@@ -10,14 +10,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from crnn_mindspore.artifacts.agreement import charset_of, check_derived, derived_of
+from crnn_mindspore.artifacts.agreement import check_derived, derived_of
+from crnn_mindspore.data.sources.charset_file import resolve_charset
 from crnn_mindspore.engines.mindspore.runtime import find_device
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import AllOptions
 from crnn_mindspore.options.load import load_options
 from crnn_mindspore.options.output_folder import with_output_dir
+from crnn_mindspore.text.charset import Charset
 
-__all__ = ["Config", "config_or", "get_config", "load_options"]  # and `config`
+__all__ = ["Config", "charset_of", "config_or", "get_config", "load_options"]  # and `config`
 
 
 class Config(SimpleNamespace):
@@ -52,6 +54,11 @@ def get_config() -> Config:
 @cache
 def _shared() -> Config:
     return get_config()
+
+
+def charset_of(config: Any) -> Charset:
+    """The alphabet of `config.label_dict`, which may name a file."""
+    return resolve_charset(config.label_dict, with_space=getattr(config, "with_space", False))
 
 
 def config_or(given: Any) -> Any:

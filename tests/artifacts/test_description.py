@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 
@@ -17,7 +18,7 @@ def described(charset: Charset) -> Artifact:
 @pytest.mark.parametrize("characters", ["abc1", "a b", "Åé中", "\uf92c\u90ce"])
 def test_an_alphabet_of_characters_is_a_string_in_format_1(characters: str) -> None:
     artifact = described(Charset(characters))
-    case = json.dumps(artifact.charset.case_sensitive)
+    case = json.dumps(artifact.codec.case_sensitive)
     assert artifact.to_json() == (
         f'{{"format_version": 1, "task": "ctc", "charset": "{characters}", "case_sensitive": {case}, '
         f'"blank": {len(characters)}, "num_classes": {len(characters) + 1}, '

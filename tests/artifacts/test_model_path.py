@@ -7,12 +7,13 @@ import pytest
 from conftest import TINY_HIDDEN, TINY_SCALE
 from reference import random_weights
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.checkpoint_file import METADATA_KEY, STATE_KEY, read_checkpoint_file, read_texts
 from crnn_mindspore.artifacts.model_path import resolve_model
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import scaled_channels
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.training.checkpoints.checkpoint import TrainState, save_checkpoint
 

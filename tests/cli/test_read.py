@@ -267,7 +267,7 @@ def test_long_images_keep_their_ratio_and_share_batches_by_width() -> None:
 def test_the_temperature_holds_for_alternatives_and_characters() -> None:
     backend = TableBackend(READINGS)
     image = word_image("moon")
-    decoder = CalibratedDecoder(GreedyDecoder(backend.artifact.charset), 2.0)
+    decoder = CalibratedDecoder(GreedyDecoder(backend.artifact.codec), 2.0)
     (cooler,) = Recognizer(backend, decoder=decoder, top_k=2, characters=True)([image])
     (plain,) = Recognizer(backend, top_k=2, characters=True)([image])
     assert cooler.text == plain.text

@@ -14,7 +14,7 @@ from hostile_images import cheap_png, refused_formats, scan_bomb, text_bomb, two
 from odd_images import write_damaged, write_images
 from picture_formats import FORMATS, jpeg_pictures
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, read_image_file
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
 from crnn_mindspore.data.readers.registry import load_samples
@@ -22,6 +22,7 @@ from crnn_mindspore.data.sources.samples import ListSource, WordSample
 from crnn_mindspore.evaluation.evaluator import ImageReading, compare_readings
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.offline.input_list import InputList, write_inputs
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.greedy import GreedyDecoder
 

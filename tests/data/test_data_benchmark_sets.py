@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.readers.benchmark_sets import find_benchmarks
 from crnn_mindspore.data.readers.lmdb_io import LmdbWriter
 from crnn_mindspore.data.sources.samples import MALFORMED
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation import evaluate_all as table
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 WORDS = ["Hello", "on", "don't", "42nd", "a", "x-ray", "ÉTÉ", "END"]
@@ -117,7 +118,7 @@ class ReadsOn:
     def __init__(self) -> None:
         charset, preprocessing = Charset(), Preprocessing()
         self.artifact = Artifact(
-            charset=charset, preprocessing=preprocessing, network=NetworkSpec("V2", 256, 1.0)
+            codec=charset, preprocessing=preprocessing, network=NetworkSpec("V2", 256, 1.0)
         )
 
     def forward(self, images: np.ndarray) -> np.ndarray:

@@ -162,7 +162,7 @@ def test_the_filter_looks_at_samples_not_at_unused_words(tmp_path: Path) -> None
     (tmp_path / "lexicon.txt").write_text("fine\nnaïve\nunused é\n")
     (tmp_path / "annotation_train.txt").write_text("a.jpg 0\nb.jpg 1\nc.jpg 1\n")
     dataset = create_dataset(
-        "synth", str(tmp_path), split="train", charset=Charset(), preprocessing=Preprocessing()
+        "synth", str(tmp_path), split="train", codec=Charset(), preprocessing=Preprocessing()
     )
     assert len(dataset) == 1
     assert dataset.report.dropped == {"outside the charset": 2}

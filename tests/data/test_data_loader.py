@@ -13,16 +13,10 @@ from crnn_mindspore.data.loading.loader import EvalLoader, TrainLoader
 from crnn_mindspore.data.loading.sampler import epoch_order
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
-from crnn_mindspore.data.sources.samples import (
-    EMPTY_LABEL,
-    OUTSIDE_CHARSET,
-    TOO_LONG,
-    TOO_LONG_FOR_STEPS,
-    ListSource,
-    WordSample,
-)
+from crnn_mindspore.data.sources.samples import ListSource, WordSample
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import EMPTY_LABEL, OUTSIDE_CHARSET, TOO_LONG, TOO_LONG_FOR_STEPS
 
 WORDS = ["alpha", "b", "gamma3", "dd", "eeee", "f7", "golf", "hotel", "i", "juliet"]
 SMALL = Preprocessing(height=8, width=64)  # 15 time steps
@@ -44,7 +38,7 @@ def dataset(folder: Path, for_training: bool = True) -> WordDataset:
         "folder",
         str(folder),
         split="train",
-        charset=Charset(),
+        codec=Charset(),
         preprocessing=SMALL,
         for_training=for_training,
     )

@@ -117,7 +117,7 @@ def test_only_labels_that_are_kept_count() -> None:
     samples = source(["cat", "cät", "a" * 14 + "z", "dog"])
     dataset = WordDataset(samples, Charset("acdgotz"), Preprocessing(), 23)
     assert [dataset.kept.text(i) for i in range(len(dataset.kept))] == ["cat", "dog"]
-    (hint,) = kept_label_hints(dataset.kept, dataset.charset)
+    (hint,) = kept_label_hints(dataset.kept, dataset.codec)
     assert "in no training label: 'z'" in hint.message
     everything = WordDataset(source(["cat", "dog"]), Charset("acdgotz"), Preprocessing(), 23)
     assert everything.kept is everything.source

@@ -17,14 +17,15 @@ from reference import global_norm, random_weights
 from test_resume import assert_same_training
 from update_rules import Sgd
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.networks.crnn import CRNN, scaled_channels
-from crnn_mindspore.networks.ctc_loss import CTCLoss
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint, save_checkpoint
 from crnn_mindspore.training.training_data import create_train_loader

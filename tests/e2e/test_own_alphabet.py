@@ -32,7 +32,7 @@ def test_the_alphabet_of_the_labels_is_written_down_and_kept_in_the_checkpoint(
     (checkpoint,) = out.glob("crnn-*.ckpt")
     artifact = read_checkpoint(str(checkpoint)).artifact
     assert artifact is not None
-    assert list(artifact.charset.characters) == characters
+    assert list(artifact.codec.characters) == characters
     evaluation = (
         f"--checkpoint_path={checkpoint}",
         "--eval_dataset=folder",

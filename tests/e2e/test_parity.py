@@ -158,7 +158,7 @@ def test_compare_counts_differing_texts_over_all_batches(tiny_models: dict[str, 
     images = np.random.default_rng(0).uniform(-1, 1, (3, 3, 32, 100)).astype(np.float32)
     empty = np.zeros((3, 1), np.int32), np.ones(3, np.int32)
     batch = Batch(images, *empty, ["b", "a", "!"], ["x", "y", "z"], np.ones(3, bool), np.arange(3))
-    protocol = create_protocol("classic", reference.artifact.charset)
+    protocol = create_protocol("classic", reference.artifact.codec)
     first, second = compare(reference, [Shifted()], [batch, batch], protocol)
     assert (first.differing_texts, first.max_difference) == (0, 0)
     assert (second.differing_texts, second.images, second.word_accuracy) == (2, 6, 0.5)

@@ -45,7 +45,7 @@ def test_a_model_of_such_an_alphabet_goes_all_the_way(
     )
     artifact = newest.artifact
     assert artifact is not None
-    assert (artifact.step, artifact.charset.classes) == (3, classes)
+    assert (artifact.step, artifact.codec.classes) == (3, classes)
     assert json.loads(artifact.to_json())["format_version"] == (1 if options else 2)
 
     # One class is made to win at every step, so that the reading is known.
@@ -66,7 +66,7 @@ def test_a_model_of_such_an_alphabet_goes_all_the_way(
         assert outcome.status == 0, outcome
         models.append(tmp_path / f"model.{form.lower()}")
     for model in models:
-        assert open_backend(str(model)).artifact.charset == artifact.charset
+        assert open_backend(str(model)).artifact.codec == artifact.codec
         outcome = run_program(predict.main, data / "0.png", "--model", model, "--format=json", "--characters")
         (found,) = json.loads(outcome.out)
         assert (found["text"], [c["text"] for c in found["characters"]]) == (read, [read])
@@ -118,7 +118,7 @@ def test_an_alphabet_of_such_classes_is_adopted_and_grown(train_tiny: Run, tmp_p
     (adopted,) = second.glob("crnn-*.ckpt")
     artifact = read_checkpoint(str(adopted)).artifact
     assert artifact is not None
-    assert artifact.charset.classes == ("dž", "nj", "a", "k", "n")
+    assert artifact.codec.classes == ("dž", "nj", "a", "k", "n")
     outcome = train_tiny(
         *training,
         f"--pretrained={start}",

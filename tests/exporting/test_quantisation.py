@@ -142,7 +142,7 @@ def test_calibration_images_are_spread_evenly_and_unreadable_ones_left_out(tmp_p
         "folder",
         str(folder),
         split="train",
-        charset=Charset(),
+        codec=Charset(),
         preprocessing=Preprocessing(),
         for_training=False,
     )

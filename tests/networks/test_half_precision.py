@@ -11,8 +11,8 @@ from mindspore import Tensor, nn
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import CRNN
-from crnn_mindspore.networks.ctc_loss import CTCLoss
 from crnn_mindspore.networks.half_precision import is_lstm_broken, set_precision
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
 from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
 from crnn_mindspore.training.updates.optimizers import create_optimizer
 from crnn_mindspore.training.updates.overflow import Overflows
@@ -58,7 +58,7 @@ def test_training_in_half_precision_follows_training_in_full() -> None:
         made = network("V2", level).set_train(True)
         optimizer = create_optimizer("adam", made.trainable_params(), 0.9, True, 0.0)
         optimizer.learning_rate.set_data(Tensor(0.01, ms.float32))
-        step = CRNNForTrain(made, CTCLoss(3), optimizer, scaler=create_scaler(level, 128))
+        step = CRNNForTrain(made, CTCLoss(3), UnreadShare(3), optimizer, scaler=create_scaler(level, 128))
         losses[level] = [float(step(*batch(0))[0].asnumpy()) for _ in range(12)]
     assert losses["O0"][-1] < 0.8 * losses["O0"][0]
     assert losses["O2"] == pytest.approx(losses["O0"], rel=0.03)
@@ -90,7 +90,7 @@ def test_an_update_that_overflows_is_skipped_and_the_scale_is_halved() -> None:
     optimizer.learning_rate.set_data(Tensor(0.1, ms.float32))
     scaler = create_scaler("O2", 0)
     assert scaler is not None
-    step = CRNNForTrain(made, Half(), optimizer, clip_norm=0.0, scaler=scaler)
+    step = CRNNForTrain(made, Half(), UnreadShare(3), optimizer, clip_norm=0.0, scaler=scaler)
     others = Tensor(np.zeros((1, 1), np.int32)), Tensor(np.zeros(1, np.int32))
     small, large = (Tensor(np.full((1, 1, 1), value, np.float32)) for value in (0.25, np.inf))
 

@@ -9,7 +9,7 @@ from reference import convolution
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.networks.cpu import ReverseTime, WinogradConv, allow_any_size, axis_transforms, is_faster
 from crnn_mindspore.networks.crnn import CRNN
-from crnn_mindspore.networks.ctc_loss import CTCLoss
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss
 from crnn_mindspore.training.updates.step import NetworkWithLoss
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import WORDS, Run, assert_refused, word_image, write_folder, write_synth
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.cli import offline
 from crnn_mindspore.data.image_formats import TAKEN
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
@@ -22,6 +22,7 @@ from crnn_mindspore.offline.input_list import InputList, read_inputs, result_nam
 from crnn_mindspore.offline.result_files import infer as infer_offline
 from crnn_mindspore.offline.result_files import judge
 from crnn_mindspore.reading.calibration import Calibration, Quality, save_calibration
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.greedy import GreedyDecoder
 
@@ -73,7 +74,7 @@ def test_classes_of_several_code_points_are_listed_in_another_form(
     words_folder: Path, tmp_path: Path
 ) -> None:
     charset = Charset(("dž", "a", "", "\U0001f1e9\U0001f1ea", " "))
-    artifact = replace(ARTIFACT, charset=charset)
+    artifact = replace(ARTIFACT, codec=charset)
     written = write_inputs(str(tmp_path / "in"), load_samples("folder", str(words_folder)), artifact)
     lines = (tmp_path / "in" / "inputs.txt").read_text().splitlines()
     assert (lines[0], lines[8]) == ("crnn_inputs 2", "classes 100,382 97 - 127465,127466 32")
@@ -208,7 +209,7 @@ def test_the_accuracy_from_files_made_by_hand(tmp_path: Path) -> None:
     for i, word in enumerate(["cat", "dog7", "noon", None, "x"]):
         data = b"" if word is None else spelled(word).tobytes()
         (tmp_path / f"{i}_0.bin").write_bytes(data)
-    evaluation = judge(source, ARTIFACT, GreedyDecoder(ARTIFACT.charset), str(tmp_path))
+    evaluation = judge(source, ARTIFACT, GreedyDecoder(ARTIFACT.codec), str(tmp_path))
     assert evaluation.lines()[:2] == ["correct num: 2 , total num: 4", "result: {'CRNNAccuracy': 0.5}"]
     assert "1 unreadable images counted as wrong" in evaluation.lines()[2]
     assert "1 words left out" in evaluation.lines()[2]
@@ -234,7 +235,7 @@ def test_a_result_that_is_missing_or_wrong_is_named(tmp_path: Path, data: bytes 
     if data is not None:
         (tmp_path / "a_0.bin").write_bytes(data)
     with pytest.raises(UserError, match=f"result {tmp_path / 'a_0.bin'}: .*{message}"):
-        judge(source_of("a.png"), ARTIFACT, GreedyDecoder(ARTIFACT.charset), str(tmp_path))
+        judge(source_of("a.png"), ARTIFACT, GreedyDecoder(ARTIFACT.codec), str(tmp_path))
 
 
 def pairs(source) -> list[tuple[str, str]]:

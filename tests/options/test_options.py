@@ -7,13 +7,13 @@ import yaml
 
 from crnn_mindspore.artifacts.agreement import (
     adopting,
-    charset_of,
     check_artifact,
     check_derived,
+    codec_of,
     network_of,
     preprocessing_of,
 )
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.base import Options
@@ -31,6 +31,7 @@ from crnn_mindspore.options.converters import SvtOptions
 from crnn_mindspore.options.documents import markdown_text, yaml_text
 from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options, read_yaml
 from crnn_mindspore.options.without_effect import NEEDS
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -324,7 +325,7 @@ def test_an_alphabet_may_come_from_a_file_and_is_compared_by_its_characters(tmp_
     file = tmp_path / "digits.txt"
     file.write_text("0\n1\n2\n", encoding="utf-8")
     config = load_config([f"--label_dict={file}", "--class_num=4"])
-    assert charset_of(config).characters == "012"
+    assert codec_of(config).characters == "012"
     check_derived(config)
     artifact = Artifact(Charset("012"), preprocessing_of(config), network_of(config))
     check_artifact(config, artifact, "a.ckpt")
@@ -338,7 +339,7 @@ def test_an_alphabet_may_come_from_a_file_and_is_compared_by_its_characters(tmp_
 def test_a_training_takes_over_what_its_options_leave_open_from_the_model_it_starts_from() -> None:
     config = adopting(load_config(["--hidden_size=32", "--batch_size=7"]), ARTIFACT)
     network = ARTIFACT.network
-    assert (charset_of(config), config.image_width) == (ARTIFACT.charset, ARTIFACT.preprocessing.width)
+    assert (codec_of(config), config.image_width) == (ARTIFACT.codec, ARTIFACT.preprocessing.width)
     assert (config.model_version, config.channel_scale) == (network.version, network.channel_scale)
     assert (config.hidden_size, config.batch_size) == (32, 7)
     with pytest.raises(UserError, match="class_num is given as 37, but 4 follows"):

@@ -26,10 +26,11 @@ from crnn_mindspore.reading.calibration import (
     load_calibration,
     save_calibration,
 )
-from crnn_mindspore.reading.decoding import Decoding, create_decoder
 from crnn_mindspore.reading.recognizer import Recognizer
+from crnn_mindspore.tasks.ctc.decoders import create_decoder
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.decoder import Decoded
+from crnn_mindspore.text.decoding import Decoding
 from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.text.temperature import CalibratedDecoder
 
@@ -295,7 +296,7 @@ def test_a_calibration_of_other_weights_is_refused(
 def test_a_calibration_is_for_one_decoder(backend: TableBackend, tmp_path: Path, log: list[str]) -> None:
     model = str(tmp_path / "m.onnx")
     save_calibration(example(decoder="lexicon 50"), model)
-    decoder = GreedyDecoder(backend.artifact.charset)
+    decoder = GreedyDecoder(backend.artifact.codec)
     assert calibrated(decoder, model, backend.artifact) is decoder
     assert "is for the decoder lexicon 50: the confidences of greedy are not calibrated" in log[0]
     save_calibration(example(), model)

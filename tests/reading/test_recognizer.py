@@ -12,12 +12,13 @@ import pytest
 from conftest import word_image, write_folder
 from table_backend import TableBackend
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec, hash_weights
+from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluation_report import evaluate_and_report
 from crnn_mindspore.reading.recognizer import Recognizer
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 ARTIFACT = Artifact(
@@ -80,7 +81,7 @@ def test_a_description_that_is_no_json_is_refused() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (replace(ARTIFACT, charset=Charset("abc")), "label_dict 'abcÄ中', but label_dict 'abc'"),
+        (replace(ARTIFACT, codec=Charset("abc")), "label_dict 'abcÄ中', but label_dict 'abc'"),
         (replace(ARTIFACT, preprocessing=Preprocessing(width=60)), "image_mean 1.0, but image_mean 127.5"),
         (replace(ARTIFACT, network=NetworkSpec("V1", 64, 0.5)), "hidden_size 32, but hidden_size 64"),
     ],

@@ -12,7 +12,7 @@ from conftest import word_image
 from jinja2 import UndefinedError
 
 from crnn_mindspore import html_templates
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.checking import check_report
 from crnn_mindspore.data.checking.checking import check_sets
 from crnn_mindspore.data.preprocess import Preprocessing
@@ -20,6 +20,7 @@ from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.html_templates import environment, render
 from crnn_mindspore.report import page as report_page
 from crnn_mindspore.report.create import create_report
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -74,7 +75,7 @@ class HostileBackend:
         self._reading = reading
 
     def forward(self, images: np.ndarray) -> np.ndarray:
-        charset, steps = self.artifact.charset, self.artifact.preprocessing.time_steps
+        charset, steps = self.artifact.codec, self.artifact.preprocessing.time_steps
         logits = np.zeros((steps, len(images), charset.num_classes), dtype=np.float32)
         path = np.full(steps, charset.blank)
         path[: 2 * len(self._reading) : 2] = charset.encode(self._reading)

@@ -12,12 +12,13 @@ import pytest
 from conftest import WORDS, Run, assert_refused, write_folder
 
 import eval as eval_program
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.cli import report
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.report.analysis import Findings
 from crnn_mindspore.report.create import create_report
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 VOID = {"meta", "br"}
@@ -95,7 +96,7 @@ class TableBackend:
         self._read: dict[bytes, str] = {}
 
     def forward(self, images: np.ndarray) -> np.ndarray:
-        charset = self.artifact.charset
+        charset = self.artifact.codec
         logits = np.zeros((24, len(images), charset.num_classes), dtype=np.float32)
         for n, image in enumerate(images):
             next_text = self._texts[len(self._read) % len(self._texts)]

@@ -10,11 +10,12 @@ from running_service import PNG, form, service, tiny_onnx, wait_for, word_png
 from starlette.testclient import TestClient
 from table_backend import TableBackend
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing, decode_image, preprocess
 from crnn_mindspore.engines.onnx_backend import OnnxBackend
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.limits import Limits
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.greedy import GreedyDecoder

@@ -9,11 +9,11 @@ from running_service import listening, service, talk, tiny_onnx, wait_for, word_
 from table_backend import TableBackend
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.reading.decoding import Decoding
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.server import open_socket
 from crnn_mindspore.serving.service import load_recognizer
+from crnn_mindspore.text.decoding import Decoding
 
 CAT = word_png("cat")
 

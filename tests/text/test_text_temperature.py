@@ -5,7 +5,7 @@ import pytest
 from reference import collapse, log_probabilities, text_probabilities
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text import temperature as calibration
+from crnn_mindspore.text import ctc_decoder
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.text.lexicon import LexiconDecoder
@@ -15,11 +15,14 @@ from crnn_mindspore.text.temperature import (
     expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
-    tempered_confidences,
 )
 
 CHARSET = Charset("abc")
 BLANK = 3
+
+
+def tempered_confidences(logits: np.ndarray, targets: list[list[int]], temperature: float) -> np.ndarray:
+    return GreedyDecoder(CHARSET).probabilities(logits / temperature, targets)
 
 
 def array(*values: float) -> np.ndarray:
@@ -74,10 +77,10 @@ def test_the_likelihood_by_hand() -> None:
 def test_tempered_confidences_are_sums_over_paths(
     temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibration, "_MOST_WORDS_AT_ONCE", 2)
+    monkeypatch.setattr(ctc_decoder, "_MOST_WORDS_AT_ONCE", 2)
     logits = np.random.default_rng(1).normal(0, 2, (4, 5, 4))
     targets = [[], [0], [1, 1], [0, 2], [2, 1, 0]]
-    found = tempered_confidences(logits, targets, BLANK, temperature)
+    found = tempered_confidences(logits, targets, temperature)
     for n, target in enumerate(targets):
         expected = text_probabilities(log_probabilities(logits[:, n] / temperature), BLANK)
         assert found[n] == pytest.approx(expected[tuple(target)])
@@ -94,16 +97,16 @@ def test_the_temperature_of_synthetic_data_is_found(temperature: float) -> None:
     truths = [collapse(path, BLANK) for path in draws.T.tolist()]
     readings = [collapse(path, BLANK) for path in logits.argmax(axis=2).T.tolist()]
     correct = np.array([a == b for a, b in zip(readings, truths, strict=True)])
-    found = fit_temperature(logits, readings, correct, BLANK)
+    found = fit_temperature(lambda t: tempered_confidences(logits, readings, t), correct)
     assert found == pytest.approx(temperature, rel=0.1)
 
     def loss(t: float) -> float:
-        return negative_log_likelihood(tempered_confidences(logits, readings, BLANK, t), correct)
+        return negative_log_likelihood(tempered_confidences(logits, readings, t), correct)
 
     assert loss(found) <= min(loss(found * 0.98), loss(found * 1.02), loss(temperature))
     if temperature != 1:
         before, after = (
-            expected_calibration_error(tempered_confidences(logits, readings, BLANK, t), correct)
+            expected_calibration_error(tempered_confidences(logits, readings, t), correct)
             for t in (1.0, found)
         )
         assert after < 0.03 < before
@@ -113,7 +116,7 @@ def test_the_temperature_of_synthetic_data_is_found(temperature: float) -> None:
 def test_readings_that_are_all_right_or_all_wrong_are_refused(right: str, kind: str) -> None:
     logits = np.zeros((2, len(right), 4))
     with pytest.raises(UserError, match=f"all {len(right)} of this data set are {kind}"):
-        fit_temperature(logits, [[0]] * len(right), flags(right), BLANK)
+        fit_temperature(lambda t: tempered_confidences(logits, [[0]] * len(right), t), flags(right))
 
 
 def test_a_calibrated_decoder_changes_confidences_and_nothing_else() -> None:

@@ -14,14 +14,15 @@ from mindspore.train import serialization
 from reference import random_weights
 
 import export
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec, hash_weights
+from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
-from crnn_mindspore.artifacts.foreign import describe_foreign
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.engines.backend import open_backend, open_reader
 from crnn_mindspore.engines.mindspore import parameters as checkpoint_module
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import scaled_channels
+from crnn_mindspore.tasks.ctc.foreign import describe_foreign
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.training.checkpoints.checkpoint import (
     STATE_KEY,

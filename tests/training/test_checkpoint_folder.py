@@ -9,11 +9,12 @@ import pytest
 from conftest import TINY_HIDDEN, TINY_SCALE
 from reference import random_weights
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.model_path import BEST_NAME
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import scaled_channels
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.training.checkpoints.checkpoint import TrainState, read_state, save_checkpoint
 from crnn_mindspore.training.checkpoints.checkpoint_folder import CheckpointFolder, remove_unfinished

@@ -11,10 +11,10 @@ from zoo_reference import Arrays, write_zoo, zoo_v1, zoo_v1_logits, zoo_v2
 
 import eval as eval_program
 import export
-from crnn_mindspore.artifacts.artifact import NetworkSpec
 from crnn_mindspore.cli import convert_weights
 from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 
@@ -59,7 +59,7 @@ def test_a_converted_checkpoint_describes_itself_and_exports_to_the_same_logits(
     assert f"converted {source} to {target}: {version}, hidden_size 8, channel_scale 0.0625" in outcome.out
     artifact = read_checkpoint(str(target)).artifact
     assert artifact is not None
-    assert (artifact.charset, artifact.preprocessing.width) == (Charset(letters), 60)
+    assert (artifact.codec, artifact.preprocessing.width) == (Charset(letters), 60)
     assert artifact.training == {"converted_from": "zoo.ckpt"}
     name = tmp_path / "own.onnx"
     exported = run_program(

@@ -6,7 +6,7 @@ import pytest
 from conftest import TINY_HIDDEN, TINY_SCALE, VERSIONS
 from reference import crnn_logits, random_weights
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.weights import CLASS_LAYERS
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.engines.mindspore.network_backend import create_network
@@ -14,11 +14,12 @@ from crnn_mindspore.engines.mindspore.parameters import load_weights, network_we
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import CRNN, scaled_channels
-from crnn_mindspore.networks.ctc_loss import CTCLoss
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
+from crnn_mindspore.tasks.ctc.learning.pretrained import load_pretrained
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.training.checkpoints.checkpoint import Checkpoint
-from crnn_mindspore.training.checkpoints.pretrained import load_pretrained
 from crnn_mindspore.training.checkpoints.resume import TrainingTensors
 from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate
 from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
@@ -91,7 +92,9 @@ def test_frozen_features_do_not_change_and_are_those_of_evaluation(version: str)
     load_weights(network, weights, "test")
     optimizer = create_optimizer("sgd", network.trainable_params(), weight_decay=0.1)
     average = WeightAverage(network.changing_parameters(), decay=0.5)
-    step = CRNNForTrain(network, CTCLoss(LETTERS.blank), optimizer).set_train(True)
+    step = CRNNForTrain(network, CTCLoss(LETTERS.blank), UnreadShare(LETTERS.blank), optimizer).set_train(
+        True
+    )
     network.set_train(True)
     # Batch norm with the statistics of this batch, as in training, would give other logits.
     found = network(ms.Tensor(batch())).asnumpy()

@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.loading.first_batches import FirstBatches
 from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import Preprocessing, normalize
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.training.watching.diagnosis import Diagnosis, Update, learning_rate_hint
 from crnn_mindspore.training.watching.finite_guard import FiniteGuard
@@ -290,7 +292,7 @@ def forward_of(*words: str) -> Callable[[np.ndarray], np.ndarray]:
 
 def test_the_self_check_passes_when_all_is_read() -> None:
     batches = [create_batch(), create_batch()]  # twice the same images
-    check = OverfitCheck(batches, Charset())
+    check = OverfitCheck(batches, Artifact(Charset(), Preprocessing(), NetworkSpec()))
     (evaluation,) = check(forward_of("cat", "ox")).values()
     assert evaluation.accuracy.word_accuracy == 1.0
     verdict = check.verdict(evaluation, 310)
@@ -304,7 +306,7 @@ def test_the_self_check_passes_when_all_is_read() -> None:
 def test_the_self_check_names_what_is_not_read_and_equal_pictures() -> None:
     batch = create_batch()
     batch.images[1] = batch.images[0]
-    check = OverfitCheck([batch], Charset())
+    check = OverfitCheck([batch], Artifact(Charset(), Preprocessing(), NetworkSpec()))
     verdict = check.verdict(*check(forward_of("cat", "cat")).values(), 50)
     assert (verdict.works, verdict.right, verdict.images) == (False, 1, 2)
     text = "\n".join(verdict.lines)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.ctc.growth import CharsetChange, grow_classes
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.training.checkpoints.growth import CharsetChange, grow_classes
 
 LAYER = "rnn.fc"
 OLD = {

@@ -20,13 +20,13 @@ from crnn_mindspore.engines.mindspore.parameters import load_weights, network_we
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import CRNN, scaled_channels
-from crnn_mindspore.networks.ctc_loss import CTCLoss
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
 from crnn_mindspore.training.updates.optimizers import (
     create_optimizer,
     is_spared_from_decay,
     set_learning_rate,
 )
-from crnn_mindspore.training.updates.step import CRNNForTrain, NetworkWithLoss, WeightAverage, unread_share
+from crnn_mindspore.training.updates.step import CRNNForTrain, NetworkWithLoss, WeightAverage
 
 pytestmark = pytest.mark.slow
 
@@ -86,10 +86,10 @@ def test_ctc_loss_of_a_target_that_does_not_fit_is_zero_for_it() -> None:
 def test_images_of_which_nothing_is_read_are_those_with_blanks_at_every_step() -> None:
     logits = np.zeros((5, 4, CLASSES), np.float32)
     logits[:, :, BLANK] = 1.0
-    assert float(unread_share(Tensor(logits), BLANK).asnumpy()) == 1.0
+    assert float(UnreadShare(BLANK)(Tensor(logits)).asnumpy()) == 1.0
     logits[4, 1, 0] = 2.0  # one letter at the last step of the second image
     logits[:, 2, 1] = 2.0
-    assert float(unread_share(Tensor(logits), BLANK).asnumpy()) == 0.5
+    assert float(UnreadShare(BLANK)(Tensor(logits)).asnumpy()) == 0.5
 
 
 def training_network(version: str) -> CRNN:
@@ -185,7 +185,7 @@ def test_three_steps_equal_a_numpy_computation_from_the_same_gradients(
     names = [p.name for p in network.trainable_params()]
     gradients_now = gradient_function(network)
     built = create_optimizer(parameters=network.trainable_params(), weight_decay=weight_decay, **optimizer)
-    step = CRNNForTrain(network, CTCLoss(BLANK), built, clip_norm)
+    step = CRNNForTrain(network, CTCLoss(BLANK), UnreadShare(BLANK), built, clip_norm)
     expected = {n: a.astype(np.float64) for n, a in network_weights(network).items() if n in names}
     steady = {n: np.ones(expected[n].shape, dtype=bool) for n in names}
     for rate in (0.05, 0.01, 0.02):
@@ -222,7 +222,12 @@ def test_accumulated_batches_make_the_update_of_one_large_batch(clip_norm: float
         optimizer = create_optimizer("sgd", network.trainable_params(), momentum=momentum)
         set_learning_rate(optimizer, rate)
         steps[network] = CRNNForTrain(
-            network, CTCLoss(BLANK), optimizer, clip_norm, accumulate_steps=accumulate_steps
+            network,
+            CTCLoss(BLANK),
+            UnreadShare(BLANK),
+            optimizer,
+            clip_norm,
+            accumulate_steps=accumulate_steps,
         )
     rule = Sgd(momentum, nesterov=True)
     expected = {n: a.astype(np.float64) for n, a in network_weights(parts).items()}

@@ -2,19 +2,31 @@
 
 from typing import Any, TypeVar
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing
-from crnn_mindspore.data.sources.charset_file import label_dict_of, resolve_charset
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.common import ImageTextOptions, ModelOptions, NetworkOptions
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.options.common import ImageTextOptions, ModelOptions
+from crnn_mindspore.tasks.finding import allow_module, kind_of
+from crnn_mindspore.tasks.interface import Kind
+from crnn_mindspore.text.codec import Codec
 
-Kind = TypeVar("Kind", bound=ModelOptions)
+Options = TypeVar("Options", bound=ModelOptions)
 
 
-def charset_of(options: ImageTextOptions) -> Charset:
-    """The alphabet of `label_dict`, which may name a file; `auto` must be settled by the labels first."""
-    return resolve_charset(options.label_dict, with_space=options.with_space)
+def kind_in(options: ImageTextOptions) -> Kind:
+    """The kind of output that the options ask for.
+
+    Raises:
+        UserError: If there is none of that name.
+    """
+    if "." in options.output:
+        allow_module(options.output)
+    return kind_of(options.output)
+
+
+def codec_of(options: ModelOptions) -> Codec:
+    """The classes that the options ask for."""
+    return kind_in(options).codec_from(options)
 
 
 def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
@@ -22,28 +34,32 @@ def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
     return Preprocessing(height=options.image_height, width=options.image_width)
 
 
-def network_of(options: NetworkOptions) -> NetworkSpec:
-    """Version and sizes of the network."""
-    return NetworkSpec(options.model_version, options.hidden_size, options.channel_scale)
+def network_of(options: ModelOptions) -> Any:
+    """What the network is built from."""
+    return kind_in(options).network_from(options)
+
+
+def model_of(options: ModelOptions) -> Artifact:
+    """The model that the options ask for, before it has weights."""
+    kind = kind_in(options)
+    return Artifact(
+        codec=kind.codec_from(options),
+        preprocessing=preprocessing_of(options),
+        network=kind.network_from(options),
+        task=kind.name,
+    )
 
 
 def derived_of(options: ModelOptions) -> dict[str, int]:
-    """`class_num`, `blank`, `num_step` and `input_size`, as they follow from the other options."""
-    charset = charset_of(options)
-    return {
-        "class_num": charset.num_classes,
-        "blank": charset.blank,
-        "num_step": preprocessing_of(options).time_steps,
-        "input_size": round(512 * options.channel_scale),
-    }
+    """The model zoo's options that follow from the others."""
+    return kind_in(options).derived(options)
 
 
 def check_derived(options: ModelOptions) -> None:
-    """Compares given values with those that follow from the alphabet, the width and the network.
+    """Compares given values with those that follow from the other options.
 
     Raises:
-        UserError: Naming both values, if `class_num`, `blank`, `num_step` or `input_size` was given and
-            contradicts.
+        UserError: Naming both values, if one was given and contradicts.
     """
     for name, value in derived_of(options).items():
         given = getattr(options, name)
@@ -57,39 +73,28 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
     Raises:
         UserError: Naming both values, at the first that differs.
     """
-    own: dict[str, Any] = {
-        **_adoptable(artifact),
-        "label_dict": artifact.charset.description,
-        "with_space": options.with_space and " " in artifact.charset.classes,
-        "image_height": artifact.preprocessing.height,
-        "class_num": artifact.charset.num_classes,
-        "blank": artifact.charset.blank,
-        "num_step": artifact.preprocessing.time_steps,
+    sizes = {"image_width": artifact.preprocessing.width, "image_height": artifact.preprocessing.height}
+    pairs: dict[str, tuple[Any, Any]] = {
+        name: (value, getattr(options, name)) for name, value in sizes.items()
     }
-    for name, value in own.items():
-        if name not in options.given:
-            continue
-        given = charset_of(options).description if name == "label_dict" else getattr(options, name)
-        if value != given:
+    if "output" in options.given or "task" in options.given:
+        kind_in(options)
+        pairs = {"output": (artifact.task, options.output), **pairs}
+    if artifact.task == options.output:
+        pairs = {**pairs, **artifact.kind.agreement(options, artifact)}
+    for name, (value, given) in pairs.items():
+        if (name in options.given or name == "output") and value != given:
             raise UserError(f"{origin}: was made with {name} {value!r}, but {name} {given!r} was given")
 
 
-def adopting(options: Kind, artifact: Artifact) -> Kind:
-    """The options with a model's network, alphabet and image width where the user gave none.
+def adopting(options: Options, artifact: Artifact) -> Options:
+    """The options with a model's network, classes and image width where the user gave none.
 
     Args:
         options: Of a training.
         artifact: Of the model that it starts from.
     """
-    own = _adoptable(artifact)
+    own = {"image_width": artifact.preprocessing.width}
+    if artifact.task == options.output:
+        own |= artifact.kind.adoptable(artifact)
     return options.replaced(**{name: value for name, value in own.items() if name not in options.given})
-
-
-def _adoptable(artifact: Artifact) -> dict[str, Any]:
-    return {
-        "label_dict": label_dict_of(artifact.charset),
-        "image_width": artifact.preprocessing.width,
-        "model_version": artifact.network.version,
-        "hidden_size": artifact.network.hidden_size,
-        "channel_scale": artifact.network.channel_scale,
-    }

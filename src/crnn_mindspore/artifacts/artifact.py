@@ -12,21 +12,15 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.tasks.finding import kind_of
+from crnn_mindspore.tasks.interface import FORMAT_VERSION, Kind
+from crnn_mindspore.text.codec import Codec
+from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
 
-FORMAT_VERSION = 2
 BATCH_NORM_EPSILON = 1e-4  # of every network
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """What `crnn_mindspore.networks.crnn.CRNN` is built from, apart from the number of classes."""
-
-    version: str = "V2"
-    hidden_size: int = 256
-    channel_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,21 +28,21 @@ class Artifact:
     """What a model needs to be used right, and where it comes from.
 
     Attributes:
-        charset: The alphabet; the blank is its last class.
+        codec: The classes; of CTC an alphabet, whose last class is followed by the blank.
         preprocessing: Sizes, channel order, interpolation and normalisation of the input.
-        network: Version and sizes.
+        network: What the network is built from, a frozen dataclass of its kind.
         step: Optimiser updates behind the weights.
         weights_sha256: Hash of the parameters, see `hash_weights`; empty when unknown.
         versions: Package name -> version that wrote it.
         training: Free facts about the run (data set, seed, accuracy), for people.
-        task: The decoder family; only "ctc" so far.
+        task: The kind of output, see `kind_of`.
         precision: What the file keeps its weights in, one of `PRECISIONS`; `weights_sha256` is that of the
             weights it was made from.
     """
 
-    charset: Charset
+    codec: Codec
     preprocessing: Preprocessing
-    network: NetworkSpec
+    network: Any
     step: int = 0
     weights_sha256: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -56,20 +50,29 @@ class Artifact:
     task: str = "ctc"
     precision: str = "fp32"
 
+    @property
+    def kind(self) -> Kind:
+        """What the frame asks about everything that is not the same for all kinds of output."""
+        return kind_of(self.task)
+
+    def decoder(self, decoding: Decoding = GREEDY_DECODING) -> Decoder:
+        """Scores -> readings.
+
+        Raises:
+            UserError: If the decoding is not one of this kind of output, or contradicts itself.
+        """
+        return self.kind.decoder(self, decoding)
+
     def to_json(self, indent: int | None = None) -> str:
         """JSON text, readable by people, that `from_json` turns back into an equal description.
 
-        The charset is a string in format 1, and a list of classes in format 2, which is written where a class
-        has several characters or comes twice.
+        Format 1 is that of CTC with a string for a charset; everything else is format 2.
         """
         return json.dumps(
             {
-                "format_version": 1 if self.charset.is_plain else FORMAT_VERSION,
+                "format_version": self.kind.format_version(self.codec),
                 "task": self.task,
-                "charset": self.charset.description,
-                "case_sensitive": self.charset.case_sensitive,
-                "blank": self.charset.blank,
-                "num_classes": self.charset.num_classes,
+                **self.kind.describe(self.codec),
                 "preprocessing": self.preprocessing.as_dict(),
                 "network": asdict(self.network),
                 "step": self.step,
@@ -93,6 +96,8 @@ class Artifact:
         Raises:
             UserError: Naming both values of the first that differs.
         """
+        if self.task != other.task:
+            raise UserError(f"{origin}: was made for task {self.task!r}, but {other.task!r} was asked for")
         own, given = self._identity(), other._identity()
         for name, value in own.items():
             if name not in free and value != given[name]:
@@ -102,8 +107,7 @@ class Artifact:
 
     def _identity(self) -> dict[str, Any]:
         sizes = {f"image_{name}": value for name, value in self.preprocessing.as_dict().items()}
-        names = {"label_dict": self.charset.description, "case_sensitive": self.charset.case_sensitive}
-        return {**names, **sizes, "model_version": self.network.version, **asdict(self.network)}
+        return {**self.kind.classes_of(self.codec), **sizes, **self.kind.sizes_of(self.network)}
 
     @classmethod
     def from_json(cls, text: str, origin: str) -> "Artifact":
@@ -123,44 +127,25 @@ class Artifact:
                 raise UserError(
                     f"its description has format {version}; this program reads up to {FORMAT_VERSION}"
                 )
+            kind = kind_of(values["task"])
             artifact = cls(
-                charset=_charset(values["charset"], values["case_sensitive"], version),
+                codec=kind.codec_of(values),
                 preprocessing=Preprocessing.from_dict(values["preprocessing"]),
-                network=NetworkSpec(**values["network"]),
+                network=kind.network_of(values["network"]),
                 step=int(values["step"]),
                 weights_sha256=str(values["weights_sha256"]),
                 versions=values["versions"],
                 training=values["training"],
-                task=values["task"],
+                task=kind.name,
                 precision=values.get("precision", "fp32"),  # earlier versions wrote none
             )
             if artifact.precision not in PRECISIONS:
                 raise UserError(f"precision {artifact.precision!r} is none of {', '.join(PRECISIONS)}")
-            blank, classes = values["blank"], values["num_classes"]
-            if (blank, classes) != (artifact.charset.blank, artifact.charset.num_classes):
-                raise UserError(
-                    f"blank {blank} of {classes} classes contradicts its charset of "
-                    f"{len(artifact.charset)} characters"
-                )
         except UserError as error:
             raise UserError(f"{origin}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{origin}: its description is damaged ({error!r})") from None
         return artifact
-
-
-def _charset(classes: object, case_sensitive: bool, version: int) -> Charset:
-    """The charset of a description of some format version."""
-    if version == 1:
-        if not isinstance(classes, str):
-            raise TypeError("charset is not a string")
-        if len(set(classes)) < len(classes):
-            twice = "".join(dict.fromkeys(c for c in classes if classes.count(c) > 1))
-            raise UserError(f"the charset (label_dict) repeats {twice!r}")
-        return Charset(classes, case_sensitive)
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise TypeError("charset is not a list of strings")
-    return Charset(classes, case_sensitive)
 
 
 def description_path(model_path: str) -> Path:

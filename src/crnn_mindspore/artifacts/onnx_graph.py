@@ -10,11 +10,12 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from crnn_mindspore.artifacts.artifact import BATCH_NORM_EPSILON, METADATA_KEY, Artifact
+from crnn_mindspore.artifacts.artifact import BATCH_NORM_EPSILON, METADATA_KEY
 from crnn_mindspore.artifacts.onnx_digest import DIGEST_KEY, PLACEHOLDER, fill_in_digest
 from crnn_mindspore.artifacts.weights import Arrays
 from crnn_mindspore.data.preprocess import time_steps_for_width
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.interface import Model
 
 OPSET = 17
 IR_VERSION = 8  # what opset 17 came with; newer runtimes read it, older ones would refuse a newer one
@@ -25,7 +26,7 @@ OUTPUT_NAME = "logits"
 _POOLING: dict[int, list[int]] = {1: [2, 2], 2: [2, 2], 4: [2, 1], 6: [2, 1]}
 
 
-def build_onnx(weights: Arrays, artifact: Artifact) -> onnx.ModelProto:
+def build_onnx(weights: Arrays, artifact: Model) -> onnx.ModelProto:
     """An ONNX model with input `images` (N, 3, H, W) and output `logits` (T, N, C), float32.
 
     Args:
@@ -54,7 +55,7 @@ def build_onnx(weights: Arrays, artifact: Artifact) -> onnx.ModelProto:
     height = artifact.preprocessing.height
     images = helper.make_tensor_value_info(INPUT_NAME, TensorProto.FLOAT, ["N", 3, height, "W"])
     logits = helper.make_tensor_value_info(
-        OUTPUT_NAME, TensorProto.FLOAT, ["T", "N", artifact.charset.num_classes]
+        OUTPUT_NAME, TensorProto.FLOAT, ["T", "N", artifact.codec.num_classes]
     )
     model = helper.make_model(
         helper.make_graph(graph.nodes, "crnn", [images], [logits], graph.initializers),

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
-from crnn_mindspore.artifacts.foreign import describe_foreign
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.sources.charset_file import AUTO, resolve_charset
@@ -20,6 +19,7 @@ from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.converters import WeightsOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.tasks.ctc.foreign import describe_foreign
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn convert weights") -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from crnn_mindspore.artifacts.agreement import charset_of, check_artifact, check_derived, preprocessing_of
+from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, codec_of, preprocessing_of
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.formats import check_format, output_path
 from crnn_mindspore.artifacts.model_path import resolve_model
@@ -59,7 +59,7 @@ def _export(options: ExportCommandOptions) -> int:
     if output_path(options.file_name, options.file_format).resolve() == Path(path).resolve():
         raise UserError(f"file_name: the export would take the place of ckpt_file {path}; give another name")
     backend = open_checkpoint(
-        path, device_target, options.device_id, charset_of(options), preprocessing_of(options)
+        path, device_target, options.device_id, codec_of(options), preprocessing_of(options)
     )
     check_artifact(options, backend.artifact, path)
     # Imports MindSpore, which by now has read its environment.
@@ -91,7 +91,7 @@ def _calibration(options: ExportCommandOptions, artifact: Artifact) -> Iterator[
         options.calibration_dataset,
         options.calibration_path,
         split="train",
-        charset=artifact.charset,
+        codec=artifact.codec,
         preprocessing=artifact.preprocessing,
         for_training=False,
     )

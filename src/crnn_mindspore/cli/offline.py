@@ -28,7 +28,7 @@ from crnn_mindspore.offline.result_files import infer, judge
 from crnn_mindspore.options.commands import OfflineCommandOptions
 from crnn_mindspore.options.load import load_options
 from crnn_mindspore.reading.calibration import calibrated
-from crnn_mindspore.reading.decoding import create_decoder, decoding_of
+from crnn_mindspore.text.decoding import decoding_of
 
 
 def preprocess(argv: Sequence[str] | None = None, program: str = "crnn offline preprocess") -> int:
@@ -100,7 +100,7 @@ def _postprocess(options: OfflineCommandOptions) -> int:
     if decoding.image_lexicon is not None:
         raise UserError(f"lexicon {decoding.lexicon!r}: an annotation gives none; name a file of words")
     artifact, source = _model_and_data(options)
-    decoder = calibrated(create_decoder(decoding, artifact), options.checkpoint_path, artifact)
+    decoder = calibrated(artifact.decoder(decoding), options.checkpoint_path, artifact)
     evaluation = judge(
         source,
         artifact,

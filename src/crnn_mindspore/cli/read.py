@@ -14,10 +14,10 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import ReadOptions
 from crnn_mindspore.options.load import load_options
 from crnn_mindspore.progress_bar import progress_bar
-from crnn_mindspore.reading.decoding import decoding_of
 from crnn_mindspore.reading.named_images import find_images
 from crnn_mindspore.reading.printing import PRINTERS
 from crnn_mindspore.reading.recognizer import Recognition, Recognizer
+from crnn_mindspore.text.decoding import decoding_of
 
 _logger = logging.getLogger(__name__)
 

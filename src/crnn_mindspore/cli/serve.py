@@ -12,7 +12,7 @@ from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.options.commands import ServeOptions
 from crnn_mindspore.options.load import load_options
-from crnn_mindspore.reading.decoding import decoding_of
+from crnn_mindspore.text.decoding import decoding_of
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn serve") -> int:

@@ -14,6 +14,7 @@ from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.extras import missing_message
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import Codec
 
 
 class Backend(Protocol):
@@ -38,7 +39,7 @@ def open_backend(
     path: str,
     device_target: str = "auto",
     device_id: int = 0,
-    charset: Charset | None = None,
+    codec: Codec | None = None,
     preprocessing: Preprocessing | None = None,
 ) -> Backend:
     """Opens a .ckpt, .mindir or .onnx file.
@@ -47,7 +48,7 @@ def open_backend(
         path: The file, a folder of checkpoints, or `pretrained`; see `resolve_model`.
         device_target: "CPU", "GPU", "Ascend", or "auto" for the best that its engine has.
         device_id: Which accelerator.
-        charset: Of a checkpoint without a self-description, as the model zoo writes them; default alphabet.
+        codec: Of a checkpoint without a self-description, as the model zoo writes them; default alphabet.
         preprocessing: The same.
 
     Raises:
@@ -62,7 +63,7 @@ def open_backend(
         raise UserError(f"{path}: a model file ends in {', '.join(_OPENERS)}")
     options: dict[str, object] = {"device_target": device_target, "device_id": device_id}
     if file.suffix.lower() == ".ckpt":
-        options |= {"charset": charset or Charset(), "preprocessing": preprocessing or Preprocessing()}
+        options |= {"codec": codec or Charset(), "preprocessing": preprocessing or Preprocessing()}
     return _open(target, path, options)
 
 

@@ -77,9 +77,9 @@ class OnnxBackend:
             raise UserError(f"{path}: carries no self-description; export it with `crnn export`")
         self.artifact = Artifact.from_json(metadata[METADATA_KEY], path)
         classes = self._session.get_outputs()[0].shape[-1]
-        if classes != self.artifact.charset.num_classes:
+        if classes != self.artifact.codec.num_classes:
             raise UserError(
-                f"{path}: has {classes} classes, but its description has {self.artifact.charset.num_classes}"
+                f"{path}: has {classes} classes, but its description has {self.artifact.codec.num_classes}"
             )
         check_digest(content, metadata, path)
         self._path = path
@@ -119,10 +119,12 @@ def open_weights(path: str, checkpoint: CheckpointFile) -> OnnxBackend:
     if checkpoint.artifact is None:
         raise ValueError(f"{path} carries no self-description")
     prepare_protobuf()
-    from crnn_mindspore.artifacts.onnx_graph import build_onnx, serialize
+    from crnn_mindspore.artifacts.onnx_graph import serialize
 
     artifact = as_computed(checkpoint.artifact, checkpoint.weights)
-    return OnnxBackend(path, device_target="CPU", model=serialize(build_onnx(checkpoint.weights, artifact)))
+    return OnnxBackend(
+        path, device_target="CPU", model=serialize(artifact.kind.onnx(checkpoint.weights, artifact))
+    )
 
 
 def _read(path: str) -> bytes:

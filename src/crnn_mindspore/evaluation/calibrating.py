@@ -9,15 +9,15 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation
 from crnn_mindspore.reading.calibration import Calibration, Quality
 from crnn_mindspore.text.ctc import Floats
-from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons
-from crnn_mindspore.text.temperature import fit_temperature, tempered_confidences
+from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, Part
+from crnn_mindspore.text.temperature import fit_temperature
 
 
 class LogitRecorder(Decoder):
     """Another decoder's readings; keeps the logits and class ids of all images that passed, in order."""
 
     def __init__(self, decoder: Decoder) -> None:
-        super().__init__(decoder.charset)
+        super().__init__(decoder.codec)
         self.name = decoder.name
         self.decoder = decoder
         self._batches: list[Floats] = []
@@ -27,8 +27,16 @@ class LogitRecorder(Decoder):
         """Readings of N images from logits (T, N, C)."""
         self._batches.append(logits)
         readings = self.decoder.best(logits, count, lexicons)
-        self._targets += [own[0].target(self.charset) for own in readings]
+        self._targets += [self.decoder.target(own[0]) for own in readings]
         return readings
+
+    def probabilities(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Floats:
+        """Those of the decoder that reads."""
+        return self.decoder.probabilities(logits, targets)
+
+    def parts(self, logits: Floats, target: Sequence[int]) -> list[Part]:
+        """Those of the decoder that reads."""
+        return self.decoder.parts(logits, target)
 
     def notes(self) -> list[str]:
         """What the decoder that reads noticed."""
@@ -57,14 +65,14 @@ def fit_calibration(
         )
     predictions = [p for p in evaluation.predictions if p.readable]
     correct = np.array([p.correct for p in predictions], dtype=bool)
-    charset = artifact.charset
     images = [p.index for p in predictions]
     targets, logits = recorder.targets(images), recorder.logits(images)
-    temperature = fit_temperature(logits, targets, correct, charset.blank)
-    before, after = (
-        Quality.measure(tempered_confidences(logits, targets, charset.blank, t), correct)
-        for t in (1.0, temperature)
-    )
+
+    def confidences_at(temperature: float) -> Floats:
+        return recorder.probabilities(logits / temperature, targets)
+
+    temperature = fit_temperature(confidences_at, correct)
+    before, after = (Quality.measure(confidences_at(t), correct) for t in (1.0, temperature))
     return Calibration(
         temperature=temperature,
         decoder=recorder.name,

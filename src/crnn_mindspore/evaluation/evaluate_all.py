@@ -15,7 +15,7 @@ from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset, save_predictions
 from crnn_mindspore.reading.calibration import calibrated
-from crnn_mindspore.reading.decoding import GREEDY_DECODING, Decoding, create_decoder
+from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
 from crnn_mindspore.text_file import write_text
 
 ALL = "all"
@@ -89,10 +89,10 @@ def evaluate_all(
         if Path(path).suffix not in TABLE_SUFFIXES:
             raise UserError(f"result_table {path!r} must end in one of {', '.join(TABLE_SUFFIXES)}")
     artifact = backend.artifact
-    decoder = calibrated(create_decoder(decoding, artifact), model_path, artifact)
+    decoder = calibrated(artifact.decoder(decoding), model_path, artifact)
     rows = []
     for number, benchmark in enumerate(find_benchmarks(root, decoding.image_lexicon)):
-        dataset = WordDataset(benchmark.source, artifact.charset, artifact.preprocessing, for_training=False)
+        dataset = WordDataset(benchmark.source, artifact.codec, artifact.preprocessing, for_training=False)
         _logger.info("%s (%s): %s", benchmark.name, benchmark.protocol, benchmark.source.origin)
         for line in dataset.report.lines() if dataset.report.num_dropped else ():
             _logger.info("%s", line)

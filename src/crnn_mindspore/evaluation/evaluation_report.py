@@ -11,7 +11,7 @@ from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.evaluation.calibrating import LogitRecorder, fit_calibration
 from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset, save_predictions
 from crnn_mindspore.reading.calibration import calibrated, save_calibration
-from crnn_mindspore.reading.decoding import GREEDY_DECODING, Decoding, create_decoder
+from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
 from crnn_mindspore.text_file import write_text
 
 _logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def load_evaluation_data(
         dataset_name,
         dataset_path,
         split="test",
-        charset=artifact.charset,
+        codec=artifact.codec,
         preprocessing=artifact.preprocessing,
         for_training=False,
         lexicon=lexicon,
@@ -80,7 +80,7 @@ def evaluate_and_report(
             file cannot be written.
     """
     artifact = backend.artifact
-    plain = create_decoder(decoding, artifact)
+    plain = artifact.decoder(decoding)
     recorder = LogitRecorder(plain)
     decoder = recorder if calibrate else calibrated(plain, model_path, artifact)
     dataset = load_evaluation_data(artifact, dataset_name, dataset_path, decoding.image_lexicon)

@@ -273,7 +273,7 @@ def evaluate_dataset(
             backend.forward,
             decoder,
             loader,
-            create_protocol(protocol_name, backend.artifact.charset),
+            create_protocol(protocol_name, backend.artifact.codec),
             bar.update,
             reject_below,
         )

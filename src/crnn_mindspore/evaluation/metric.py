@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from rapidfuzz.distance import Levenshtein
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import Codec
 
 _NOT_ALPHANUMERIC = re.compile("[^0-9a-z]")
 
@@ -26,7 +26,7 @@ class Protocol:
     normalize: Callable[[str], str]
 
 
-def create_protocol(name: str, charset: Charset) -> Protocol:
+def create_protocol(name: str, codec: Codec) -> Protocol:
     """The protocol of a name.
 
     `classic` compares lower-case letters and digits only. `charset` compares everything the charset can
@@ -37,11 +37,11 @@ def create_protocol(name: str, charset: Charset) -> Protocol:
         UserError: For any other name.
     """
     if name == "auto":
-        name = "classic" if classic_text(charset.characters) == charset.characters else "charset"
+        name = "classic" if classic_text(codec.characters) == codec.characters else "charset"
     if name == "classic":
         return Protocol("classic", classic_text)
     if name == "charset":
-        return Protocol("charset", charset.normalize)
+        return Protocol("charset", codec.normalize)
     raise UserError(f"protocol is {name!r}, must be one of auto, classic, charset")
 
 

@@ -1,6 +1,6 @@
 """Opening the model to evaluate, and evaluating it, as the options say."""
 
-from crnn_mindspore.artifacts.agreement import charset_of, check_artifact, check_derived, preprocessing_of
+from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, codec_of, preprocessing_of
 from crnn_mindspore.artifacts.model_path import resolve_model
 from crnn_mindspore.engines.backend import Backend, open_backend
 from crnn_mindspore.errors import UserError
@@ -9,7 +9,7 @@ from crnn_mindspore.evaluation.evaluation_report import evaluate_and_report
 from crnn_mindspore.evaluation.evaluator import Evaluation
 from crnn_mindspore.extras import require
 from crnn_mindspore.options.commands import EvalOptions, ReportCommandOptions
-from crnn_mindspore.reading.decoding import decoding_of
+from crnn_mindspore.text.decoding import decoding_of
 
 
 def open_model(options: EvalOptions | ReportCommandOptions, path: str) -> Backend:
@@ -23,7 +23,7 @@ def open_model(options: EvalOptions | ReportCommandOptions, path: str) -> Backen
         path,
         options.device_target,
         options.device_id,
-        charset=charset_of(options),
+        codec=codec_of(options),
         preprocessing=preprocessing_of(options),
     )
     check_artifact(options, backend.artifact, path)

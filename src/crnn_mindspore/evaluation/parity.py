@@ -13,7 +13,6 @@ from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.metric import CRNNAccuracy, Protocol, create_protocol
 from crnn_mindspore.progress_bar import progress_bar
-from crnn_mindspore.text.greedy import GreedyDecoder
 
 
 @dataclass(frozen=True)
@@ -104,12 +103,12 @@ def compare_on(
         dataset_name,
         dataset_path,
         split="test",
-        charset=artifact.charset,
+        codec=artifact.codec,
         preprocessing=artifact.preprocessing,
         for_training=False,
     )
     loader = EvalLoader(dataset, batch_size)
-    protocol = create_protocol("auto", artifact.charset)
+    protocol = create_protocol("auto", artifact.codec)
     with progress_bar(loader, total=len(loader), unit="batch", desc="comparing", leave=False) as batches:
         return compare(backends[0], backends[1:], batches, protocol)
 
@@ -128,7 +127,7 @@ def compare(
         other.artifact.check_same_model(reference.artifact, other.name)
     metrics = [CRNNAccuracy(protocol) for _ in backends]
     largest, differing, images = [0.0] * len(backends), [0] * len(backends), 0
-    decoder = GreedyDecoder(reference.artifact.charset)
+    decoder = reference.artifact.decoder()
     for batch in batches:
         outputs = [backend.forward(batch.images) for backend in backends]
         texts = [[reading.text for reading in decoder(output)] for output in outputs]

@@ -16,7 +16,7 @@ import numpy as np
 from crnn_mindspore.artifacts.artifact import description_path
 from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.artifacts.formats import check_format, output_path
-from crnn_mindspore.artifacts.onnx_graph import build_onnx, fix_size, serialize
+from crnn_mindspore.artifacts.onnx_graph import fix_size, serialize
 from crnn_mindspore.engines.mindspore.network_backend import MindSporeBackend
 from crnn_mindspore.engines.mindspore.parameters import network_weights, write_checkpoint
 from crnn_mindspore.errors import UserError
@@ -118,7 +118,7 @@ def _write_onnx(
     artifact = replace(backend.artifact, precision=precision)
     if size.width:
         artifact = replace(artifact, preprocessing=replace(artifact.preprocessing, width=size.width))
-    model = build_onnx(network_weights(backend.network), artifact)
+    model = artifact.kind.onnx(network_weights(backend.network), artifact)
     if precision == "fp16":
         model = to_half(model)
     elif precision == "int8":

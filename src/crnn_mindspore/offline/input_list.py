@@ -83,7 +83,10 @@ def write_inputs(
         target = _new_folder(folder)
         images = list(zip(result_names(source), writer.paths(source), strict=True))
         inputs = InputList(
-            artifact.preprocessing, artifact.preprocessing.time_steps, artifact.charset.classes, images
+            artifact.preprocessing,
+            artifact.kind.score_shape(artifact)[0],
+            tuple(artifact.codec.classes),
+            images,
         )
         # Its last line ends with a line feed: a list without it was cut off.
         (target / LIST_NAME).write_bytes(b"\n".join([*_lines(inputs), b""]))

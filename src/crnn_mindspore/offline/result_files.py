@@ -17,7 +17,6 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation, ImageReading, compare_readings
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.offline.input_list import InputList, result_names
-from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.decoder import Decoder
 
 TIMINGS_NAME = "test_perform_static.txt"
@@ -119,7 +118,7 @@ def judge(
     Raises:
         UserError: If a result is missing or of another size than the model's, or there is no word to count.
     """
-    protocol = create_protocol(protocol_name, artifact.charset)
+    protocol = create_protocol(protocol_name, artifact.codec)
     readings = _readings(source, artifact, decoder, Path(result_dir))
     return compare_readings(readings, decoder.name, protocol, reject_below)
 
@@ -127,7 +126,7 @@ def judge(
 def _check_inputs(inputs: InputList, artifact: Artifact) -> None:
     pairs = {
         "preprocessing": (inputs.preprocessing.as_dict(), artifact.preprocessing.as_dict()),
-        "label_dict": (Charset(inputs.classes).description, artifact.charset.description),
+        "label_dict": (inputs.classes, tuple(artifact.codec.classes)),
     }
     for name, (listed, own) in pairs.items():
         if listed != own:
@@ -171,7 +170,7 @@ def _read_logits(path: Path, artifact: Artifact) -> npt.NDArray[np.float32] | No
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"result {path}: {error.strerror}") from None
-    shape = artifact.preprocessing.time_steps, artifact.charset.num_classes
+    shape = artifact.kind.score_shape(artifact)
     if not data:
         return None
     if len(data) != 4 * shape[0] * shape[1]:

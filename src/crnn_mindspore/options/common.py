@@ -65,6 +65,14 @@ class ModelArtsOptions(Options):
 class ImageTextOptions(Options):
     """Alphabet and image size."""
 
+    task: Text = Field(
+        description="words, or the name of a file in configs/tasks/, which is laid over this one; or the "
+        "path of such a file"
+    )
+    output: Text = Field(
+        description="kind of the network's output: ctc, a text of any length; positions, one class a "
+        "position; or a module with a kind of your own"
+    )
     label_dict: LabelDictText = Field(
         description="the alphabet; class ids are positions in it; or a .txt file, one class a line or all "
         "characters in one; auto: from the labels"

@@ -18,17 +18,15 @@ from crnn_mindspore.data.image_io import (
     read_image_file,
 )
 from crnn_mindspore.data.pixels import to_bgr
-from crnn_mindspore.data.preprocess import Preprocessing, preprocess, time_step_centres
+from crnn_mindspore.data.preprocess import Preprocessing, preprocess
 from crnn_mindspore.engines.backend import Backend, open_reader
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
-from crnn_mindspore.reading.decoding import GREEDY_DECODING, Decoding, check_reject_below, create_decoder
 from crnn_mindspore.reading.named_images import MissingImage
-from crnn_mindspore.text.alignment import align
 from crnn_mindspore.text.ctc import Floats, log_softmax
 from crnn_mindspore.text.decoder import Decoded, Decoder
-from crnn_mindspore.text.greedy import GreedyDecoder
-from crnn_mindspore.text.strip import Strip, create_strip
+from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding, check_reject_below
+from crnn_mindspore.text.strip import Strip
 
 Image = str | Path | bytes | npt.NDArray[np.uint8] | MissingImage
 
@@ -167,7 +165,7 @@ class Recognizer:
         check_reject_below(reject_below)
         self.backend = backend
         self.batch_size = batch_size
-        self.decoder = decoder or GreedyDecoder(backend.artifact.charset)
+        self.decoder = decoder or backend.artifact.decoder()
         self.reject_below = reject_below
         self.wanted = Wanted(top_k, characters)
         self.keep_ratio = keep_ratio
@@ -203,7 +201,7 @@ class Recognizer:
             )
         path = resolve_model(path)
         backend = open_reader(path, device_target, device_id)
-        decoder = create_decoder(decoding, backend.artifact)
+        decoder = backend.artifact.decoder(decoding)
         decoder = calibrated(decoder, path, backend.artifact)
         return cls(backend, decoder=decoder, reject_below=decoding.reject_below, **options)
 
@@ -284,32 +282,36 @@ class Recognizer:
                 result, alternatives=tuple(Alternative(other.text, other.confidence) for other in others)
             )
         if wanted.characters or wanted.strip:
-            charset = self.backend.artifact.charset
-            log_probs = log_softmax(logits / self.decoder.temperature)
-            target = reading.target(charset)
+            cooled = logits / self.decoder.temperature
+            target = self.decoder.target(reading)
             if wanted.characters:
-                result = replace(result, characters=self._characters(target, log_probs, image))
+                result = replace(result, characters=self._characters(target, cooled, image))
             if wanted.strip:
-                result = replace(result, strip=create_strip(np.exp(log_probs), target, charset.blank))
+                artifact = self.backend.artifact
+                probabilities = np.exp(log_softmax(cooled))
+                result = replace(result, strip=artifact.kind.strip(artifact, probabilities, target))
         return result
 
     def _characters(
-        self, target: Sequence[int], log_probs: Floats, image: PreparedImage
+        self, target: Sequence[int], logits: Floats, image: PreparedImage
     ) -> tuple[Character, ...]:
-        charset = self.backend.artifact.charset
-        width = image.pixels.shape[2]
-        centres = time_step_centres(width) * image.width
+        """The characters of a target, with their places; the whole image where steps are not places."""
+        parts = self.decoder.parts(logits, target)
+        shares = self.backend.artifact.kind.step_centres(image.pixels.shape[2])
+        if shares is None:
+            return tuple(Character(p.text, p.confidence, p.first, p.last, 0.0, image.width) for p in parts)
+        centres = shares * image.width
         half = (centres[1] - centres[0]) / 2 if len(centres) > 1 else image.width / 2
         return tuple(
             Character(
-                charset.decode([class_id]),
-                float(np.exp(log_probs[first : last + 1, class_id].max())),
-                first,
-                last,
-                round(float(max(centres[first] - half, 0)), 2),
-                round(float(min(centres[last] + half, image.width)), 2),
+                part.text,
+                part.confidence,
+                part.first,
+                part.last,
+                round(float(max(centres[part.first] - half, 0)), 2),
+                round(float(min(centres[part.last] + half, image.width)), 2),
             )
-            for class_id, (first, last) in zip(target, align(log_probs, target, charset.blank), strict=True)
+            for part in parts
         )
 
 

@@ -24,7 +24,7 @@ from crnn_mindspore.report.shown_images import (
     select,
 )
 from crnn_mindspore.report.training_log import TrainingCurves
-from crnn_mindspore.text.charset import required_time_steps
+from crnn_mindspore.text.codec import TOO_LONG_FOR_STEPS, Refusal
 from crnn_mindspore.text.temperature import expected_calibration_error
 
 
@@ -103,8 +103,8 @@ def work_out(
     Raises:
         UserError: If the model gives no finite numbers.
     """
-    charset, predictions = dataset.charset, evaluation.predictions
-    normalize = create_protocol(evaluation.protocol, charset).normalize
+    codec, predictions = dataset.codec, evaluation.predictions
+    normalize = create_protocol(evaluation.protocol, codec).normalize
     _check_finite(predictions, subject.model_path)
     readable = [p for p in predictions if p.readable]
     truths = [normalize(p.truth) for p in predictions]
@@ -127,10 +127,14 @@ def work_out(
             (chosen, load_samples(chosen.predictions, backend, dataset, normalize, batch_size))
             for chosen in select(predictions, normalize, images)
         ],
-        unwritable=sum(not is_writable(p.truth, charset, normalize) for p in predictions),
-        too_long=sum(required_time_steps(charset.split(truth)) > steps for truth in truths),
+        unwritable=sum(not is_writable(p.truth, codec, normalize) for p in predictions),
+        too_long=sum(_is_too_long(codec.refusal(truth, steps, None)) for truth in truths),
         curves=curves,
     )
+
+
+def _is_too_long(refusal: Refusal | None) -> bool:
+    return refusal is not None and refusal.reason == TOO_LONG_FOR_STEPS
 
 
 def _calibration_error(predictions: Sequence[Prediction]) -> float:

@@ -5,11 +5,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crnn_mindspore.data.preprocess import time_step_centres
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.report.edits import aligned
 from crnn_mindspore.report.marking import Mark, marks
 from crnn_mindspore.report.shown_images import Sample
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.strip import Strip
 
 _LEFT = 24  # of the picture, for the classes' names
 _STEP = 12  # a time step, unless that makes the picture too narrow or too wide
@@ -116,15 +116,12 @@ def plot_width(image_width: int) -> int:
     return max(_LEAST_WIDTH, min(_MOST_WIDTH, round(_STEP * image_width / 4)))
 
 
-def card(
-    sample: Sample, charset: Charset, image_width: int, normalize: Callable[[str], str], name: str
-) -> Card:
+def card(sample: Sample, artifact: Artifact, normalize: Callable[[str], str], name: str) -> Card:
     """Works out what is said about an image.
 
     Args:
         sample: What to show.
-        charset: Names the classes.
-        image_width: Of the network's input, pixels.
+        artifact: Of the model.
         normalize: The protocol's; truth and reading are compared as it makes them.
         name: What to call the image.
     """
@@ -141,7 +138,7 @@ def card(
         truth=marks(pairs, 0),
         reading=marks(pairs, 1),
         as_written="" if p.truth == "".join(a for a, _ in pairs) else p.truth,
-        drawing=_drawing(sample, charset, image_width, name),
+        drawing=_drawing(sample, artifact, name),
     )
 
 
@@ -149,38 +146,45 @@ def _probability(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.0e}"
 
 
-def _drawing(sample: Sample, charset: Charset, image_width: int, name: str) -> Drawing:
-    p, strip = sample.prediction, sample.strip
+def _drawing(sample: Sample, artifact: Artifact, name: str) -> Drawing:
+    p, strip, image_width = sample.prediction, sample.strip, artifact.preprocessing.width
     width = plot_width(image_width)
     step = width * 4 / image_width
     low, high = _PICTURE_HEIGHTS
     picture = max(low, min(high, round(width * sample.size[1] / sample.size[0])))
     first_row = picture + 5
-    rows_end = first_row + _ROW * len(strip.classes)
-    centres = [_LEFT + width * c for c in time_step_centres(image_width)]
-    names = [*charset.classes, _BLANK_SHOWN]
+    shares = artifact.kind.step_centres(image_width)
+    rows: list[Row] = []
+    path: list[Letter] = []
+    rows_end = picture
+    if strip is not None and shares is not None:
+        rows_end = first_row + _ROW * len(strip.classes)
+        centres = [_LEFT + width * share for share in shares]
+        names = [*artifact.codec.classes, _BLANK_SHOWN]
+        truth = set(artifact.codec.encode(artifact.codec.restrict(p.truth)).tolist())
+        rows = _rows(strip, truth, names, [centre - step / 2 for centre in centres], first_row)
+        path = _path(strip, names, centres, step)
     return Drawing(
         label=f"{name}: the image says {p.truth}, read was {p.prediction or 'nothing'}; best path {p.raw}",
         jpeg_base64=base64.b64encode(sample.jpeg).decode(),
         width=_LEFT + width + 4,
-        height=rows_end + 18,
+        height=rows_end + (18 if path else 4),
         left=_LEFT,
         picture_width=width,
         picture_height=picture,
         step_width=step,
         row_height=_ROW - 2,
-        rows=_rows(sample, charset, names, [centre - step / 2 for centre in centres], first_row),
+        rows=rows,
         rows_end=rows_end,
-        path=_path(sample, names, centres, step),
+        path=path,
     )
 
 
 def _rows(
-    sample: Sample, charset: Charset, names: list[str], lefts: list[float], first_row: int
+    strip: Strip, truth_ids: set[int], names: list[str], lefts: list[float], first_row: int
 ) -> list[Row]:
-    truth_ids = set(charset.encode(charset.restrict(sample.prediction.truth)).tolist())
     rows = []
-    for k, (c, row) in enumerate(zip(sample.strip.classes, sample.strip.probabilities, strict=True)):
+    for k, (c, row) in enumerate(zip(strip.classes, strip.probabilities, strict=True)):
         kind = "blank" if k == 0 else "true" if c in truth_ids else "other"
         values = zip(lefts, row.tolist(), strict=True)
         cells = [Cell(x, value, math.sqrt(value)) for x, value in values if value >= _LEAST_SHOWN]
@@ -188,10 +192,10 @@ def _rows(
     return rows
 
 
-def _path(sample: Sample, names: list[str], centres: list[float], step: float) -> list[Letter]:
+def _path(strip: Strip, names: list[str], centres: list[float], step: float) -> list[Letter]:
     small = min(12.0, 1.1 * step)
     # Characters stay legible where steps are narrow: they have blanks beside them.
     return [
         Letter(names[c], x, max(9.0, small) if emits else small, emits)
-        for x, c, emits in zip(centres, sample.strip.path, sample.strip.emits, strict=True)
+        for x, c, emits in zip(centres, strip.path, strip.emits, strict=True)
     ]

@@ -8,7 +8,6 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluation_report import load_evaluation_data
 from crnn_mindspore.evaluation.evaluator import evaluate_dataset
 from crnn_mindspore.reading.calibration import calibrated
-from crnn_mindspore.reading.decoding import GREEDY_DECODING, create_decoder
 from crnn_mindspore.report.analysis import Findings, Subject, work_out
 from crnn_mindspore.report.page import html_page
 from crnn_mindspore.report.training_log import find_logs, read_curves
@@ -51,8 +50,7 @@ def create_report(
     _check_place(page)
     curves = read_curves(find_logs(train_log, model_path))
     dataset = load_evaluation_data(backend.artifact, dataset_name, dataset_path)
-    greedy = create_decoder(GREEDY_DECODING, backend.artifact)
-    decoder = calibrated(greedy, model_path, backend.artifact)
+    decoder = calibrated(backend.artifact.decoder(), model_path, backend.artifact)
     evaluation = evaluate_dataset(backend, decoder, dataset, batch_size, protocol, num_workers)
     for line in evaluation.lines():
         _logger.info("%s", line)

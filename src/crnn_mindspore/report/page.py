@@ -10,7 +10,6 @@ from crnn_mindspore.report.cards import Card, card, plot_width
 from crnn_mindspore.report.sections import characters_section, confidence_section, training_section
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_CHARSET_SHOWN = 80
 _FACT_SHOWN = 160
 _NAMES_SHOWN = 20
 _CARD_PADDING = 60  # pixels of a card that are not picture
@@ -80,16 +79,13 @@ def _counted(count: int, what: str) -> str:
 
 def _model_facts(f: Findings) -> dict[str, str]:
     a = f.subject.artifact
-    p, n = a.preprocessing, a.network
-    case = "case-sensitive" if a.charset.case_sensitive else "case-insensitive"
+    p = a.preprocessing
     facts = {
         "file": f.subject.model_path,
         "engine": f.subject.engine,
-        "network": f"{n.version}, hidden size {n.hidden_size}, channel scale {n.channel_scale:g}",
-        "charset": f"{_shortened(a.charset.characters, _CHARSET_SHOWN)} "
-        f"({len(a.charset)} characters, {case})",
+        **a.kind.facts(a),
         "input": f"{p.width} x {p.height} pixels, {p.channel_order}, {p.interpolation}; "
-        f"{p.time_steps} time steps",
+        f"{a.kind.score_shape(a)[0]} {a.kind.step_name}",
         "step": f"{a.step:,}",
         "weights": a.weights_sha256[:16] or "unknown",
         "written by": _listed(a.versions),
@@ -111,13 +107,14 @@ def _shortened(text: str, most: int) -> str:
 def _images(f: Findings) -> _Images | None:
     if not f.groups:
         return None
-    width, charset = f.subject.artifact.preprocessing.width, f.subject.artifact.charset
+    artifact = f.subject.artifact
+    width = artifact.preprocessing.width
     groups = [
         _Group(
             selection.title,
             selection.note,
             [
-                card(sample, charset, width, f.normalize, _short_name(f, sample.prediction.path))
+                card(sample, artifact, f.normalize, _short_name(f, sample.prediction.path))
                 for sample in samples
             ],
         )

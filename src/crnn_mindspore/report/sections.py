@@ -162,7 +162,7 @@ def _mistake(mistake: Confusion, occurrences: int) -> Mistake:
 
 
 def _heat_map(f: Findings) -> HeatMap | None:
-    characters = "".join(dict.fromkeys(f.subject.artifact.charset.characters))
+    characters = "".join(dict.fromkeys(f.subject.artifact.codec.characters))
     if len(characters) > _HEAT_MAP_CHARACTERS:
         return None
     counts = {(m.true, m.read): m.count for m in f.confusions.mistakes}

@@ -13,9 +13,9 @@ from crnn_mindspore.data.loading.loader import load_batch
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.evaluation.evaluator import Prediction
-from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.ctc import log_softmax, text_log_probabilities
-from crnn_mindspore.text.strip import Strip, create_strip
+from crnn_mindspore.text.codec import Codec
+from crnn_mindspore.text.ctc import log_softmax
+from crnn_mindspore.text.strip import Strip
 
 Normalize = Callable[[str], str]
 
@@ -40,14 +40,14 @@ class Sample:
         prediction: What the evaluation found.
         jpeg: The picture, reduced.
         size: Width and height of the original, pixels.
-        strip: Probabilities over time.
-        truth_probability: What the model gives the transcription; None if its charset cannot write it.
+        strip: Probabilities over the steps; None where a kind of output has none to draw.
+        truth_probability: What the model gives the transcription; None if it cannot write it.
     """
 
     prediction: Prediction
     jpeg: bytes
     size: tuple[int, int]
-    strip: Strip
+    strip: Strip | None
     truth_probability: float | None
 
 
@@ -111,31 +111,33 @@ def load_samples(
         batch_size: Images a batch.
     """
     samples = []
+    artifact = backend.artifact
+    decoder = artifact.decoder()
     for first in range(0, len(predictions), batch_size):
         part = predictions[first : first + batch_size]
         batch = load_batch(dataset, [p.index for p in part])
-        log_probs = log_softmax(backend.forward(batch.images))  # (T,N,C)
+        logits = backend.forward(batch.images)  # (T,N,K)
+        probabilities = np.exp(log_softmax(logits))
         targets = [dataset.targets(p.index).tolist() for p in part]
-        blank = dataset.charset.blank
-        log_likelihoods = text_log_probabilities(log_probs, targets, blank)
+        of_truths = decoder.probabilities(logits, targets)
         for n, prediction in enumerate(part):
             image = original_image(dataset, prediction.index)
-            is_known = is_writable(prediction.truth, dataset.charset, normalize)
+            is_known = is_writable(prediction.truth, dataset.codec, normalize)
             samples.append(
                 Sample(
                     prediction=prediction,
                     jpeg=_jpeg(image),
                     size=(image.shape[1], image.shape[0]),
-                    strip=create_strip(np.exp(log_probs[:, n]), targets[n], blank),
-                    truth_probability=float(np.exp(log_likelihoods[n])) if is_known else None,
+                    strip=artifact.kind.strip(artifact, probabilities[:, n], targets[n]),
+                    truth_probability=float(of_truths[n]) if is_known else None,
                 )
             )
     return samples
 
 
-def is_writable(truth: str, charset: Charset, normalize: Normalize) -> bool:
-    """Whether the charset can write something that counts as right under the protocol."""
-    return normalize(charset.restrict(truth)) == normalize(truth)
+def is_writable(truth: str, codec: Codec, normalize: Normalize) -> bool:
+    """Whether the classes can write something that counts as right under the protocol."""
+    return normalize(codec.restrict(truth)) == normalize(truth)
 
 
 def original_image(dataset: WordDataset, index: int) -> npt.NDArray[np.uint8]:

@@ -5,10 +5,9 @@ from dataclasses import asdict
 
 from pydantic import BaseModel, Field
 
-from crnn_mindspore.data.preprocess import time_step_centres
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.reading.recognizer import Recognition, Wanted
-from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.strip import Strip
 
 _DIGITS = 6  # of a probability
@@ -104,24 +103,23 @@ def health(backend: Backend, model_name: str, decoder_name: str) -> Health:
         status="ready",
         model=model_name,
         weights_sha256=artifact.weights_sha256,
-        version=artifact.network.version,
+        version=str(getattr(artifact.network, "version", artifact.task)),
         precision=artifact.precision,
-        charset_size=len(artifact.charset),
+        charset_size=len(artifact.codec.classes),
         image_width=artifact.preprocessing.width,
         image_height=artifact.preprocessing.height,
-        time_steps=artifact.preprocessing.time_steps,
+        time_steps=artifact.kind.score_shape(artifact)[0],
         decoder=decoder_name,
     )
 
 
-def image_result(reading: Recognition, wanted: Wanted, charset: Charset, image_width: int) -> ImageResult:
+def image_result(reading: Recognition, wanted: Wanted, artifact: Artifact) -> ImageResult:
     """The JSON form of a result.
 
     Args:
         reading: Of one image.
         wanted: What was asked for.
-        charset: Names the classes.
-        image_width: Of the network's input, pixels.
+        artifact: Of the model.
     """
     answer = ImageResult(
         name=reading.name,
@@ -141,14 +139,15 @@ def image_result(reading: Recognition, wanted: Wanted, charset: Charset, image_w
             Character(**{**asdict(c), "confidence": _rounded(c.confidence)}) for c in reading.characters
         ]
     if reading.strip is not None:
-        answer.alignment = _alignment(reading.strip, charset, image_width)
+        answer.alignment = _alignment(reading.strip, artifact)
     return answer
 
 
-def _alignment(strip: Strip, charset: Charset, image_width: int) -> Alignment:
-    names = [*charset.classes, ""]
+def _alignment(strip: Strip, artifact: Artifact) -> Alignment:
+    names = [*artifact.codec.classes, ""]
+    centres = artifact.kind.step_centres(artifact.preprocessing.width)
     return Alignment(
-        centres=[_rounded(c) for c in time_step_centres(image_width)],
+        centres=[] if centres is None else [_rounded(c) for c in centres],
         rows=[
             Row(character=names[c], probabilities=[_rounded(p) for p in row])
             for c, row in zip(strip.classes, strip.probabilities, strict=True)

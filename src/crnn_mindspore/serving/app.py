@@ -90,7 +90,6 @@ def create_app(
     """
     app = FastAPIOffline(title="CRNN text recogniser", version="1", description=_DESCRIPTION, redoc_url=None)
     bodies = BodyReader(limits)
-    charset, image_width = backend.artifact.charset, backend.artifact.preprocessing.width
 
     @app.post(
         "/recognize",
@@ -107,7 +106,7 @@ def create_app(
             raise HTTPException(422 if results[0].is_image else 415, problem)
         return Answer(
             results=[
-                image_result(result.recognition, options.wanted(), charset, image_width) for result in results
+                image_result(result.recognition, options.wanted(), backend.artifact) for result in results
             ]
         )
 

@@ -7,7 +7,6 @@ import numpy as np
 
 from crnn_mindspore.engines.onnx_backend import OnnxBackend
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.reading.decoding import Decoding
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.answers import health
 from crnn_mindspore.serving.app import create_app
@@ -15,6 +14,7 @@ from crnn_mindspore.serving.batching import BatchingReader
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
 from crnn_mindspore.serving.server import create_server, open_socket, serve
+from crnn_mindspore.text.decoding import Decoding
 
 _logger = logging.getLogger(__name__)
 

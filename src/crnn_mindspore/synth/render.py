@@ -10,6 +10,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.synth.effects.camera import Image
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.settings import EffectSettings, load_effects
+from crnn_mindspore.synth.render_facts import Facts, renderer_facts
 from crnn_mindspore.synth.scene import draw_scene
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
 from crnn_mindspore.synth.words.corpus import Corpus
@@ -52,7 +53,7 @@ class Renderer:
         self.corpus = corpus
         self.fonts = fonts
         self.effects = effects
-        self.charset = charset
+        self.charset = self.codec = charset
         self.seed = seed
         self.split = split
 
@@ -94,6 +95,11 @@ class Renderer:
             raise UserError(f"no typeface can draw {text!r}; give more with --font_dir")
         others = [_spaced(self.corpus.neighbour(rng)) for _ in range(2)] if strength else []
         return draw_scene(text, face, [other for other in others if face.covers(other)], dice), label
+
+    @property
+    def facts(self) -> Facts:
+        """What the images depend on beside seed and options; see `renderer_facts`."""
+        return renderer_facts(self.fonts, self.corpus, self.effects)
 
     def of_split(self, split: str) -> "Renderer":
         """The same renderer for the words of another split."""

@@ -5,11 +5,12 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,8 +19,8 @@ import numpy.typing as npt
 from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import Preprocessing, normalize, to_uint8
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.synth.render import Renderer, difficulty_at
-from crnn_mindspore.synth.render_facts import Facts, renderer_facts
+from crnn_mindspore.synth.render import difficulty_at
+from crnn_mindspore.text.codec import Codec
 
 _BATCHES_AHEAD = 4  # for each worker: rendering goes on while the network is busy elsewhere
 
@@ -32,6 +33,29 @@ class Ramp:
 
     start: int = 0
     end: int = 0
+
+
+class ImageRenderer(Protocol):
+    """Makes images with their labels, each a function of its number."""
+
+    @property
+    def codec(self) -> Codec:
+        """Turns labels into targets."""
+        ...
+
+    def render(self, index: int, difficulty: float = 1.0) -> tuple[npt.NDArray[np.uint8], str]:
+        """Image `index`, (H, W, 3) uint8 BGR, and its label.
+
+        Args:
+            index: From 0, without an upper end.
+            difficulty: From 0, plain, to 1.
+        """
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, int | str]:
+        """What the images depend on beside seed and options."""
+        ...
 
 
 class RenderLoader:
@@ -56,7 +80,7 @@ class RenderLoader:
 
     def __init__(
         self,
-        renderer: Renderer,
+        renderer: ImageRenderer,
         preprocessing: Preprocessing,
         batch_size: int,
         *,
@@ -77,9 +101,9 @@ class RenderLoader:
         self._pool: ProcessPoolExecutor | None = None  # started when first needed, kept between epochs
 
     @property
-    def facts(self) -> Facts:
-        """What the images depend on; see `renderer_facts`."""
-        return renderer_facts(self.renderer)
+    def facts(self) -> Mapping[str, int | str]:
+        """What the images depend on."""
+        return self.renderer.facts
 
     @property
     def steps_per_epoch(self) -> int:
@@ -135,8 +159,7 @@ class RenderLoader:
         return (step * self.world_size + self.rank) * self.batch_size, self.batch_size
 
     def _batch(self, step: int, pixels: Pixels, texts: list[str]) -> Batch:
-        charset = self.renderer.charset
-        encoded = [charset.encode(text) for text in texts]
+        encoded = [self.renderer.codec.encode(text) for text in texts]
         lengths = np.array([len(ids) for ids in encoded], dtype=np.int32)
         targets = np.zeros((len(texts), max(1, int(lengths.max()))), dtype=np.int32)
         for row, ids in zip(targets, encoded, strict=True):
@@ -154,7 +177,7 @@ class RenderLoader:
 
 
 def render_images(
-    renderer: Renderer, preprocessing: Preprocessing, ramp: Ramp, first: int, count: int
+    renderer: ImageRenderer, preprocessing: Preprocessing, ramp: Ramp, first: int, count: int
 ) -> tuple[Pixels, list[str]]:
     """Images `first` to `first + count - 1`, (count, H, W, 3) uint8 BGR at the network's size, and labels."""
     pixels = np.empty((count, preprocessing.height, preprocessing.width, 3), dtype=np.uint8)
@@ -166,10 +189,10 @@ def render_images(
     return pixels, texts
 
 
-_worker: tuple[Renderer, Preprocessing, Ramp] | None = None
+_worker: tuple[ImageRenderer, Preprocessing, Ramp] | None = None
 
 
-def _start_worker(renderer: Renderer, preprocessing: Preprocessing, ramp: Ramp) -> None:
+def _start_worker(renderer: ImageRenderer, preprocessing: Preprocessing, ramp: Ramp) -> None:
     global _worker  # noqa: PLW0603 - set once in a process of its own
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the training decides

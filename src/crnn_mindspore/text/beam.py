@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
+from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
+from crnn_mindspore.text.decoder import Decoded, ImageLexicons
 from crnn_mindspore.text.ngram import NgramModel
 
 _BEYOND, _DEAD = -1, -2  # what follows the end of a prefix; what fills the place of none
@@ -49,7 +50,7 @@ class _Beams:
         return np.nonzero(is_child & (self.last() >= 0)[:, :, None])
 
 
-class BeamDecoder(Decoder):
+class BeamDecoder(CtcDecoder):
     """The most probable text among those a beam search over prefixes finds.
 
     A prefix gathers the probability of all its paths, so the result is the best text rather than the best

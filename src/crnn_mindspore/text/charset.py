@@ -11,6 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.text.codec import (
+    EMPTY_LABEL,
+    OUTSIDE_CHARSET,
+    TOO_LONG,
+    TOO_LONG_FOR_STEPS,
+    Refusal,
+)
 
 DEFAULT_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -163,6 +170,26 @@ class Charset:
             unknown = self.unknown_characters(text)
             raise UserError(f"{text!r} holds {unknown!r}, outside the charset {self.description!r}")
         return np.array([self._ids[part] for part in parts], dtype=np.int32)
+
+    def refusal(self, text: str, time_steps: int, longest: int | None = None) -> Refusal | None:
+        """Why a text cannot be learnt by CTC, None if it can.
+
+        Args:
+            text: The transcription.
+            time_steps: That the network gives.
+            longest: Most classes that are wanted; None: any number that fits the steps.
+        """
+        classes = self.split(text)
+        if not any(name.strip() for name in classes):
+            return Refusal(EMPTY_LABEL)
+        if not self.covers(text):
+            return Refusal(OUTSIDE_CHARSET, f"holds {self.unknown_characters(text)!r}")
+        if longest is not None and len(classes) > longest:
+            return Refusal(TOO_LONG, f"has {len(classes)} characters, more than {longest}")
+        needed = required_time_steps(classes)
+        if needed > time_steps:
+            return Refusal(TOO_LONG_FOR_STEPS, f"needs {needed} time steps of {time_steps}")
+        return None
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of class ids; blanks must already be removed."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.ctc import Floats
 
 ImageLexicons = Sequence[Sequence[str] | None]
@@ -26,16 +26,29 @@ class Decoded:
     raw: str
     ids: tuple[int, ...] | None = None
 
-    def target(self, charset: Charset) -> list[int]:
-        """Class ids of the text."""
-        return charset.encode(self.text).tolist() if self.ids is None else list(self.ids)
+
+@dataclass(frozen=True)
+class Part:
+    """A character of a reading, and where the scores show it.
+
+    Attributes:
+        text: The character.
+        confidence: Its probability at its clearest step.
+        first: The first step that shows it.
+        last: The last one.
+    """
+
+    text: str
+    confidence: float
+    first: int
+    last: int
 
 
 class Decoder(ABC):
     """Turns the network's output into texts.
 
     Attributes:
-        charset: The alphabet of the network.
+        codec: The classes of the network.
         name: The kind and what it was set to; printed beside every figure.
         temperature: The logits are divided by it before confidences are computed.
     """
@@ -43,29 +56,35 @@ class Decoder(ABC):
     name: str
     temperature: float = 1.0
 
-    def __init__(self, charset: Charset) -> None:
-        self.charset = charset
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
 
     @abstractmethod
     def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
         """The up to `count` best readings of each of N images, the best first; at least one each.
 
         Args:
-            logits: (T, N, C) logits or log-probabilities.
+            logits: (T, N, K) logits or log-probabilities.
             count: Readings wanted, at least 1.
             lexicons: The words each of the N images may be read as; only lexicon decoding looks at them.
         """
+
+    @abstractmethod
+    def probabilities(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Floats:
+        """(N k,) probabilities of targets, k for each of the N images of logits (T, N, K), side by side."""
+
+    @abstractmethod
+    def parts(self, logits: Floats, target: Sequence[int]) -> list[Part]:
+        """The characters of a target in the scores of one image, logits (T, K)."""
 
     def __call__(self, logits: Floats, lexicons: ImageLexicons | None = None) -> list[Decoded]:
         """The best reading of each of N images; the arguments are those of `best`."""
         return [readings[0] for readings in self.best(logits, 1, lexicons)]
 
+    def target(self, reading: Decoded) -> list[int]:
+        """Class ids of a reading."""
+        return self.codec.encode(reading.text).tolist() if reading.ids is None else list(reading.ids)
+
     def notes(self) -> list[str]:
         """What the decoder noticed so far and a reader of its figures should know."""
         return []
-
-
-def best_paths(log_probs: Floats, charset: Charset) -> list[str]:
-    """The most probable class at every step, '-' for the blank: N strings of T classes."""
-    symbols = [*charset.classes, "-"]
-    return ["".join(symbols[i] for i in path) for path in log_probs.argmax(axis=2).T]  # (T,N,C) -> (N,T)

@@ -6,7 +6,8 @@ import numpy as np
 
 from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
+from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
+from crnn_mindspore.text.decoder import Decoded, ImageLexicons
 
 _BEAM_WIDTH = 10
 
@@ -19,7 +20,7 @@ def collapse(path: Sequence[int], blank: int) -> list[int]:
     return ids[keep].tolist()
 
 
-class GreedyDecoder(Decoder):
+class GreedyDecoder(CtcDecoder):
     """The most probable class at every step, collapsed.
 
     The confidence is the probability of the text, summed over all its paths, not that of the one best path:

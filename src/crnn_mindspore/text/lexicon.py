@@ -8,7 +8,8 @@ import numpy.typing as npt
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset, required_time_steps
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
+from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
+from crnn_mindspore.text.decoder import Decoded, ImageLexicons
 from crnn_mindspore.text.trie import LEAST_LOG_PROBABILITY, Trie
 
 _SCORED_ONE_BY_ONE = 64  # words; below, one forward pass for all images costs less than a search for each
@@ -63,7 +64,7 @@ class Lexicon:
         return numbers, np.take_along_axis(scores, numbers, axis=1)
 
 
-class LexiconDecoder(Decoder):
+class LexiconDecoder(CtcDecoder):
     """The word of the lexicon with the highest CTC probability, summed over all its paths.
 
     The result is the maximum over the whole lexicon whatever its size. The paper approximates it for 50,000

@@ -1,18 +1,17 @@
 """Confidences that mean what they say: how far they are off, and the temperature that puts them right."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons
+from crnn_mindspore.text.ctc import Floats
+from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, Part
 
 Booleans = npt.NDArray[np.bool_]
 
-_MOST_WORDS_AT_ONCE = 2048  # bounds the memory of the forward algorithm
 _LOG_TEMPERATURES = np.linspace(np.log(0.05), np.log(20), 25)
 _LEAST_PROBABILITY = 1e-12
 
@@ -63,19 +62,7 @@ def negative_log_likelihood(confidences: Floats, correct: Booleans) -> float:
     return float(-np.log(np.maximum(likely, _LEAST_PROBABILITY)).mean())
 
 
-def tempered_confidences(
-    logits: Floats, targets: Sequence[Sequence[int]], blank: int, temperature: float
-) -> Floats:
-    """(N,) probabilities of one text per image after dividing the logits (T, N, C) by a temperature."""
-    parts = [np.empty(0)]
-    for first in range(0, len(targets), _MOST_WORDS_AT_ONCE):
-        here = slice(first, first + _MOST_WORDS_AT_ONCE)
-        log_probs = log_softmax(logits[:, here] / temperature)
-        parts.append(np.exp(text_log_probabilities(log_probs, targets[here], blank)))
-    return np.minimum(np.concatenate(parts), 1.0)
-
-
-def fit_temperature(logits: Floats, targets: Sequence[Sequence[int]], correct: Booleans, blank: int) -> float:
+def fit_temperature(confidences_at: Callable[[float], Floats], correct: Booleans) -> float:
     """The temperature that makes the probability of a reading the probability that it is right.
 
     It minimises the negative log-likelihood of right and wrong. The likelihood of the true texts, which one
@@ -83,10 +70,8 @@ def fit_temperature(logits: Floats, targets: Sequence[Sequence[int]], correct: B
     alone, and a truth outside the charset has no likelihood at all.
 
     Args:
-        logits: (T, N, C).
-        targets: Class ids of the N readings.
+        confidences_at: Temperature -> (N,) the probabilities of the N readings, logits divided by it.
         correct: (N,) whether each is right.
-        blank: Class id of the blank.
 
     Raises:
         UserError: If all readings are right, or all wrong: then no temperature is best.
@@ -101,8 +86,7 @@ def fit_temperature(logits: Floats, targets: Sequence[Sequence[int]], correct: B
         )
 
     def loss(log_temperature: float) -> float:
-        confidences = tempered_confidences(logits, targets, blank, float(np.exp(log_temperature)))
-        return negative_log_likelihood(confidences, correct)
+        return negative_log_likelihood(confidences_at(float(np.exp(log_temperature))), correct)
 
     nearest = int(np.argmin([loss(t) for t in _LOG_TEMPERATURES]))
     low = _LOG_TEMPERATURES[max(nearest - 1, 0)]
@@ -122,7 +106,7 @@ class CalibratedDecoder(Decoder):
     """
 
     def __init__(self, decoder: Decoder, temperature: float) -> None:
-        super().__init__(decoder.charset)
+        super().__init__(decoder.codec)
         self.name = decoder.name
         self.decoder = decoder
         self.temperature = temperature
@@ -131,9 +115,9 @@ class CalibratedDecoder(Decoder):
         """Readings of N images from logits (T, N, C), in the other decoder's order."""
         readings = self.decoder.best(logits, count, lexicons)
         images = [n for n, own in enumerate(readings) for _ in own]
-        targets = [reading.target(self.charset) for own in readings for reading in own]
+        targets = [self.decoder.target(reading) for own in readings for reading in own]
         repeated = logits if count == 1 else logits[:, images]
-        confidences = iter(tempered_confidences(repeated, targets, self.charset.blank, self.temperature))
+        confidences = iter(self.decoder.probabilities(repeated / self.temperature, targets))
 
         def cooled(reading: Decoded) -> Decoded:
             confidence = float(next(confidences))
@@ -141,6 +125,14 @@ class CalibratedDecoder(Decoder):
             return reading if is_none else replace(reading, confidence=confidence)
 
         return [[cooled(reading) for reading in own] for own in readings]
+
+    def probabilities(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Floats:
+        """Those of the decoder that reads."""
+        return self.decoder.probabilities(logits, targets)
+
+    def parts(self, logits: Floats, target: Sequence[int]) -> list[Part]:
+        """Those of the decoder that reads."""
+        return self.decoder.parts(logits, target)
 
     def notes(self) -> list[str]:
         """What the decoder that reads noticed."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from crnn_mindspore.artifacts.agreement import charset_of, preprocessing_of
+from crnn_mindspore.artifacts.agreement import model_of
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.data.loading.datasets import create_dataset
@@ -19,8 +19,6 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation, Forward, evaluate
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.options.commands import TrainOptions
-from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 from crnn_mindspore.training.ranks import Floats, Ranks
 from crnn_mindspore.training.watching.eval_callback import EvaluationStoppedError, IsStopped
@@ -122,14 +120,14 @@ class EvaluationSets:
 
     Args:
         loaders: Name -> data set.
-        charset: What the network reads.
+        model: What is evaluated: its classes and decoder.
         protocol: How words are compared; see `create_protocol`.
     """
 
-    def __init__(self, loaders: Mapping[str, EvalLoader], charset: Charset, protocol: str) -> None:
+    def __init__(self, loaders: Mapping[str, EvalLoader], model: Artifact, protocol: str) -> None:
         self._loaders = loaders
-        self._decoder = GreedyDecoder(charset)
-        self._protocol = create_protocol(protocol, charset)
+        self._decoder = model.decoder()
+        self._protocol = create_protocol(protocol, model.codec)
         sets = [f"{name} ({described(loader)})" for name, loader in loaders.items()]
         self.measured_on = f"{', '.join(sets)}, protocol {self._protocol.name}"
 
@@ -168,14 +166,15 @@ def create_evaluation(options: TrainOptions) -> EvaluationSets:
         names, paths = options.eval_dataset, options.eval_dataset_path
     if not paths:
         options.require("train_eval_dataset_path")
+    model = model_of(options)
     loaders = {
         label: EvalLoader(
             create_dataset(
                 name,
                 path,
                 split="test",
-                charset=charset_of(options),
-                preprocessing=preprocessing_of(options),
+                codec=model.codec,
+                preprocessing=model.preprocessing,
                 for_training=False,
             ),
             options.eval_batch_size or options.batch_size,
@@ -184,4 +183,4 @@ def create_evaluation(options: TrainOptions) -> EvaluationSets:
         )
         for label, name, path in evaluation_sets(names, paths)
     }
-    return EvaluationSets(loaders, charset_of(options), options.protocol)
+    return EvaluationSets(loaders, model, options.protocol)

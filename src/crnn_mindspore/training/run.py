@@ -4,10 +4,11 @@ import importlib.metadata
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from crnn_mindspore.artifacts.agreement import charset_of, network_of, preprocessing_of
+from crnn_mindspore.artifacts.agreement import model_of
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.loading.first_batches import FirstBatches
@@ -80,7 +81,7 @@ def check_overfitting(
 ) -> int:
     """Trains on the first batches until all are read right; 0 if they are, 1 if not."""
     batches = FirstBatches(loader, options.overfit_batches)
-    check = OverfitCheck(batches.kept, charset_of(options))
+    check = OverfitCheck(batches.kept, model_of(options))
     session = create_session(options, batches, runtime, check, hints)
     result, signal_number = session.run()
     (evaluation,) = session.evaluate().values()
@@ -97,10 +98,8 @@ def check_overfitting(
 def describe(options: TrainOptions) -> Artifact:
     """The self-description of this training's checkpoints."""
     packages = ("mindspore", "numpy", "opencv-python-headless")
-    return Artifact(
-        charset=charset_of(options),
-        preprocessing=preprocessing_of(options),
-        network=network_of(options),
+    return replace(
+        model_of(options),
         versions={name: importlib.metadata.version(name) for name in packages},
         training={"dataset": options.train_dataset, "batch_size": options.batch_size, "seed": options.seed},
     )

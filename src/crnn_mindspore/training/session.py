@@ -23,11 +23,9 @@ from crnn_mindspore.engines.mindspore.parameters import network_weights
 from crnn_mindspore.engines.mindspore.runtime import Runtime
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation
-from crnn_mindspore.networks.ctc_loss import CTCLoss
 from crnn_mindspore.options.training_sections import SessionOptions
 from crnn_mindspore.training.checkpoints.checkpoint import TrainState, read_checkpoint, save_checkpoint
 from crnn_mindspore.training.checkpoints.checkpoint_folder import CheckpointFolder
-from crnn_mindspore.training.checkpoints.pretrained import load_pretrained
 from crnn_mindspore.training.checkpoints.resume import TrainingTensors, resumed_state
 from crnn_mindspore.training.checkpoints.resume_policy import LENGTH
 from crnn_mindspore.training.evaluating import Evaluate, TrainingEvaluation
@@ -89,7 +87,9 @@ class TrainingSession:
             self.network.freeze_features()
             _logger.info("freeze_features: the convolutions stay as they are")
         self.network.set_train(True)
-        _logger.info("network: %s", parameter_count(self.network, artifact.network.version))
+        _logger.info(
+            "network: %s", parameter_count(self.network, artifact.kind.facts(artifact).get("network", ""))
+        )
         self.optimizer = create_optimizer(
             options.optimizer,
             self.network.trainable_params(),
@@ -184,7 +184,7 @@ class TrainingSession:
         _logger.info("profile: %s", folder)
 
     def _create_trainer(self) -> Trainer:
-        options = self.options
+        options, learner = self.options, self.artifact.kind.learner()
         folder = Path(options.output_dir)
         plan = None
         if self.evaluation is not None:
@@ -205,7 +205,8 @@ class TrainingSession:
         return Trainer(
             CRNNForTrain(
                 self.network,
-                CTCLoss(self.artifact.charset.blank),
+                learner.create_loss(self.artifact, options),
+                learner.create_unread(self.artifact),
                 self.optimizer,
                 options.clip_norm,
                 is_distributed=self.runtime.world_size > 1,
@@ -233,7 +234,7 @@ class TrainingSession:
                 self.runtime.is_main,
                 self.scalars,
             ),
-            target_width=self.artifact.preprocessing.time_steps,
+            target_width=self.artifact.kind.score_shape(self.artifact)[0],
             average=self.average,
             evaluation=plan,
             ranks=self.ranks,
@@ -255,7 +256,7 @@ class TrainingSession:
         return Diagnosis(
             options.diagnose_blank_steps,
             options.diagnose_flat_steps,
-            len(self.artifact.charset),
+            self.artifact.codec.num_classes - 1,
             known=[*hints, *([rate] if rate else [])],
             is_logged=self.runtime.is_main,
         )
@@ -290,7 +291,7 @@ class TrainingSession:
             _logger.info("resumed from %s at step %d", path, state.step)
             return state
         _logger.info("starting from the weights of %s", origin)
-        load_pretrained(self.network, checkpoint, self.artifact, origin)
+        self.artifact.kind.learner().load_pretrained(self.network, checkpoint, self.artifact, origin)
         if self.average is not None:
             self.average.restart()
         self.checkpoints.begin(fresh)
@@ -355,8 +356,8 @@ def _whole(value: int | str) -> int:
     return value if isinstance(value, int) else int(value[:12], 16)
 
 
-def parameter_count(network: nn.Cell, version: str) -> str:
-    """`V2, 8,327,973 parameters`, and how many of them are trained where some are not."""
+def parameter_count(network: nn.Cell, name: str) -> str:
+    """`V2, hidden size 256: 8,327,973 parameters`, and how many of them are trained where some are not."""
     counts = [(p.size, p.requires_grad) for p in network.get_parameters() if not p.name.endswith(_STATISTICS)]
     total, trained = sum(size for size, _ in counts), sum(size for size, is_trained in counts if is_trained)
-    return f"{version}, {total:,} parameters" + (f", {trained:,} of them trained" if trained < total else "")
+    return f"{name}: {total:,} parameters" + (f", {trained:,} of them trained" if trained < total else "")

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from crnn_mindspore.artifacts.agreement import adopting, charset_of
+from crnn_mindspore.artifacts.agreement import adopting, codec_of
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.artifacts.model_path import resolve_model
 from crnn_mindspore.data.readers.registry import load_samples
@@ -75,7 +75,7 @@ def settle_charset(options: TrainOptions) -> TrainOptions:
 
 def save_charset(options: TrainOptions) -> None:
     """Writes a derived alphabet to `output_dir`/charset.txt."""
-    path, charset = Path(options.output_dir) / "charset.txt", charset_of(options)
+    path, charset = Path(options.output_dir) / "charset.txt", codec_of(options)
     save_charset_file(str(path), charset.classes)
     characters = charset.characters
     _logger.info("label_dict auto: %d characters, written to %s: %s", len(characters), path, characters)

@@ -2,16 +2,14 @@
 
 import logging
 
-from crnn_mindspore.artifacts.agreement import charset_of, preprocessing_of
+from crnn_mindspore.artifacts.agreement import kind_in, model_of
 from crnn_mindspore.data.checking.findings import Hint
-from crnn_mindspore.data.checking.training_labels import dropped_label_hints, kept_label_hints
 from crnn_mindspore.data.loading.loader import TrainLoader
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.synth.augment import create_augmentation
-from crnn_mindspore.synth.render import create_renderer
 from crnn_mindspore.synth.render_loader import Ramp, RenderLoader
 
 _logger = logging.getLogger(__name__)
@@ -23,15 +21,16 @@ def create_train_loader(options: TrainOptions) -> tuple[TrainLoader | RenderLoad
         return create_render_loader(options), []
     options.require("train_dataset_path")
     source = load_samples(options.train_dataset, options.train_dataset_path, split="train")
-    limits = charset_of(options), preprocessing_of(options), options.max_text_length
-    hints = dropped_label_hints(source, *limits)
+    model = model_of(options)
+    limits = model.codec, model.preprocessing, options.max_text_length
+    hints = model.kind.dropped_label_hints(source, *limits)
     try:
         dataset = WordDataset(source, *limits)
     except UserError as error:
         raise UserError("\n".join([str(error), *map(str, hints)])) from None
     for line in dataset.report.lines():
         _logger.info("training data: %s", line)
-    hints += kept_label_hints(dataset.kept, charset_of(options))
+    hints += model.kind.kept_label_hints(dataset.kept, model.codec)
     loader = TrainLoader(
         dataset,
         options.batch_size,
@@ -46,19 +45,11 @@ def create_train_loader(options: TrainOptions) -> tuple[TrainLoader | RenderLoad
 
 def create_render_loader(options: TrainOptions) -> RenderLoader:
     """Words that are rendered while training."""
-    renderer = create_renderer(
-        charset=charset_of(options),
-        words_file=options.render_words or None,
-        font_dir=options.render_fonts or None,
-        effects_file=options.render_effects or None,
-        seed=options.seed,
-        split=options.render_split,
-        max_time_steps=min(preprocessing_of(options).time_steps, options.max_text_length),
-    )
+    renderer = kind_in(options).renderer(options)
     _logger.info("training data: words rendered on the fly, %d images an epoch", options.render_epoch_images)
     return RenderLoader(
         renderer,
-        preprocessing_of(options),
+        model_of(options).preprocessing,
         options.batch_size,
         ramp=Ramp(options.render_ramp_start, options.render_ramp_end),
         epoch_images=options.render_epoch_images,

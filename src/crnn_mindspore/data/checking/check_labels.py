@@ -10,14 +10,9 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.checking.findings import ERROR, NOTE, WARNING, Findings
 from crnn_mindspore.data.preprocess import time_steps_for_width
-from crnn_mindspore.data.sources.samples import (
-    EMPTY_LABEL,
-    OUTSIDE_CHARSET,
-    TOO_LONG,
-    TOO_LONG_FOR_STEPS,
-    SampleSource,
-)
+from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.text.charset import Charset, required_time_steps
+from crnn_mindspore.text.codec import EMPTY_LABEL, OUTSIDE_CHARSET, TOO_LONG, TOO_LONG_FOR_STEPS
 
 INVISIBLE = "invisible or control characters"
 SPACE_AROUND = "space before or after the label"

@@ -8,16 +8,10 @@ from crnn_mindspore.data.checking.check_labels import LabelStatistics, check_lab
 from crnn_mindspore.data.checking.findings import ERROR, NOTE, Finding, Findings
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.preprocess import Preprocessing
-from crnn_mindspore.data.sources.samples import (
-    EMPTY_LABEL,
-    OUTSIDE_CHARSET,
-    TOO_LONG,
-    TOO_LONG_FOR_STEPS,
-    FilterReport,
-    SampleSource,
-)
+from crnn_mindspore.data.sources.samples import FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import EMPTY_LABEL, OUTSIDE_CHARSET, TOO_LONG, TOO_LONG_FOR_STEPS
 
 
 @dataclass

@@ -10,8 +10,9 @@ from crnn_mindspore.data.checking.check_labels import LabelStatistics, check_lab
 from crnn_mindspore.data.checking.findings import Findings, Hint
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.sources.filtered import FilteredSource
-from crnn_mindspore.data.sources.samples import OUTSIDE_CHARSET, TOO_LONG, TOO_LONG_FOR_STEPS, SampleSource
+from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import OUTSIDE_CHARSET, TOO_LONG, TOO_LONG_FOR_STEPS
 
 MOST_LABELS = 50_000  # a look at each takes about 20 microseconds
 LARGE_SHARE = 0.05  # of the samples: a training that leaves out more should know

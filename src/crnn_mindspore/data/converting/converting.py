@@ -13,9 +13,10 @@ from crnn_mindspore.data.converting.scene_text import DONT_CARE
 from crnn_mindspore.data.converting.scenes import Points, Region, Scene
 from crnn_mindspore.data.converting.word_output import WordOutput
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, read_image_file
-from crnn_mindspore.data.sources.samples import EMPTY_LABEL, MALFORMED, OUTSIDE_FOLDER, FilterReport
+from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.progress_bar import progress_bar
+from crnn_mindspore.text.codec import EMPTY_LABEL
 from crnn_mindspore.text_file import is_inside, require_folder
 
 MISSING_IMAGE = "image missing"

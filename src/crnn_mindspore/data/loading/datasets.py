@@ -3,7 +3,7 @@
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.readers.registry import load_samples
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import Codec
 
 
 def create_dataset(
@@ -11,7 +11,7 @@ def create_dataset(
     path: str,
     *,
     split: str,
-    charset: Charset,
+    codec: Codec,
     preprocessing: Preprocessing,
     max_text_length: int | None = None,
     for_training: bool = True,
@@ -23,7 +23,7 @@ def create_dataset(
         name: One of `READERS`, or `folder:PATTERN`.
         path: Its folder.
         split: 'train', 'test' or 'val', where the data set has them.
-        charset: Turns texts into targets.
+        codec: Turns labels into targets.
         preprocessing: The network's input size and normalisation.
         max_text_length: Longest word trained on, in characters; None for no limit but the time steps.
         for_training: Whether words that cannot be learnt are dropped and unreadable images replaced.
@@ -33,4 +33,4 @@ def create_dataset(
         UserError: If the name is unknown, files are missing, or nothing is left.
     """
     source = load_samples(name, path, split=split, lexicon=lexicon)
-    return WordDataset(source, charset, preprocessing, max_text_length, for_training=for_training)
+    return WordDataset(source, codec, preprocessing, max_text_length, for_training=for_training)

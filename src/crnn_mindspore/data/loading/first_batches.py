@@ -1,11 +1,10 @@
 """The first few batches of a training, again and again: what a network is to learn by heart."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from itertools import islice
 from typing import Protocol
 
-from crnn_mindspore.data.loading.facts import Facts
 from crnn_mindspore.data.loading.loader import Batch
 
 _SHORTEST_EPOCH = 50  # updates between two looks at what is learnt
@@ -15,7 +14,7 @@ class _Loader(Protocol):
     """`crnn_mindspore.data.loading.loader.TrainLoader`, or anything like it."""
 
     @property
-    def facts(self) -> Facts: ...
+    def facts(self) -> Mapping[str, int | str]: ...
 
     @property
     def steps_per_epoch(self) -> int: ...

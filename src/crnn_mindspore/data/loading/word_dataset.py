@@ -1,4 +1,4 @@
-"""Random access to what the network sees: samples + preprocessing + charset -> image, targets, text."""
+"""Random access to what the network sees: samples + preprocessing + codec -> image, targets, text."""
 
 import logging
 import threading
@@ -10,16 +10,9 @@ import numpy.typing as npt
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image
 from crnn_mindspore.data.preprocess import Preprocessing, normalize, to_uint8
 from crnn_mindspore.data.sources.filtered import FilteredSource
-from crnn_mindspore.data.sources.samples import (
-    EMPTY_LABEL,
-    OUTSIDE_CHARSET,
-    TOO_LONG,
-    TOO_LONG_FOR_STEPS,
-    FilterReport,
-    SampleSource,
-)
+from crnn_mindspore.data.sources.samples import FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text.charset import Charset, required_time_steps
+from crnn_mindspore.text.codec import Codec, Refusal
 
 _logger = logging.getLogger(__name__)
 _MOST_REPLACEMENTS = 1000  # unreadable images in a row: the folder is gone rather than an image broken
@@ -45,13 +38,13 @@ class LoadedImage:
 class WordDataset:
     """The samples that can be used, in order, with random access.
 
-    For training, words that are empty, outside the charset, too long for the time steps or longer than
-    `max_text_length` are dropped, each counted in `report`. For evaluation every sample is kept: a word that
-    cannot be read counts as wrong, and what a protocol leaves out is the protocol's business.
+    For training, labels that the codec refuses are dropped, each counted in `report`. For evaluation every
+    sample is kept: a label that cannot be read counts as wrong, and what a protocol leaves out is the
+    protocol's business.
 
     Args:
         source: The samples.
-        charset: Turns texts into targets.
+        codec: Turns labels into targets.
         preprocessing: The network's input size and normalisation; its width gives the time steps.
         max_text_length: Longest word trained on, in characters; None for no limit but the time steps.
         for_training: Whether words are filtered, and unreadable images replaced by the next readable one.
@@ -63,14 +56,14 @@ class WordDataset:
     def __init__(
         self,
         source: SampleSource,
-        charset: Charset,
+        codec: Codec,
         preprocessing: Preprocessing,
         max_text_length: int | None = None,
         *,
         for_training: bool = True,
     ) -> None:
         self.source = source
-        self.charset = charset
+        self.codec = codec
         self.preprocessing = preprocessing
         self.max_text_length = max_text_length
         self.for_training = for_training
@@ -119,12 +112,12 @@ class WordDataset:
         return self.source.lexicon(self._position(i))
 
     def targets(self, i: int) -> npt.NDArray[np.int32]:
-        """Class ids of sample i, (L,) int32; for evaluation without the characters the charset lacks."""
+        """Class ids of sample i, (L,) int32; for evaluation without what has no class."""
         return self.encode(self.text(i))
 
     def encode(self, text: str) -> npt.NDArray[np.int32]:
         """Class ids of a text of this data set, (L,) int32; see `targets`."""
-        return self.charset.encode(text if self.for_training else self.charset.restrict(text))
+        return self.codec.encode(text if self.for_training else self.codec.restrict(text))
 
     def load(self, i: int) -> LoadedImage:
         """Reads, decodes and resizes the image of sample i.
@@ -179,23 +172,14 @@ class WordDataset:
         consequence = "another image takes its place" if self.for_training else "counted as wrong"
         _logger.warning("unreadable image, %s: %s", consequence, error)
 
-    def _drop_reason(self, text: str) -> str | None:
-        classes = self.charset.split(text)
-        if not any(name.strip() for name in classes):
-            return EMPTY_LABEL
-        if not self.charset.covers(text):
-            return OUTSIDE_CHARSET
-        if self.max_text_length is not None and len(classes) > self.max_text_length:
-            return TOO_LONG
-        if required_time_steps(classes) > self.preprocessing.time_steps:
-            return TOO_LONG_FOR_STEPS
-        return None
+    def _refusal(self, text: str) -> Refusal | None:
+        return self.codec.refusal(text, self.preprocessing.time_steps, self.max_text_length)
 
     def _filter(self) -> tuple[npt.NDArray[np.int32] | None, FilterReport]:
         """The positions kept (None for all of them) and the report; each distinct text is judged once."""
         texts, ids = self.source.distinct_texts()
-        reasons = [self._drop_reason(text) for text in texts]
-        bad = np.array([reason is not None for reason in reasons], dtype=bool)
+        refusals = [self._refusal(text) for text in texts]
+        bad = np.array([refusal is not None for refusal in refusals], dtype=bool)
         report = FilterReport()
         if not bad.any():
             report.kept = len(self.source)
@@ -205,26 +189,15 @@ class WordDataset:
         # The examples are the first dropped ones in the order of the annotation.
         for position in np.flatnonzero(dropped)[:1000]:
             text_id = int(ids[position])
-            reason = reasons[text_id]
-            if reason is not None:
-                report.drop(reason, self._example(int(position), texts[text_id], reason))
+            refusal = refusals[text_id]
+            if refusal is not None:
+                shown = f"{self.source.name(int(position))} {texts[text_id]!r} {refusal.detail}"
+                report.drop(refusal.reason, shown.rstrip())
                 counts[text_id] -= 1
         for text_id in np.flatnonzero(bad & (counts > 0)):
-            reason = reasons[text_id]
-            if reason is not None:
-                report.drop(reason, f"{texts[text_id]!r}", int(counts[text_id]))
+            refusal = refusals[text_id]
+            if refusal is not None:
+                report.drop(refusal.reason, f"{texts[text_id]!r}", int(counts[text_id]))
         kept = np.flatnonzero(~dropped).astype(np.int32)
         report.kept = len(kept)
         return kept, report
-
-    def _example(self, position: int, text: str, reason: str) -> str:
-        shown = f"{self.source.name(position)} {text!r}"
-        if reason == OUTSIDE_CHARSET:
-            return f"{shown} holds {self.charset.unknown_characters(text)!r}"
-        if reason == TOO_LONG_FOR_STEPS:
-            needed = required_time_steps(self.charset.split(text))
-            return f"{shown} needs {needed} time steps of {self.preprocessing.time_steps}"
-        if reason == TOO_LONG:
-            length = len(self.charset.split(text))
-            return f"{shown} has {length} characters, more than {self.max_text_length}"
-        return shown

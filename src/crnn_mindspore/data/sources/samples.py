@@ -11,10 +11,6 @@ from crnn_mindspore.data.image_io import read_image_file
 
 ImageSource = str  # the path of an image file
 
-EMPTY_LABEL = "empty label"
-OUTSIDE_CHARSET = "outside the charset"
-TOO_LONG_FOR_STEPS = "too long for the time steps"
-TOO_LONG = "longer than max_text_length"
 MALFORMED = "malformed line"
 OUTSIDE_FOLDER = "image outside the folder"
 

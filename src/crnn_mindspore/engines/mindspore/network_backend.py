@@ -7,13 +7,12 @@ from mindspore import nn
 
 from crnn_mindspore.artifacts.artifact import Artifact, description_path, hash_weights, read_description
 from crnn_mindspore.artifacts.checkpoint_file import as_computed, read_checkpoint_file
-from crnn_mindspore.artifacts.foreign import describe_foreign
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.engines.mindspore.parameters import load_weights
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.networks.crnn import CRNN
 from crnn_mindspore.networks.half_precision import FULL, set_precision
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.tasks.ctc.foreign import describe_foreign
+from crnn_mindspore.text.codec import Codec
 
 
 class MindSporeBackend:
@@ -30,17 +29,9 @@ class MindSporeBackend:
         return logits
 
 
-def create_network(artifact: Artifact, use_dropout: bool = True, amp_level: str = FULL) -> CRNN:
+def create_network(artifact: Artifact, use_dropout: bool = True, amp_level: str = FULL) -> nn.Cell:
     """The network an artifact describes, freshly initialised, computing in O0 or O2."""
-    spec = artifact.network
-    network = CRNN(
-        num_classes=artifact.charset.num_classes,
-        hidden_size=spec.hidden_size,
-        version=spec.version,
-        channel_scale=spec.channel_scale,
-        image_height=artifact.preprocessing.height,
-        use_dropout=use_dropout,
-    )
+    network = artifact.kind.learner().create_network(artifact, use_dropout)
     set_precision(network, amp_level)
     return network
 
@@ -52,15 +43,15 @@ def evaluation_backend(artifact: Artifact) -> MindSporeBackend:
     return MindSporeBackend(network.accept_any_shape(), artifact, "MindSpore checkpoint")
 
 
-def load_checkpoint_backend(path: str, charset: Charset, preprocessing: Preprocessing) -> MindSporeBackend:
-    """Opens a checkpoint; charset and preprocessing serve only one without a self-description.
+def load_checkpoint_backend(path: str, codec: Codec, preprocessing: Preprocessing) -> MindSporeBackend:
+    """Opens a checkpoint; codec and preprocessing serve only one without a self-description.
 
     Raises:
         UserError: If it cannot be read or does not fit; see `read_checkpoint_file` and `describe_foreign`.
     """
     checkpoint = read_checkpoint_file(path)
     artifact = checkpoint.artifact or describe_foreign(
-        checkpoint.weights, checkpoint.others, charset, preprocessing, path
+        checkpoint.weights, checkpoint.others, codec, preprocessing, path
     )
     backend = evaluation_backend(artifact)
     load_weights(backend.network, checkpoint.weights, path)

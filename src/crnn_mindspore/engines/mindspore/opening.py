@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.engines.mindspore.runtime import initialize
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import Codec
 
 if TYPE_CHECKING:
     from crnn_mindspore.engines.mindspore.network_backend import MindSporeBackend
 
 
 def open_checkpoint(
-    path: str, device_target: str, device_id: int, charset: Charset, preprocessing: Preprocessing
+    path: str, device_target: str, device_id: int, codec: Codec, preprocessing: Preprocessing
 ) -> "MindSporeBackend":
     """Opens a checkpoint on a device; see `load_checkpoint_backend`.
 
@@ -21,7 +21,7 @@ def open_checkpoint(
     initialize(device_target, device_id)
     from crnn_mindspore.engines.mindspore.network_backend import load_checkpoint_backend
 
-    return load_checkpoint_backend(path, charset, preprocessing)
+    return load_checkpoint_backend(path, codec, preprocessing)
 
 
 def open_mindir(path: str, device_target: str, device_id: int) -> "MindSporeBackend":

@@ -65,8 +65,9 @@ class GradientSum(nn.Cell):
 class NetworkWithReading(NetworkWithLoss):
     """The scaled loss, to be differentiated; beside it the loss and the share of images that stay unread."""
 
-    def __init__(self, network: nn.Cell, loss: nn.Cell, scaler: Scaler | None) -> None:
+    def __init__(self, network: nn.Cell, loss: nn.Cell, unread: nn.Cell, scaler: Scaler | None) -> None:
         super().__init__(network, loss)
+        self.unread = unread
         self.scaler = scaler
 
     def construct(
@@ -75,13 +76,7 @@ class NetworkWithReading(NetworkWithLoss):
         logits = self.network(images, *masks)
         loss = self.loss(logits, targets, target_lengths)
         scaled = loss if self.scaler is None else self.scaler.scale(loss)
-        return scaled, loss, unread_share(logits, self.loss.blank)
-
-
-def unread_share(logits: Tensor, blank: int) -> Tensor:
-    """Share of images whose best class is the blank at every time step; logits (T,N,C) -> scalar float32."""
-    is_blank = ops.stop_gradient(logits).argmax(axis=-1) == blank  # (T,N)
-    return ops.amin(is_blank.astype(ms.float32), axis=0).mean()
+        return scaled, loss, self.unread(logits)
 
 
 class CRNNForTrain(nn.Cell):
@@ -92,7 +87,8 @@ class CRNNForTrain(nn.Cell):
 
     Args:
         network: Images -> logits.
-        loss: (logits, targets, target_lengths) -> scalar; knows its `blank`.
+        loss: (logits, targets, target_lengths) -> scalar.
+        unread: Logits -> the share of images of which nothing is read, a scalar.
         optimizer: Its parameters are the ones trained; its learning rate is set from outside, each step.
         clip_norm: Gradients are scaled so that their global norm is at most this; 0 leaves them.
         is_distributed: Average the gradients over all processes, once an update, before clipping.
@@ -113,6 +109,7 @@ class CRNNForTrain(nn.Cell):
         self,
         network: nn.Cell,
         loss: nn.Cell,
+        unread: nn.Cell,
         optimizer: nn.Optimizer,
         clip_norm: float = 10.0,
         is_distributed: bool = False,
@@ -125,7 +122,7 @@ class CRNNForTrain(nn.Cell):
         self.parameters = optimizer.parameters
         self.clip_norm = clip_norm
         self.forward_backward = ops.value_and_grad(
-            NetworkWithReading(network, loss, scaler), None, self.parameters, has_aux=True
+            NetworkWithReading(network, loss, unread, scaler), None, self.parameters, has_aux=True
         )
         self.accumulate_steps = accumulate_steps
         self.gradient_sum = (

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.evaluation.evaluator import Evaluation, Forward, evaluate
 from crnn_mindspore.evaluation.metric import create_protocol
-from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
 
 DEFAULT_STEPS = 2000  # updates; a network that has not learnt a batch by then will not
 _SHOWN = 10
@@ -38,16 +37,16 @@ class OverfitCheck:
 
     Args:
         batches: All that are trained on.
-        charset: What the network reads.
+        model: What is trained.
     """
 
     measured_on = "the first batches"
 
-    def __init__(self, batches: Sequence[Batch], charset: Charset) -> None:
+    def __init__(self, batches: Sequence[Batch], model: Artifact) -> None:
         self._batches = batches
-        self._decoder = GreedyDecoder(charset)
+        self._decoder = model.decoder()
         # Everything the charset can write counts: the loss sees it too.
-        self._protocol = create_protocol("charset", charset)
+        self._protocol = create_protocol("charset", model.codec)
 
     def __call__(self, forward: Forward) -> dict[str, Evaluation]:
         """Evaluates images (N, 3, H, W) -> logits (T, N, C) on the batches, which count as one data set."""

@@ -1,26 +1,15 @@
-"""How logits become readings: the options of decoding, and the decoder they ask for."""
+"""How scores become readings: the options of decoding."""
 
-import logging
 import math
 from dataclasses import dataclass, fields
-from pathlib import Path
 
-from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import DecodingOptions
-from crnn_mindspore.text.beam import BeamDecoder
-from crnn_mindspore.text.decoder import Decoder
-from crnn_mindspore.text.greedy import GreedyDecoder
-from crnn_mindspore.text.lexicon import LexiconDecoder
-from crnn_mindspore.text.ngram import NgramModel
-from crnn_mindspore.text.word_list import read_words
 
 GREEDY, BEAM, LEXICON = DECODERS = ("greedy", "beam", "lexicon")
 
 # What users call the lexicons of the data sets -> the names of their files.
 IMAGE_LEXICONS = {"50": "50", "1k": "1000", "1000": "1000", "full": "full"}
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,42 +78,3 @@ def check_reject_below(value: float) -> None:
     """Raises UserError if the threshold is no probability."""
     if not 0 <= value <= 1:
         raise UserError(f"reject_below is {value}, must be between 0 and 1")
-
-
-def create_decoder(decoding: Decoding, artifact: Artifact) -> Decoder:
-    """The decoder for a model.
-
-    Raises:
-        UserError: If the options contradict each other, a word file cannot be read, or holds no word the
-            model can write.
-    """
-    decoding.check()
-    charset = artifact.charset
-    if decoding.decoder == GREEDY:
-        return GreedyDecoder(charset)
-    if decoding.decoder == LEXICON:
-        time_steps = artifact.preprocessing.time_steps
-        if decoding.image_lexicon is not None:
-            return LexiconDecoder(charset, time_steps, name=f"lexicon {decoding.lexicon}")
-        words = [charset.compose(word) for word in read_words(Path(decoding.lexicon))[0]]
-        return LexiconDecoder(charset, time_steps, words, name=f"lexicon {Path(decoding.lexicon).name}")
-    name = f"beam {decoding.beam_width}"
-    model = None
-    if decoding.language_model:
-        words, _ = read_words(Path(decoding.language_model))
-        try:
-            model = NgramModel(words, charset)
-        except UserError as error:
-            raise UserError(f"{decoding.language_model}: {error}") from None
-        _logger.info(
-            "language model: %s words of %s, %s left out: the charset cannot write them",
-            f"{model.num_words:,}",
-            decoding.language_model,
-            f"{model.left_out:,}",
-        )
-        name += f" + {Path(decoding.language_model).name} {decoding.language_weight:g}"
-    if decoding.length_bonus:
-        name += f" + length {decoding.length_bonus:g}"
-    return BeamDecoder(
-        charset, decoding.beam_width, model, decoding.language_weight, decoding.length_bonus, name
-    )

@@ -1,15 +1,16 @@
 """Starting a new training from the weights of another: what must fit, and what may differ."""
 
 import logging
+from typing import Any
 
 from mindspore import nn
 
 from crnn_mindspore.artifacts.artifact import Artifact
-from crnn_mindspore.artifacts.foreign import describe_foreign
 from crnn_mindspore.artifacts.weights import CLASS_LAYERS
 from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
-from crnn_mindspore.training.checkpoints.checkpoint import Checkpoint
-from crnn_mindspore.training.checkpoints.growth import CharsetChange, grow_classes
+from crnn_mindspore.tasks.ctc.charset_in import charset_in
+from crnn_mindspore.tasks.ctc.foreign import describe_foreign
+from crnn_mindspore.tasks.ctc.growth import CharsetChange, grow_classes
 
 _logger = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ _logger = logging.getLogger(__name__)
 _MAY_DIFFER = ("label_dict", "case_sensitive", "image_width")
 
 
-def load_pretrained(network: nn.Cell, checkpoint: Checkpoint, wanted: Artifact, origin: str) -> None:
+def load_pretrained(network: nn.Cell, checkpoint: Any, wanted: Artifact, origin: str) -> None:
     """Loads a checkpoint's weights into a network that may have another alphabet or image width.
 
     What differs is logged.
@@ -34,14 +35,14 @@ def load_pretrained(network: nn.Cell, checkpoint: Checkpoint, wanted: Artifact, 
             what the description says.
     """
     own = checkpoint.artifact or describe_foreign(
-        checkpoint.weights, checkpoint.others, wanted.charset, wanted.preprocessing, origin
+        checkpoint.weights, checkpoint.others, wanted.codec, wanted.preprocessing, origin
     )
     own.check_same_model(wanted, origin, free=_MAY_DIFFER)
     if own.preprocessing.width != wanted.preprocessing.width:
         _logger.info("image_width: %d before, now %d", own.preprocessing.width, wanted.preprocessing.width)
     weights = checkpoint.weights
-    if own.charset != wanted.charset:
-        change = CharsetChange(own.charset, wanted.charset)
+    if own.codec != wanted.codec:
+        change = CharsetChange(charset_in(own), charset_in(wanted))
         for line in change.lines():
             _logger.info("%s", line)
         layer = CLASS_LAYERS[wanted.network.version]

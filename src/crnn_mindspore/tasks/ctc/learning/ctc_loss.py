@@ -44,3 +44,15 @@ def ctc_losses(logits: Tensor, targets: Tensor, target_lengths: Tensor, blank: i
     )
     # On CPU zero_infinity clears the gradients alone.
     return ops.where(ops.isinf(losses), ops.zeros_like(losses), losses)
+
+
+class UnreadShare(nn.Cell):
+    """Share of images whose best class is the blank at every time step; logits (T,N,C) -> scalar float32."""
+
+    def __init__(self, blank: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.blank = blank
+
+    def construct(self, logits: Tensor) -> Tensor:
+        is_blank = ops.stop_gradient(logits).argmax(axis=-1) == self.blank  # (T,N)
+        return ops.amin(is_blank.astype(ms.float32), axis=0).mean()

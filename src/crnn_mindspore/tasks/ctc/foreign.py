@@ -2,12 +2,14 @@
 
 import logging
 
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec, hash_weights
+from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.artifacts.checkpoint_file import ZOO_UNUSED
 from crnn_mindspore.artifacts.weights import CLASS_LAYERS, Arrays
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import Codec
 
 _logger = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ _ZOO_OTHER = (
 def describe_foreign(
     weights: Arrays,
     others: Arrays,
-    charset: Charset,
+    codec: Codec,
     preprocessing: Preprocessing,
     path: str,
 ) -> Artifact:
@@ -39,6 +41,11 @@ def describe_foreign(
         UserError: If the shapes are neither a V1 nor a V2 network, or the charset has another number of
             classes (both are named).
     """
+    if not isinstance(codec, Charset):
+        raise UserError(
+            f"{path}: carries no self-description, so it is one of CTC, and another task was asked for"
+        )
+    charset = codec
     try:
         version = next(v for v, layer in CLASS_LAYERS.items() if f"{layer}.weight" in weights)
         classes, hidden_twice = weights[f"{CLASS_LAYERS[version]}.weight"].shape

@@ -1,0 +1,206 @@
+"""CTC: one row of scores a time step, the blank last; texts of any length that fits the steps."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.checking import training_labels
+from crnn_mindspore.data.checking.findings import Hint
+from crnn_mindspore.data.preprocess import Preprocessing, time_step_centres
+from crnn_mindspore.data.sources.charset_file import label_dict_of, resolve_charset
+from crnn_mindspore.data.sources.samples import SampleSource
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.common import ModelOptions
+from crnn_mindspore.synth.render import create_renderer
+from crnn_mindspore.synth.render_loader import ImageRenderer
+from crnn_mindspore.tasks.ctc.charset_in import charset_in
+from crnn_mindspore.tasks.ctc.decoders import create_decoder
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
+from crnn_mindspore.tasks.interface import FORMAT_VERSION, Arrays, Kind, Learner, Model
+from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import Codec
+from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.text.decoding import Decoding
+from crnn_mindspore.text.strip import Strip, create_strip
+
+_FULL_FEATURES = 512  # channels of the last convolution at channel_scale 1
+_CHARSET_SHOWN = 80
+
+
+class Ctc(Kind):
+    """CRNN with CTC; its codec is a `Charset`."""
+
+    name = "ctc"
+    step_name = "time steps"
+
+    def describe(self, codec: Codec) -> dict[str, Any]:
+        """The alphabet; a string in format 1, a list of classes in format 2."""
+        charset = _charset(codec)
+        return {
+            "charset": charset.description,
+            "case_sensitive": charset.case_sensitive,
+            "blank": charset.blank,
+            "num_classes": charset.num_classes,
+        }
+
+    def format_version(self, codec: Codec) -> int:
+        """Format 2 where a class has several characters or comes twice."""
+        return 1 if _charset(codec).is_plain else FORMAT_VERSION
+
+    def codec_of(self, values: Mapping[str, Any]) -> Codec:
+        """The alphabet of a description."""
+        charset = _described_charset(values["charset"], values["case_sensitive"], values["format_version"])
+        blank, classes = values["blank"], values["num_classes"]
+        if (blank, classes) != (charset.blank, charset.num_classes):
+            raise UserError(
+                f"blank {blank} of {classes} classes contradicts its charset of {len(charset)} characters"
+            )
+        return charset
+
+    def network_of(self, values: Mapping[str, Any]) -> NetworkSpec:
+        """Version and sizes."""
+        return NetworkSpec(**values)
+
+    def classes_of(self, codec: Codec) -> dict[str, Any]:
+        """The alphabet as the options have it."""
+        charset = _charset(codec)
+        return {"label_dict": charset.description, "case_sensitive": charset.case_sensitive}
+
+    def sizes_of(self, network: Any) -> dict[str, Any]:
+        """Version and sizes, under the names of the options and of the description."""
+        return {"model_version": network.version, **asdict(network)}
+
+    def derived(self, options: ModelOptions) -> dict[str, int]:
+        """`class_num`, `blank`, `num_step` and `input_size`."""
+        charset = self.codec_from(options)
+        return {
+            "class_num": charset.num_classes,
+            "blank": charset.blank,
+            "num_step": Preprocessing(options.image_height, options.image_width).time_steps,
+            "input_size": round(_FULL_FEATURES * options.channel_scale),
+        }
+
+    def codec_from(self, options: ModelOptions) -> Charset:
+        """The alphabet of `label_dict`, which may name a file; `auto` must be settled by the labels first."""
+        return resolve_charset(options.label_dict, with_space=options.with_space)
+
+    def network_from(self, options: ModelOptions) -> NetworkSpec:
+        """Version and sizes."""
+        return NetworkSpec(options.model_version, options.hidden_size, options.channel_scale)
+
+    def agreement(self, options: ModelOptions, artifact: Model) -> dict[str, tuple[Any, Any]]:
+        """What a model says, beside what is given."""
+        charset = charset_in(artifact)
+        own = {
+            **self.adoptable(artifact),
+            "label_dict": charset.description,
+            "with_space": options.with_space and " " in charset.classes,
+            "class_num": charset.num_classes,
+            "blank": charset.blank,
+            "num_step": artifact.preprocessing.time_steps,
+        }
+        return {
+            name: (
+                value,
+                self.codec_from(options).description if name == "label_dict" else getattr(options, name),
+            )
+            for name, value in own.items()
+            if name in options.given
+        }
+
+    def adoptable(self, artifact: Model) -> dict[str, Any]:
+        """Alphabet, version and sizes."""
+        return {
+            "label_dict": label_dict_of(charset_in(artifact)),
+            "model_version": artifact.network.version,
+            "hidden_size": artifact.network.hidden_size,
+            "channel_scale": artifact.network.channel_scale,
+        }
+
+    def dropped_label_hints(
+        self, source: SampleSource, codec: Codec, preprocessing: Preprocessing, longest: int
+    ) -> list[Hint]:
+        """Labels outside the alphabet, or too long for the steps or for `max_text_length`."""
+        return training_labels.dropped_label_hints(source, _charset(codec), preprocessing, longest)
+
+    def kept_label_hints(self, source: SampleSource, codec: Codec) -> list[Hint]:
+        """Too few different labels, characters that none of them holds."""
+        return training_labels.kept_label_hints(source, _charset(codec))
+
+    def renderer(self, options: Any) -> ImageRenderer:
+        """Words in the typefaces of the machine."""
+        charset = self.codec_from(options)
+        steps = Preprocessing(options.image_height, options.image_width).time_steps
+        return create_renderer(
+            charset=charset,
+            words_file=options.render_words or None,
+            font_dir=options.render_fonts or None,
+            effects_file=options.render_effects or None,
+            seed=options.seed,
+            split=options.render_split,
+            max_time_steps=min(steps, options.max_text_length),
+        )
+
+    def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
+        """Greedy, beam or lexicon."""
+        return create_decoder(decoding, artifact)
+
+    def step_centres(self, width: int) -> npt.NDArray[np.float64]:
+        """The time steps go from left to right."""
+        return time_step_centres(width)
+
+    def strip(self, artifact: Model, probabilities: npt.NDArray[np.float64], truth: Sequence[int]) -> Strip:
+        """The classes that matter over time, the blank first."""
+        return create_strip(probabilities, truth, charset_in(artifact).blank)
+
+    def facts(self, artifact: Model) -> dict[str, str]:
+        """Network and alphabet."""
+        n, charset = artifact.network, charset_in(artifact)
+        case = "case-sensitive" if charset.case_sensitive else "case-insensitive"
+        shown = charset.characters
+        shown = shown if len(shown) <= _CHARSET_SHOWN else f"{shown[:_CHARSET_SHOWN]}…"
+        return {
+            "network": f"{n.version}, hidden size {n.hidden_size}, channel scale {n.channel_scale:g}",
+            "charset": f"{shown} ({len(charset)} characters, {case})",
+        }
+
+    def score_shape(self, artifact: Model) -> tuple[int, int]:
+        """Time steps, and the alphabet with the blank."""
+        return artifact.preprocessing.time_steps, artifact.codec.num_classes
+
+    def onnx(self, weights: Arrays, artifact: Model) -> Any:
+        """V1 or V2, for any batch size and width."""
+        from crnn_mindspore.artifacts.onnx_graph import build_onnx  # onnx is slow to import
+
+        return build_onnx(weights, artifact)
+
+    def learner(self) -> Learner:
+        """CRNN and the CTC loss."""
+        learner: Learner = importlib.import_module("crnn_mindspore.tasks.ctc.learning.learner").CtcLearner()
+        return learner
+
+
+def _charset(codec: Codec) -> Charset:
+    assert isinstance(codec, Charset), codec
+    return codec
+
+
+def _described_charset(classes: object, case_sensitive: bool, version: int) -> Charset:
+    """The charset of a description of some format version."""
+    if version == 1:
+        if not isinstance(classes, str):
+            raise TypeError("charset is not a string")
+        if len(set(classes)) < len(classes):
+            twice = "".join(dict.fromkeys(c for c in classes if classes.count(c) > 1))
+            raise UserError(f"the charset (label_dict) repeats {twice!r}")
+        return Charset(classes, case_sensitive)
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise TypeError("charset is not a list of strings")
+    return Charset(classes, case_sensitive)
+
+
+KIND = Ctc()

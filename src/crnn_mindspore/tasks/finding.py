@@ -1,0 +1,49 @@
+"""A kind of output by its name."""
+
+import importlib
+from functools import cache
+from importlib import metadata
+
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.interface import Kind
+
+KINDS = ("ctc", "positions")
+ENTRY_POINTS = "crnn_mindspore.tasks"
+
+_named_by_the_user: set[str] = set()
+
+
+def allow_module(name: str) -> None:
+    """Lets a module that the user names be a kind of output; one that only a file names is not imported."""
+    _named_by_the_user.add(name)
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of a name: one of `KINDS`, one that an installed package offers, or a module that was allowed.
+
+    A package offers its own under the entry points `crnn_mindspore.tasks`; a module has it as KIND.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if name in KINDS:
+        return _kind_in(f"{__package__}.{name}.kind", name)
+    for entry in metadata.entry_points(group=ENTRY_POINTS, name=name):
+        return _kind_in(entry.module, name)
+    if name in _named_by_the_user:
+        return _kind_in(name, name)
+    hint = f"; give --output={name} to use that module" if "." in name else ""
+    raise UserError(f"task {name!r} is unknown, must be one of {', '.join(KINDS)}{hint}")
+
+
+@cache
+def _kind_in(module: str, name: str) -> Kind:
+    try:
+        kind = importlib.import_module(module).KIND
+    except ModuleNotFoundError as error:
+        raise UserError(f"task {name!r}: there is no module {error.name}") from None
+    except AttributeError:
+        raise UserError(f"task {name!r}: the module {module} has no KIND") from None
+    if not isinstance(kind, Kind):
+        raise UserError(f"task {name!r}: KIND of {module} is a {type(kind).__name__}, no kind of output")
+    return kind

@@ -1,0 +1,204 @@
+"""What the frame asks of a kind of output: everything that is not the same for all of them.
+
+A kind is stateless; what it says depends on the description of a model, or on options.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from crnn_mindspore.data.checking.findings import Hint
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.data.sources.samples import SampleSource
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.common import ModelOptions
+from crnn_mindspore.synth.render_loader import ImageRenderer
+from crnn_mindspore.text.codec import Codec
+from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.text.decoding import Decoding
+from crnn_mindspore.text.strip import Strip
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+FORMAT_VERSION = 2  # of descriptions
+
+
+class Model(Protocol):
+    """What a kind needs of the description of a model."""
+
+    @property
+    def codec(self) -> Codec:
+        """Its classes."""
+        ...
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """The transform of its images."""
+        ...
+
+    @property
+    def network(self) -> Any:
+        """What its network is built from."""
+        ...
+
+    def to_json(self) -> str:
+        """The description itself."""
+        ...
+
+
+class Learner(Protocol):
+    """What training and MindSpore's engine need of a kind: networks and losses, cells of MindSpore."""
+
+    def create_network(self, artifact: Model, use_dropout: bool) -> Any:
+        """The network, freshly initialised: images (N, C, H, W) -> scores (T, N, K), float32."""
+        ...
+
+    def create_loss(self, artifact: Model, options: Any) -> Any:
+        """(scores, targets, target_lengths) -> the loss, a float32 scalar."""
+        ...
+
+    def create_unread(self, artifact: Model) -> Any:
+        """Scores -> the share of images of which nothing is read, a float32 scalar."""
+        ...
+
+    def load_pretrained(self, network: Any, checkpoint: Any, wanted: Model, origin: str) -> None:
+        """Loads the weights of another model into the network, as far as they can be carried over."""
+        ...
+
+
+class Kind(ABC):
+    """A kind of output.
+
+    Attributes:
+        name: What descriptions call it.
+        step_name: What the first axis of the scores counts, in plural.
+    """
+
+    name: str
+    step_name = "steps"
+
+    # --- Descriptions ---
+
+    @abstractmethod
+    def describe(self, codec: Codec) -> dict[str, Any]:
+        """The classes as a description keeps them, values of JSON."""
+
+    @abstractmethod
+    def codec_of(self, values: Mapping[str, Any]) -> Codec:
+        """The inverse of `describe`.
+
+        Raises:
+            UserError: If the values contradict each other.
+        """
+
+    @abstractmethod
+    def network_of(self, values: Mapping[str, Any]) -> Any:
+        """What the network is built from, a frozen dataclass, from its fields."""
+
+    def format_version(self, codec: Codec) -> int:
+        """The oldest format of descriptions that can say it."""
+        return FORMAT_VERSION
+
+    @abstractmethod
+    def classes_of(self, codec: Codec) -> dict[str, Any]:
+        """Option name -> value, of what makes the classes."""
+
+    @abstractmethod
+    def sizes_of(self, network: Any) -> dict[str, Any]:
+        """Option name -> value, of what makes the network."""
+
+    def derived(self, options: ModelOptions) -> dict[str, int]:
+        """Option name -> value, of the model zoo's options that follow from the others."""
+        return {}
+
+    # --- Options ---
+
+    @abstractmethod
+    def codec_from(self, options: ModelOptions) -> Codec:
+        """The classes that options ask for."""
+
+    @abstractmethod
+    def network_from(self, options: ModelOptions) -> Any:
+        """The network that options ask for."""
+
+    def agreement(self, options: ModelOptions, artifact: Model) -> dict[str, tuple[Any, Any]]:
+        """Option name -> the value a model has, and the value given in the same form.
+
+        By default those of `classes_of`, `sizes_of` and `derived` that are options, as they are.
+        """
+        own = {**self.classes_of(artifact.codec), **self.sizes_of(artifact.network)}
+        given = {**self.classes_of(self.codec_from(options)), **self.sizes_of(self.network_from(options))}
+        return {
+            name: (value, given[name]) for name, value in own.items() if name in type(options).model_fields
+        }
+
+    @abstractmethod
+    def adoptable(self, artifact: Model) -> dict[str, Any]:
+        """Option name -> value, of what a model to start from decides where options leave it open."""
+
+    # --- Labels ---
+
+    def dropped_label_hints(
+        self, source: SampleSource, codec: Codec, preprocessing: Preprocessing, longest: int
+    ) -> list[Hint]:
+        """Why a large share of the labels will not be trained on, and what would keep it."""
+        return []
+
+    def kept_label_hints(self, source: SampleSource, codec: Codec) -> list[Hint]:
+        """What cannot be learnt from the labels that are left."""
+        return []
+
+    # --- Images made while training ---
+
+    def renderer(self, options: Any) -> ImageRenderer:
+        """Makes images with their labels, as the options of training say.
+
+        Raises:
+            UserError: If this kind has none, or an option cannot be used.
+        """
+        raise UserError(f"train_dataset render: task {self.name!r} makes no images; give it a data set")
+
+    # --- Reading ---
+
+    @abstractmethod
+    def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
+        """Scores -> readings.
+
+        Raises:
+            UserError: If the decoding is not one of this kind, or contradicts itself.
+        """
+
+    def step_centres(self, width: int) -> npt.NDArray[np.float64] | None:
+        """Where each step looks, as a share of the image's width; None where steps are not places."""
+        return None
+
+    def strip(
+        self, artifact: Model, probabilities: npt.NDArray[np.float64], truth: Sequence[int]
+    ) -> Strip | None:
+        """The probabilities (T, K) of one image, to be drawn over its width; None where that says nothing."""
+        return None
+
+    def facts(self, artifact: Model) -> dict[str, str]:
+        """Name -> value, of what people should know of a model's network, classes and input."""
+        return {}
+
+    @abstractmethod
+    def score_shape(self, artifact: Model) -> tuple[int, int]:
+        """(T, K) of the scores of one image at the model's own size."""
+
+    @abstractmethod
+    def onnx(self, weights: Arrays, artifact: Model) -> Any:
+        """The network as an ONNX model: `images` (N, C, H, W) -> `logits` (T, N, K).
+
+        Raises:
+            UserError: If a parameter is missing.
+        """
+
+    # --- Training: the door to MindSpore ---
+
+    @abstractmethod
+    def learner(self) -> Learner:
+        """Network and loss."""
