@@ -14,6 +14,8 @@ from crnn_mindspore.shipped import shipped
 _logger = logging.getLogger(__name__)
 
 PRETRAINED = "pretrained"
+WORDS = "words"
+_SHIPPED = {WORDS: "pretrained/crnn_v2_half.ckpt"}  # task -> its weights
 BEST_NAME = "crnn-best.ckpt"
 _BEST_NAMES = (BEST_NAME, "best_acc.ckpt", "best.ckpt")  # the last two are the model zoo's
 
@@ -21,17 +23,22 @@ _BEST_NAMES = (BEST_NAME, "best_acc.ckpt", "best.ckpt")  # the last two are the 
 NUMBERED_NAME = re.compile(r"^crnn(?:_\d+)?-(\d+)_(\d+)\.ckpt$")
 
 
-def resolve_model(name: str) -> str:
+def resolve_model(name: str, task: str = WORDS) -> str:
     """The path of a model file.
 
-    `pretrained` means the weights that come with the project. A folder means its best checkpoint, and the
-    newest where none is called so; the log says which.
+    `pretrained` means the weights of a task that come with the project. A folder means its best checkpoint,
+    and the newest where none is called so; the log says which.
 
     Raises:
-        UserError: If a folder holds no checkpoint.
+        UserError: If a folder holds no checkpoint, or no weights come with the project for the task.
     """
     if name == PRETRAINED:
-        return str(shipped("pretrained/crnn_v2_half.ckpt"))
+        if task not in _SHIPPED:
+            raise UserError(
+                f"task {task!r}: no weights come with the project yet; name a model, or train one "
+                f"(those that have: {', '.join(_SHIPPED)})"
+            )
+        return str(shipped(_SHIPPED[task]))
     if not name or not Path(name).is_dir():
         return name
     path, why = _of_folder(Path(name))

@@ -40,6 +40,6 @@ def main_onnx(argv: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(options: EvalOptions) -> int:
-    options.require("eval_dataset_path", "checkpoint_path")
+    options.require("eval_dataset_path")
     evaluate_model(options, options.checkpoint_path)
     return 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, codec_of, preprocessing_of
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.formats import check_format, output_path
-from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.loading.datasets import create_dataset
 from crnn_mindspore.engines.backend import open_backend
@@ -36,7 +36,6 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn export", takes_
 
 
 def _export(options: ExportCommandOptions) -> int:
-    options.require("ckpt_file")
     check_format(options.file_format, options.device_target, options.precision)
     if options.file_format != "ONNX":
         for name in ("onnx_batch", "onnx_width"):
@@ -55,7 +54,7 @@ def _export(options: ExportCommandOptions) -> int:
     check_derived(options)
     device_target = find_device(options.device_target)
     check_format(options.file_format, device_target, options.precision)
-    path = resolve_model(options.ckpt_file)
+    path = resolve_model(options.ckpt_file or PRETRAINED, options.task)
     if output_path(options.file_name, options.file_format).resolve() == Path(path).resolve():
         raise UserError(f"file_name: the export would take the place of ckpt_file {path}; give another name")
     backend = open_checkpoint(

@@ -40,6 +40,7 @@ def _read(options: ReadOptions) -> int:
         options.device_target,
         options.device_id,
         decoding,
+        options.task,
         batch_size=options.batch_size,
         top_k=options.top_k,
         characters=options.characters,

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluate_all import ALL
@@ -23,10 +23,10 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn report") -> int
 
 
 def _report(options: ReportCommandOptions) -> int:
-    options.require("report_path", "eval_dataset_path", "checkpoint_path")
+    options.require("report_path", "eval_dataset_path")
     if options.eval_dataset == ALL:
         raise UserError(f"eval_dataset is {ALL!r}, but a report is about one data set")
-    path = resolve_model(options.checkpoint_path)
+    path = resolve_model(options.checkpoint_path or PRETRAINED, options.task)
     backend = open_model(options, path)
     create_report(
         backend,

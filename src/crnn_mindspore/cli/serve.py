@@ -28,7 +28,7 @@ def _serve(options: ServeOptions) -> int:
     from crnn_mindspore.serving.limits import MEBIBYTE, MEGAPIXEL, Limits
     from crnn_mindspore.serving.service import load_recognizer, run_service
 
-    path = resolve_model(options.checkpoint_path or PRETRAINED)
+    path = resolve_model(options.checkpoint_path or PRETRAINED, options.task)
     limits = Limits(
         body_bytes=options.max_body_mb * MEBIBYTE,
         body_seconds=options.body_seconds,

@@ -1,7 +1,7 @@
 """Opening the model to evaluate, and evaluating it, as the options say."""
 
 from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, codec_of, preprocessing_of
-from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
 from crnn_mindspore.engines.backend import Backend, open_backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluate_all import ALL, evaluate_all
@@ -47,7 +47,7 @@ def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
         require("scipy")
     if options.result_table and options.eval_dataset != ALL:
         raise UserError(f"result_table {options.result_table!r} needs --eval_dataset=all")
-    path = resolve_model(name)
+    path = resolve_model(name or PRETRAINED, options.task)
     backend = open_model(options, path)
     if options.eval_dataset == ALL:
         evaluate_all(

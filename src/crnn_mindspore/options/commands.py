@@ -167,6 +167,7 @@ class ReadOptions(common.DecodingOptions, common.DeviceOptions, common.BatchOpti
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
         description="a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input"
     )
+    task: Text = Field("words", description="whose weights the model `pretrained` is")
     model: PathText = Field(
         "pretrained", description="a .ckpt, .mindir or .onnx file; by default the project's weights"
     )

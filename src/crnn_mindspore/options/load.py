@@ -12,6 +12,7 @@ from crnn_mindspore.nearest import nearest, unknown_message
 from crnn_mindspore.options.base import Options, argument_of
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
 from crnn_mindspore.options.parser import create_parser, option_name, owner_of
+from crnn_mindspore.options.task_file import task_file
 from crnn_mindspore.options.without_effect import without_effect
 from crnn_mindspore.shipped import shipped
 
@@ -58,11 +59,18 @@ def load_options(
     typed = vars(known)
     config_path = typed.pop("config_path", "")
     overlay = _read_overlay(config_path) if config_path else {}
+    task: dict[str, Any] = {}
+    if "task" in in_yaml:
+        task, task_origin = _read_task(str(typed.get("task", overlay.get("task", everything["task"]))))
+        everything |= task
+        defaults |= {name: value for name, value in task.items() if name in in_yaml}
 
     def origin(name: str) -> str:
         if name in typed:
             return _COMMAND_LINE
-        return config_path if name in overlay else str(DEFAULT_CONFIG)
+        if name in overlay:
+            return config_path
+        return task_origin if name in task else str(DEFAULT_CONFIG)
 
     is_on_modelarts = False
     if in_yaml:
@@ -82,6 +90,12 @@ def load_options(
     for message in without_effect(options, defaults):
         _logger.warning("%s", message)
     return options
+
+
+def _read_task(name: str) -> tuple[dict[str, Any], str]:
+    """The values that a task's yaml lays over default_config.yaml, and where they come from."""
+    path, values = task_file(name)
+    return {**values, **(_read_overlay(str(path)) if path else {})}, str(path or name)
 
 
 def _read_overlay(config_path: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
+from crnn_mindspore.artifacts.model_path import PRETRAINED, WORDS, resolve_model
 from crnn_mindspore.data.image_io import (
     MAX_PIXELS,
     DecodedImage,
@@ -177,6 +177,7 @@ class Recognizer:
         device_target: str = "auto",
         device_id: int = 0,
         decoding: Decoding = GREEDY_DECODING,
+        task: str = WORDS,
         **options: Any,
     ) -> "Recognizer":
         """Opens a .ckpt, .mindir or .onnx file, or the weights that come with the project.
@@ -188,6 +189,7 @@ class Recognizer:
             device_target: "CPU", "GPU", "Ascend", or "auto"; see `open_reader`.
             device_id: Which accelerator.
             decoding: Decoder, lexicon, language model, threshold.
+            task: Whose weights `pretrained` means.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
 
         Raises:
@@ -199,7 +201,7 @@ class Recognizer:
                 f"lexicon {decoding.lexicon!r} is given with the images of a data set; "
                 "here name a file with one word a line"
             )
-        path = resolve_model(path)
+        path = resolve_model(path, task)
         backend = open_reader(path, device_target, device_id)
         decoder = backend.artifact.decoder(decoding)
         decoder = calibrated(decoder, path, backend.artifact)

@@ -5,11 +5,10 @@ from functools import cache
 from importlib import metadata
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.task_file import ENTRY_POINTS
 from crnn_mindspore.tasks.interface import Kind
 
 KINDS = ("ctc", "positions")
-ENTRY_POINTS = "crnn_mindspore.tasks"
-
 _named_by_the_user: set[str] = set()
 
 

@@ -49,7 +49,7 @@ def adopt_pretrained(options: TrainOptions) -> TrainOptions:
     """With `pretrained`, the network, alphabet and width of that model where the options leave them open."""
     if not options.pretrained:
         return options
-    path = resolve_model(options.pretrained)
+    path = resolve_model(options.pretrained, options.task)
     options = options.replaced(pretrained=path)
     artifact = read_checkpoint_file(path).artifact
     if artifact is None:
