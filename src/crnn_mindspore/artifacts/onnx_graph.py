@@ -71,7 +71,7 @@ def fix_size(model: onnx.ModelProto, batch: int = 0, width: int = 0) -> None:
     """Gives a model one batch size, one width, or both, for engines that take no others; 0 leaves it free."""
     images, logits = model.graph.input[0], model.graph.output[0]
     fixed = [(images, 0, batch), (logits, 1, batch), (images, 3, width)]
-    if width:
+    if width and logits.type.tensor_type.shape.dim[0].dim_param:  # positions have a number of their own
         fixed.append((logits, 0, time_steps_for_width(width)))
     for value, axis, size in fixed:
         if size:

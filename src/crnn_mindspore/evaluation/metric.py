@@ -1,6 +1,6 @@
 """Word accuracy and edit distance, with intervals, under a named protocol."""
 
-import math
+import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +9,7 @@ from rapidfuzz.distance import Levenshtein
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.codec import Codec
+from crnn_mindspore.text.interval import wilson_interval
 
 _NOT_ALPHANUMERIC = re.compile("[^0-9a-z]")
 
@@ -24,6 +25,7 @@ class Protocol:
 
     name: str
     normalize: Callable[[str], str]
+    agrees: Callable[[str, str], bool] = operator.eq
 
 
 def create_protocol(name: str, codec: Codec) -> Protocol:
@@ -41,7 +43,7 @@ def create_protocol(name: str, codec: Codec) -> Protocol:
     if name == "classic":
         return Protocol("classic", classic_text)
     if name == "charset":
-        return Protocol("charset", codec.normalize)
+        return Protocol("charset", codec.normalize, codec.agrees)
     raise UserError(f"protocol is {name!r}, must be one of auto, classic, charset")
 
 
@@ -83,7 +85,7 @@ class CRNNAccuracy:
         right = []
         for prediction, truth in zip(predictions, truths, strict=True):
             read, true = self.protocol.normalize(prediction), self.protocol.normalize(truth)
-            right.append(read == true)
+            right.append(self.protocol.agrees(read, true))
             self._similarity += Levenshtein.normalized_similarity(read, true)
         self._correct += sum(right)
         self._total += len(right)
@@ -100,12 +102,3 @@ class CRNNAccuracy:
         low, high = wilson_interval(self._correct, self._total)
         rate = self._correct / self._total
         return Accuracy(self._correct, self._total, rate, low, high, self._similarity / self._total)
-
-
-def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """The Wilson score interval of a proportion, 95 % by default (Wilson 1927)."""
-    rate = correct / total
-    centre = rate + z * z / (2 * total)
-    spread = z * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

@@ -94,8 +94,8 @@ def export_model(
 
 
 def _write_mindir(backend: MindSporeBackend, path: Path) -> None:
-    height = backend.artifact.preprocessing.height
-    _export(backend, ms.Tensor(shape=[None, 3, height, None], dtype=ms.float32), path, "MINDIR")
+    shape = list(backend.network.input_shape)
+    _export(backend, ms.Tensor(shape=shape, dtype=ms.float32), path, "MINDIR")
 
 
 def _write_air(backend: MindSporeBackend, path: Path) -> None:

@@ -7,11 +7,11 @@ table 1; the strides, the seventh convolution and the parameter names of V2 are 
 import mindspore as ms
 import numpy as np
 import numpy.typing as npt
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Tensor, nn, ops
 
 from crnn_mindspore.data.preprocess import time_steps_for_width
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.networks.cpu import allow_any_size
+from crnn_mindspore.networks.image_network import ImageNetwork, scale_channels
 from crnn_mindspore.networks.layers import BidirectionalLSTM, ConvBatchNorm, create_dense, create_lstm
 
 CHANNELS = (64, 128, 256, 256, 512, 512, 512)
@@ -71,7 +71,7 @@ class RecurrentV1(nn.Cell):
         return self.fc(y.astype(x.dtype))  # (T,N,2*hidden) -> (T,N,C)
 
 
-class CRNN(nn.Cell):
+class CRNN(ImageNetwork):
     """Images to class scores, for any batch size and any width from 8 pixels on.
 
     Args:
@@ -102,7 +102,7 @@ class CRNN(nn.Cell):
         image_height: int = 32,
         use_dropout: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__("vgg", (None, 3, 32, None))
         if version not in MODEL_VERSIONS:
             raise UserError(f"model_version is {version!r}, must be one of {', '.join(MODEL_VERSIONS)}")
         if image_height != 32:
@@ -110,7 +110,6 @@ class CRNN(nn.Cell):
                 f"image_height is {image_height}; the network needs 32, which leaves one feature row"
             )
         features = scaled_channels(channel_scale)[-1]
-        self.has_frozen_features = False
         self.vgg = VGG(channel_scale)
         self.hidden_size = hidden_size
         self.has_dropout = version == "V1" and use_dropout
@@ -142,31 +141,6 @@ class CRNN(nn.Cell):
         shape = (time_steps_for_width(width), batch_size, 2 * self.hidden_size)
         return (rng.random(shape, dtype=np.float32) >= V1_DROPOUT,)
 
-    def freeze_features(self) -> "CRNN":
-        """Train the recurrent part alone: the convolutions compute as in evaluation and never change.
-
-        To be called before the network is compiled and before an optimiser takes its parameters.
-        """
-        self.has_frozen_features = True
-        for _, cell in self.cells_and_names():
-            if isinstance(cell, ConvBatchNorm):
-                cell.freeze()
-        return self
-
-    def changing_parameters(self) -> list[Parameter]:
-        """What training changes: the trained parameters and the statistics of batch norm."""
-        parameters = list(self.get_parameters())
-        if not self.has_frozen_features:
-            return parameters
-        frozen = {p.name for p in self.vgg.get_parameters()}
-        return [p for p in parameters if p.name not in frozen]
-
-    def accept_any_shape(self) -> "CRNN":
-        """Compile once for every batch size and width (graph mode); used by evaluation and export."""
-        allow_any_size(self)
-        self.set_inputs(Tensor(shape=[None, 3, 32, None], dtype=ms.float32))
-        return self
-
 
 def scaled_channels(channel_scale: float) -> tuple[int, ...]:
     """The seven channel counts at a scale.
@@ -174,7 +148,4 @@ def scaled_channels(channel_scale: float) -> tuple[int, ...]:
     Raises:
         UserError: If a count is not a positive whole number.
     """
-    channels = [c * channel_scale for c in CHANNELS]
-    if any(c < 1 or c != int(c) for c in channels):
-        raise UserError(f"channel_scale {channel_scale} does not give whole channels: {channels}")
-    return tuple(int(c) for c in channels)
+    return scale_channels(CHANNELS, channel_scale)

@@ -9,33 +9,67 @@ from crnn_mindspore.networks.cpu import WinogradConv2d, is_cpu, quicken_lstm
 BATCH_NORM_MOMENTUM = 0.9
 
 
-class ConvBatchNorm(nn.Cell):
-    """3x3 (or 2x2, unpadded) convolution without bias, then batch normalisation."""
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm of (N,C,H,W): gamma 1, beta 0; the running statistics begin as mean 0 and variance 1.
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3) -> None:
+    A single value a channel (one image of one pixel) has no variance: it is normalised as in evaluation.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.training and x.shape[0] * x.shape[2] * x.shape[3] == 1:
+            return self.bn_infer(x, self.gamma, self.beta, self.moving_mean, self.moving_variance)[0]
+        return super().construct(x)
+
+
+class Convolution(nn.Cell):
+    """Convolution without bias: 3x3 with one pixel of padding; 2x2 and 1x1 without."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> None:
         super().__init__()
-        padding = 1 if kernel_size == 3 else 0
-        kind = WinogradConv2d if kernel_size == 3 and is_cpu() else nn.Conv2d
+        is_winograd = kernel_size == 3 and stride == 1 and is_cpu()
+        kind = WinogradConv2d if is_winograd else nn.Conv2d
         self.conv = kind(
             in_channels,
             out_channels,
             kernel_size,
+            stride=stride,
             pad_mode="pad",
-            padding=padding,
+            padding=1 if kernel_size == 3 else 0,
             has_bias=False,
             weight_init=HeNormal(mode="fan_out", nonlinearity="relu"),
         )
-        self.bn = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+class ConvBatchNorm(Convolution):
+    """Convolution, then batch normalisation."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride)
+        self.bn = BatchNorm(out_channels)
 
     def construct(self, x: Tensor) -> Tensor:
         x = self.conv(x)
         return self.bn(x).astype(x.dtype)  # batch norm computes in float32 whatever the convolution does
 
-    def freeze(self) -> None:
-        """Weights and statistics stay as they are, in training mode too."""
-        for parameter in self.get_parameters():
-            parameter.requires_grad = False
-        self.bn.use_batch_statistics = False  # unlike evaluation mode, `set_train` does not undo it
+
+class DenseBatchNorm(nn.Cell):
+    """Dense layer without bias, then batch normalisation: (N,in) -> (N,out)."""
+
+    def __init__(self, input_size: int, output_size: int) -> None:
+        super().__init__()
+        weights = HeNormal(mode="fan_out", nonlinearity="relu")
+        self.dense = nn.Dense(input_size, output_size, weight_init=weights, has_bias=False)
+        self.bn = BatchNorm(output_size)
+
+    def construct(self, x: Tensor) -> Tensor:
+        x = self.dense(x)
+        return self.bn(x[:, :, None, None])[:, :, 0, 0].astype(x.dtype)
 
 
 class BidirectionalLSTM(nn.Cell):

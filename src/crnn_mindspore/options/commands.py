@@ -27,6 +27,7 @@ SECTIONS: tuple[type[Options], ...] = (
     training_sections.LoadingOptions,
     training_sections.RenderingOptions,
     training_sections.LearningOptions,
+    training_sections.PositionsLossOptions,
     training_sections.CheckpointOptions,
     training_sections.WatchOptions,
     using_sections.ModelFileOptions,

@@ -1,7 +1,7 @@
 """Options that several commands take."""
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -11,6 +11,15 @@ from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole
 LabelDictText = Annotated[
     Text, BeforeValidator(lambda v: os.path.expanduser(v) if isinstance(v, str) and v.endswith(".txt") else v)
 ]
+
+
+def _mapping_or_path(value: object) -> object:
+    if not isinstance(value, dict | str | None):
+        raise ValueError("neither a mapping nor a path")
+    return "" if value is None else os.path.expanduser(value) if isinstance(value, str) else value
+
+
+PositionsText = Annotated[Any, BeforeValidator(_mapping_or_path)]
 
 
 class DeviceOptions(Options):
@@ -73,6 +82,10 @@ class ImageTextOptions(Options):
         description="kind of the network's output: ctc, a text of any length; positions, one class a "
         "position; or a module with a kind of your own"
     )
+    positions: PositionsText = Field(
+        description="output positions: the classes of each position, as a mapping in the yaml of a task, or "
+        "the path of a yaml that holds it; see docs/tasks.md"
+    )
     label_dict: LabelDictText = Field(
         description="the alphabet; class ids are positions in it; or a .txt file, one class a line or all "
         "characters in one; auto: from the labels"
@@ -85,7 +98,10 @@ class ImageTextOptions(Options):
 class NetworkOptions(Options):
     """Network."""
 
-    model_version: Literal["V1", "V2"] = Field(description="as in the model zoo")
+    model_version: Literal["V1", "V2", "resnet18", "character_net"] = Field(
+        description="network: of output ctc V1 and V2, as in the model zoo; of output positions resnet18 "
+        "(residual blocks, plates) and character_net (five convolutions, single characters)"
+    )
     hidden_size: Whole = Field(ge=1, le=65_536, description="units of each LSTM direction")
     channel_scale: Number = Field(description="multiplies the channel counts 64 to 512 of the convolutions")
     class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")

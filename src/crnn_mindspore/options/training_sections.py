@@ -121,6 +121,22 @@ class RenderingOptions(Options):
     render_epoch_images: Whole = Field(ge=1, description="images that count as an epoch")
 
 
+class PositionsLossOptions(Options):
+    """Loss of positions (output: positions)."""
+
+    loss: Literal["cross_entropy", "focal", "ghm"] = Field(
+        description="focal: less weight on what is read right already; ghm: on what many images share"
+    )
+    label_smoothing: Number = Field(
+        ge=0, lt=1, description="share of the truth that is spread evenly over the classes of a position"
+    )
+    focal_gamma: Number = Field(ge=0, description="focal: how much less")
+    focal_alpha: Number = Field(gt=0, description="focal: factor of all")
+    ghm_bins: Whole = Field(ge=1, description="ghm: bins of the gradients' sizes")
+    ghm_momentum: Number = Field(ge=0, lt=1, description="ghm: share of the old counts in the moving average")
+    ghm_joint: bool = Field(description="ghm: one histogram over all positions in place of one each")
+
+
 class CheckpointOptions(Options):
     """Checkpoints."""
 
@@ -168,5 +184,5 @@ class WatchOptions(Options):
     )
 
 
-class SessionOptions(WatchOptions, CheckpointOptions, LearningOptions):
+class SessionOptions(WatchOptions, CheckpointOptions, PositionsLossOptions, LearningOptions):
     """What a training is built from."""

@@ -129,11 +129,16 @@ class Kind(ABC):
 
         By default those of `classes_of`, `sizes_of` and `derived` that are options, as they are.
         """
-        own = {**self.classes_of(artifact.codec), **self.sizes_of(artifact.network)}
-        given = {**self.classes_of(self.codec_from(options)), **self.sizes_of(self.network_from(options))}
-        return {
-            name: (value, given[name]) for name, value in own.items() if name in type(options).model_fields
-        }
+        parts = (
+            (self.classes_of(artifact.codec), lambda: self.classes_of(self.codec_from(options))),
+            (self.sizes_of(artifact.network), lambda: self.sizes_of(self.network_from(options))),
+        )
+        pairs: dict[str, tuple[Any, Any]] = {}
+        for own, asked in parts:
+            if options.given & own.keys():
+                given = asked()
+                pairs |= {name: (value, given[name]) for name, value in own.items() if name in options.given}
+        return pairs
 
     @abstractmethod
     def adoptable(self, artifact: Model) -> dict[str, Any]:

@@ -191,6 +191,14 @@ class Charset:
             return Refusal(TOO_LONG_FOR_STEPS, f"needs {needed} time steps of {time_steps}")
         return None
 
+    def encode_known(self, text: str) -> npt.NDArray[np.int32]:
+        """Class ids of the text without the characters the charset lacks, (L,) int32."""
+        return self.encode(self.restrict(text))
+
+    def agrees(self, reading: str, truth: str) -> bool:
+        """Whether two normalised texts are the same."""
+        return reading == truth
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of class ids; blanks must already be removed."""
         return "".join(self.classes[int(i)] for i in ids)

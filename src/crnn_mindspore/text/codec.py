@@ -75,6 +75,14 @@ class Codec(Protocol):
         """The target of a label that can be learnt, (L,) int32."""
         ...
 
+    def encode_known(self, text: str) -> npt.NDArray[np.int32]:
+        """As much of the target of any label as there is, (L,) int32."""
+        ...
+
+    def agrees(self, reading: str, truth: str) -> bool:
+        """Whether a reading is the truth, both as `normalize` gives them, as far as the truth is known."""
+        ...
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a target."""
         ...

@@ -102,7 +102,8 @@ class TrainingSession:
         statistics = [parameter for parameter in changing if not parameter.requires_grad]
         self.ranks = Ranks(runtime.rank, runtime.world_size, statistics)
         self.peak_rate = options.learning_rate * (runtime.world_size if options.scale_learning_rate else 1)
-        self.tensors = TrainingTensors(self.network, self.optimizer, self.average, self.scaler)
+        self.loss = artifact.kind.learner().create_loss(artifact, options)
+        self.tensors = TrainingTensors(self.network, self.optimizer, self.average, self.scaler, self.loss)
         self.checkpoints = CheckpointFolder(
             Path(options.save_checkpoint_path),
             self._write,
@@ -205,7 +206,7 @@ class TrainingSession:
         return Trainer(
             CRNNForTrain(
                 self.network,
-                learner.create_loss(self.artifact, options),
+                self.loss,
                 learner.create_unread(self.artifact),
                 self.optimizer,
                 options.clip_norm,

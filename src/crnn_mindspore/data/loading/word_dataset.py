@@ -117,7 +117,7 @@ class WordDataset:
 
     def encode(self, text: str) -> npt.NDArray[np.int32]:
         """Class ids of a text of this data set, (L,) int32; see `targets`."""
-        return self.codec.encode(text if self.for_training else self.codec.restrict(text))
+        return self.codec.encode(text) if self.for_training else self.codec.encode_known(text)
 
     def load(self, i: int) -> LoadedImage:
         """Reads, decodes and resizes the image of sample i.

@@ -29,6 +29,7 @@ from crnn_mindspore.text.strip import Strip, create_strip
 
 _FULL_FEATURES = 512  # channels of the last convolution at channel_scale 1
 _CHARSET_SHOWN = 80
+VERSIONS = ("V1", "V2")
 
 
 class Ctc(Kind):
@@ -90,6 +91,9 @@ class Ctc(Kind):
 
     def network_from(self, options: ModelOptions) -> NetworkSpec:
         """Version and sizes."""
+        if options.model_version not in VERSIONS:
+            known = ", ".join(VERSIONS)
+            raise UserError(f"output ctc: model_version is {options.model_version!r}, must be one of {known}")
         return NetworkSpec(options.model_version, options.hidden_size, options.channel_scale)
 
     def agreement(self, options: ModelOptions, artifact: Model) -> dict[str, tuple[Any, Any]]:

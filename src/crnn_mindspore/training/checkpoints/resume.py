@@ -22,6 +22,7 @@ _AVERAGE_PREFIX = "ema."
 _RAW_PREFIX = "raw."  # the trained parameters, where the averaged ones take their names
 _OPTIMIZER_PREFIX = "optimizer."
 _SCALER_PREFIX = "scaler."
+_LOSS_PREFIX = "loss."
 
 
 class TrainingTensors:
@@ -37,11 +38,13 @@ class TrainingTensors:
         optimizer: nn.Optimizer,
         average: WeightAverage | None = None,
         scaler: Scaler | None = None,
+        loss: nn.Cell | None = None,
     ) -> None:
         self.network = network
         self.optimizer = optimizer
         self.average = average
         self.scaler = scaler
+        self.loss = loss
 
     def weights(self) -> Weights:
         """What is evaluated and exported."""
@@ -56,6 +59,7 @@ class TrainingTensors:
         stored = {_OPTIMIZER_PREFIX + p.name: p for p in self._optimizer_parameters()}
         if self.average is not None:
             stored |= {_RAW_PREFIX + p.name: p for p in self.average.sources}
+        stored |= {_LOSS_PREFIX + p.name: p for p in self._loss_parameters()}
         return stored | {_SCALER_PREFIX + p.name: p for p in self._scaler_parameters()}
 
     def restore(self, checkpoint: Checkpoint, origin: str) -> None:
@@ -73,6 +77,10 @@ class TrainingTensors:
         elif raw:
             _logger.warning("%s: averaged weights are left behind, ema_decay is now 0", origin)
         self._restore_optimizer(_under(checkpoint.others, _OPTIMIZER_PREFIX), origin)
+        of_loss = _under(checkpoint.others, _LOSS_PREFIX)
+        for parameter in self._loss_parameters():
+            if parameter.name in of_loss:  # not in those of a training with another loss
+                parameter.set_data(ms.Tensor(of_loss[parameter.name], parameter.dtype))
         scaler = _under(checkpoint.others, _SCALER_PREFIX)
         for parameter in self._scaler_parameters():
             if parameter.name in scaler:  # not in those of a training in full precision
@@ -83,6 +91,10 @@ class TrainingTensors:
         if not isinstance(self.scaler, ms.amp.DynamicLossScaler):
             return []
         return [self.scaler.scale_value, self.scaler.counter]
+
+    def _loss_parameters(self) -> list[ms.Parameter]:
+        """What a loss remembers of earlier batches."""
+        return [] if self.loss is None else list(self.loss.get_parameters())
 
     def _optimizer_parameters(self) -> list[ms.Parameter]:
         own = {p.name for p in self.network.get_parameters()}

@@ -1,0 +1,137 @@
+"""Positions: one row of scores a position, one class each; licence plates, single characters."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crnn_mindspore.data.checking.findings import Hint
+from crnn_mindspore.data.sources.samples import SampleSource
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.common import ModelOptions
+from crnn_mindspore.options.load import read_yaml
+from crnn_mindspore.tasks.interface import Arrays, Kind, Learner, Model
+from crnn_mindspore.tasks.positions.codec import PositionsCodec
+from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
+from crnn_mindspore.tasks.positions.layout import layout_of
+from crnn_mindspore.tasks.positions.network_spec import VERSIONS, PositionsNetwork
+from crnn_mindspore.text.codec import Codec
+from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.text.decoding import GREEDY, Decoding
+
+_SHOWN = 60
+
+
+class Positions(Kind):
+    """One class a position; its codec is a `PositionsCodec`."""
+
+    name = "positions"
+    step_name = "positions"
+
+    def describe(self, codec: Codec) -> dict[str, Any]:
+        """The layout."""
+        return {"positions": _own(codec).layout.to_plain(), "num_classes": codec.num_classes}
+
+    def codec_of(self, values: Mapping[str, Any]) -> PositionsCodec:
+        """The layout of a description."""
+        return PositionsCodec(layout_of(values["positions"]))
+
+    def network_of(self, values: Mapping[str, Any]) -> PositionsNetwork:
+        """Version and sizes."""
+        return PositionsNetwork(**values)
+
+    def classes_of(self, codec: Codec) -> dict[str, Any]:
+        """The layout as the options have it."""
+        return {"positions": _own(codec).layout.to_plain()}
+
+    def sizes_of(self, network: Any) -> dict[str, Any]:
+        """Version and sizes."""
+        return {"model_version": network.version, "channel_scale": network.channel_scale}
+
+    def codec_from(self, options: ModelOptions) -> PositionsCodec:
+        """The layout of `positions`, a mapping or the path of a yaml."""
+        given = options.positions
+        if not given:
+            raise UserError("output positions: --positions must say which, as the yaml of a task does")
+        if isinstance(given, str):
+            return PositionsCodec(layout_of(read_yaml(Path(given)), str(Path(given).parent)))
+        return PositionsCodec(layout_of(given))
+
+    def network_from(self, options: ModelOptions) -> PositionsNetwork:
+        """Version and sizes."""
+        if options.model_version not in VERSIONS:
+            known = ", ".join(VERSIONS)
+            raise UserError(
+                f"output positions: model_version is {options.model_version!r}, must be one of {known}"
+            )
+        return PositionsNetwork(options.model_version, options.channel_scale)
+
+    def adoptable(self, artifact: Model) -> dict[str, Any]:
+        """Layout, version and sizes."""
+        return {**self.classes_of(artifact.codec), **self.sizes_of(artifact.network)}
+
+    def kept_label_hints(self, source: SampleSource, codec: Codec) -> list[Hint]:
+        """Classes without a single image."""
+        own = _own(codec)
+        texts, ids = source.distinct_texts()
+        used = np.unique(ids)
+        targets = np.array([own.encode_known(texts[int(k)]) for k in used])
+        unseen = own.layout.unseen(targets)
+        if not unseen:
+            return []
+        listed = "; ".join(f"{name}: {_shown(classes)}" for name, classes in unseen.items())
+        return [
+            Hint(
+                "unused_classes",
+                f"Classes without a single image, by position: {listed}.",
+                "They will not be read; add images, or leave the classes out.",
+            )
+        ]
+
+    def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
+        """The most probable text."""
+        decoding.check()
+        if decoding.decoder != GREEDY:
+            raise UserError(
+                f"decoder {decoding.decoder} reads texts of any length; of positions it is greedy"
+            )
+        return PositionsDecoder(_own(artifact.codec))
+
+    def facts(self, artifact: Model) -> dict[str, str]:
+        """Network and positions."""
+        n, layout = artifact.network, _own(artifact.codec).layout
+        named = ", ".join(f"{p.name} ({len(p.classes)} classes)" for p in layout.positions)
+        return {"network": f"{n.version}, channel scale {n.channel_scale:g}", "positions": named}
+
+    def score_shape(self, artifact: Model) -> tuple[int, int]:
+        """Positions, and the most classes that one has."""
+        layout = _own(artifact.codec).layout
+        return len(layout), layout.num_classes
+
+    def onnx(self, weights: Arrays, artifact: Model) -> Any:
+        """The network, for any batch size."""
+        from crnn_mindspore.tasks.positions.onnx_network import build_onnx  # onnx is slow to import
+
+        return build_onnx(weights, artifact)
+
+    def learner(self) -> Learner:
+        """Networks and losses."""
+        module = importlib.import_module("crnn_mindspore.tasks.positions.learning.learner")
+        learner: Learner = module.PositionsLearner()
+        return learner
+
+
+def _own(codec: Codec) -> PositionsCodec:
+    assert isinstance(codec, PositionsCodec), codec
+    return codec
+
+
+def _shown(classes: list[str]) -> str:
+    names = [name or "none" for name in classes]
+    text = "".join(names) if all(len(name) == 1 for name in names) else ", ".join(names)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(classes)})"
+
+
+KIND = Positions()

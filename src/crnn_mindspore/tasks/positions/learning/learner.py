@@ -1,0 +1,90 @@
+"""What training and MindSpore's engine need of positions: networks, losses, carrying weights over."""
+
+import logging
+from typing import Any
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
+from crnn_mindspore.networks.character_net import DROPOUT, CharacterNet
+from crnn_mindspore.networks.resnet import ResNet18
+from crnn_mindspore.tasks.interface import Model
+from crnn_mindspore.tasks.positions.codec import PositionsCodec
+from crnn_mindspore.tasks.positions.layout import Layout
+from crnn_mindspore.tasks.positions.learning.losses import create_loss
+from crnn_mindspore.tasks.positions.network_spec import RESNET18
+
+_logger = logging.getLogger(__name__)
+
+
+class PositionsLearner:
+    """ResNet-18 or the five convolutions, and the loss that the options ask for."""
+
+    def create_network(self, artifact: Model, use_dropout: bool) -> nn.Cell:
+        """The network an artifact describes, freshly initialised."""
+        layout = _layout(artifact)
+        sizes = len(layout), layout.num_classes, layout.mask
+        spec = artifact.network
+        if spec.version == RESNET18:
+            return ResNet18(*sizes, channel_scale=spec.channel_scale)
+        image = artifact.preprocessing
+        return CharacterNet(
+            *sizes,
+            channel_scale=spec.channel_scale,
+            image_size=(image.height, image.width),
+            in_channels=3,
+            dropout=DROPOUT if use_dropout else 0.0,
+        )
+
+    def create_loss(self, artifact: Model, options: Any) -> nn.Cell:
+        """Cross entropy, focal or harmonised."""
+        return LossOfTargets(
+            create_loss(
+                options.loss,
+                _layout(artifact),
+                options.label_smoothing,
+                options.focal_gamma,
+                options.focal_alpha,
+                options.ghm_bins,
+                options.ghm_momentum,
+                options.ghm_joint,
+            )
+        )
+
+    def create_unread(self, artifact: Model) -> nn.Cell:
+        """Every image is read as something."""
+        return NothingUnread()
+
+    def load_pretrained(self, network: nn.Cell, checkpoint: Any, wanted: Any, origin: str) -> None:
+        """Weights by name; those of the last layer only where the positions are the same."""
+        own = checkpoint.artifact
+        weights, fresh = checkpoint.weights, network_weights(network)
+        if own is None or own.codec != wanted.codec:
+            left = sorted(name for name in fresh if name.startswith("head."))
+            _logger.info("positions differ from those of %s: %d parameters start anew", origin, len(left))
+            weights = {**weights, **{name: fresh[name] for name in left}}
+        load_weights(network, weights, origin)
+
+
+class LossOfTargets(nn.Cell):
+    """A loss of (scores, targets) that is given the lengths of the targets too, which are all the same."""
+
+    def __init__(self, loss: nn.Cell) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def construct(self, scores: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+        return self.loss(scores, targets)
+
+
+class NothingUnread(nn.Cell):
+    """0: a class is read at every position."""
+
+    def construct(self, scores: Tensor) -> Tensor:
+        return ops.zeros((), ms.float32)
+
+
+def _layout(artifact: Model) -> Layout:
+    assert isinstance(artifact.codec, PositionsCodec), artifact.codec
+    return artifact.codec.layout

@@ -1,0 +1,22 @@
+"""The networks of positions as ONNX graphs."""
+
+from typing import Any
+
+from crnn_mindspore.artifacts.artifact import METADATA_KEY
+from crnn_mindspore.artifacts.onnx_positions import build_character_net, build_resnet18
+from crnn_mindspore.tasks.interface import Arrays, Model
+from crnn_mindspore.tasks.positions.codec import PositionsCodec
+from crnn_mindspore.tasks.positions.network_spec import RESNET18
+
+
+def build_onnx(weights: Arrays, artifact: Model) -> Any:
+    """An ONNX model with input `images` (N, C, H, W) and output `logits` (T, N, K), float32.
+
+    Raises:
+        UserError: If a parameter is missing.
+    """
+    assert isinstance(artifact.codec, PositionsCodec), artifact.codec
+    layout, size = artifact.codec.layout, artifact.preprocessing
+    build = build_resnet18 if artifact.network.version == RESNET18 else build_character_net
+    properties = {METADATA_KEY: artifact.to_json()}
+    return build(weights, len(layout), layout.mask, properties, (size.height, size.width))
