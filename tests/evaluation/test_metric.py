@@ -3,8 +3,9 @@
 import pytest
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.evaluation.metric import CRNNAccuracy, classic_text, create_protocol, wilson_interval
+from crnn_mindspore.evaluation.metric import CRNNAccuracy, classic_text, create_protocol
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.interval import wilson_interval
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Word accuracy and edit distance, with intervals, under a named protocol."""
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +8,7 @@ from rapidfuzz.distance import Levenshtein
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.interval import wilson_interval
 
 _NOT_ALPHANUMERIC = re.compile("[^0-9a-z]")
 
@@ -100,12 +100,3 @@ class CRNNAccuracy:
         low, high = wilson_interval(self._correct, self._total)
         rate = self._correct / self._total
         return Accuracy(self._correct, self._total, rate, low, high, self._similarity / self._total)
-
-
-def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """The Wilson score interval of a proportion, 95 % by default (Wilson 1927)."""
-    rate = correct / total
-    centre = rate + z * z / (2 * total)
-    spread = z * math.sqrt(rate * (1 - rate) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

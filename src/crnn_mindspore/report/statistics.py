@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from crnn_mindspore.evaluation.metric import wilson_interval
+from crnn_mindspore.text.interval import wilson_interval
 
 CONFIDENCE_BINS = 10
 ASPECT_EDGES = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 12.0, float("inf"))
