@@ -38,6 +38,24 @@ class Adam:
         return weight - rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-8)
 
 
+class RAdam:
+    """Liu et al. 2020, algorithm 2, with their program's 5 for the paper's 4 and its place of epsilon."""
+
+    def __init__(self) -> None:
+        self.moments: dict[str, tuple[np.ndarray, np.ndarray, int]] = {}
+
+    def update(self, name: str, weight: np.ndarray, gradient: np.ndarray, rate: float) -> np.ndarray:
+        m, v, t = self.moments.get(name, (0.0, 0.0, 0))
+        m, v, t = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2, t + 1
+        self.moments[name] = (m, v, t)
+        corrected = m / (1 - 0.9**t)
+        rho = 1999 - 2 * t * 0.999**t / (1 - 0.999**t)
+        if rho < 5:
+            return weight - rate * corrected
+        rectified = np.sqrt((rho - 4) / 1995 * (rho - 2) / 1997 * 1999 / rho)
+        return weight - rate * rectified * corrected * np.sqrt(1 - 0.999**t) / (np.sqrt(v) + 1e-8)
+
+
 class RmsProp:
     """Tieleman and Hinton 2012; the mean square starts at 1."""
 

@@ -70,6 +70,16 @@ RECIPES = {
         "--accumulate_steps=2",
         f"--render_epoch_images={4 * STEPS_PER_EPOCH}",
     ],
+    "radam-epochs": [
+        "--optimizer=radam",
+        "--weight_decay=0.01",
+        "--gamma_decay=0.02",
+        "--learning_rate=0.001",
+        "--lr_schedule=epochs",
+        "--lr_epochs=1",
+        "--lr_values=1e-4",
+        "--warmup_steps=2",
+    ],
     "sgd-V1-dropout": ["--model_version=V1", "--lr_schedule=constant"],
 }
 

@@ -372,6 +372,23 @@ def test_a_tilde_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert load_options(SvtOptions, ["-o", "~/out"]).output_dir == "/home/someone/out"
 
 
+def test_a_list_is_written_with_commas_or_as_yaml_has_lists(tmp_path: Path) -> None:
+    path = tmp_path / "epochs.yaml"
+    path.write_text("lr_schedule: epochs\nlr_epochs: [10, 140]\nlr_values: [0.001, 1e-4]\n")
+    options = load_options(TrainOptions, [f"--config_path={path}"])
+    assert (options.lr_epochs, options.lr_values) == ("10,140", "0.001,1e-4")
+    path.write_text("lr_schedule: epochs\nlr_epochs: 10\nlr_values:\n")
+    options = load_options(TrainOptions, [f"--config_path={path}"])
+    assert (options.lr_epochs, options.lr_values) == ("10", "")
+    options = load_options(
+        TrainOptions, ["--lr_schedule=epochs", "--lr_epochs=10,140", "--lr_values=1e-3,.1"]
+    )
+    assert (options.lr_epochs, options.lr_values) == ("10,140", "1e-3,.1")
+    path.write_text("lr_epochs: True\n")
+    with pytest.raises(UserError, match="lr_epochs is True, must be text"):
+        load_options(TrainOptions, [f"--config_path={path}"])
+
+
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [
@@ -379,7 +396,12 @@ def test_a_tilde_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
             TrainOptions,
             ["--warmup_steps=5"],
             "warmup_steps 5 has no effect: it needs lr_schedule cosine_step or trapezoid or one_cycle or "
-            "step_decay, which is cosine_epoch",
+            "step_decay or epochs, which is cosine_epoch",
+        ),
+        (
+            TrainOptions,
+            ["--lr_schedule=step_decay", "--lr_epochs=10"],
+            "lr_epochs 10 has no effect: it needs lr_schedule epochs, which is step_decay",
         ),
         (
             TrainOptions,

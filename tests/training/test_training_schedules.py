@@ -10,7 +10,7 @@ import pytest
 from crnn_mindspore.engines.mindspore import runtime
 from crnn_mindspore.engines.mindspore.runtime import prepare_environment
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.training.updates.lr_schedule import create_schedule
+from crnn_mindspore.training.updates.lr_schedule import create_milestones, create_schedule
 from crnn_mindspore.versions import version_tuple
 
 
@@ -80,6 +80,59 @@ def test_step_decay_rises_then_falls_in_steps() -> None:
     assert [rate(s) for s in range(10)] == [4, 8, 8, 4, 4, 4, 2, 2, 2, 1]
 
 
+def test_epochs_change_the_rate_after_each_milestone_with_warm_up() -> None:
+    milestones = create_milestones("1,3,4", "8, 2,1e-1", peak=4.0, decay_rate=0.1)
+    assert milestones == ((1, 8.0), (3, 2.0), (4, 0.1))
+    rate = create_schedule("epochs", 4.0, 12, steps_per_epoch=2, warmup_steps=4, milestones=milestones)
+    # A quarter and a half of 4, three quarters and all of 8; an epoch of 8, one of 2, then 0.1.
+    assert [rate(s) for s in range(12)] == pytest.approx([1, 2, 6, 8, 8, 8, 2, 2, 0.1, 0.1, 0.1, 0.1])
+
+
+def test_epochs_without_rates_multiply_by_the_factor() -> None:
+    milestones = create_milestones("60,80", "", peak=0.4, decay_rate=0.5)
+    rate = create_schedule("epochs", 0.4, 1000, steps_per_epoch=10, milestones=milestones)
+    assert [rate(s) for s in (0, 599, 600, 799, 800, 999)] == pytest.approx([0.4, 0.4, 0.2, 0.2, 0.1, 0.1])
+
+
+def test_the_published_schedule_of_plates() -> None:
+    """1e-5 for 10 epochs, 1e-3 to the 140th, 1e-4 to the 200th, then 1e-5; on two devices twice that."""
+    for scale in (1, 2):
+        milestones = create_milestones("10,140,200", "1e-3,1e-4,1e-5", scale * 1e-5, 0.1, scale)
+        rate = create_schedule("epochs", scale * 1e-5, 300 * 7, steps_per_epoch=7, milestones=milestones)
+        found = [rate(7 * epoch + 6) for epoch in (0, 9, 10, 139, 140, 199, 200, 299)]
+        expected = [1e-5, 1e-5, 1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5]
+        assert found == pytest.approx([scale * value for value in expected])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "values", "rate", "message"),
+    [
+        ("10,5", "", 0.1, "lr_epochs is '10,5', its epochs must rise"),
+        ("5,5", "", 0.1, "lr_epochs is '5,5', its epochs must rise"),
+        ("0,5", "", 0.1, "lr_epochs is '0,5', must be whole numbers above 0 with commas between"),
+        ("1.5", "", 0.1, r"lr_epochs is '1\.5', must be whole numbers"),
+        ("5;6", "", 0.1, "lr_epochs is '5;6', must be whole numbers"),
+        ("5,", "", 0.1, "lr_epochs is '5,', must be whole numbers"),
+        (
+            "5,6",
+            "1e-3",
+            0.1,
+            "lr_values '1e-3' are 1, lr_epochs '5,6' are 2: each epoch needs a learning rate",
+        ),
+        ("5", "0", 0.1, "lr_values is '0', must be numbers above 0 with commas between"),
+        ("5", "inf", 0.1, "lr_values is 'inf', must be numbers above 0"),
+        ("5", "high", 0.1, "lr_values is 'high', must be numbers above 0"),
+        ("5", "", 0.0, "lr_schedule epochs: decay_rate is 0.0, must be above 0 and at most 1"),
+        ("5", "", 1.5, "decay_rate is 1.5"),
+    ],
+)
+def test_impossible_milestones_are_refused_with_their_values(
+    epochs: str, values: str, rate: float, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        create_milestones(epochs, values, 0.1, rate)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -88,7 +141,8 @@ def test_step_decay_rises_then_falls_in_steps() -> None:
         ({"peak": math.inf}, "learning_rate is inf"),
         (
             {"name": "cosine"},
-            "'cosine', must be one of cosine_epoch, cosine_step, trapezoid, constant, one_cycle, step_decay",
+            "'cosine', must be one of cosine_epoch, cosine_step, trapezoid, constant, one_cycle, step_decay, "
+            "epochs",
         ),
         ({"warmup_steps": 10}, "warmup_steps 10 and decay_steps 0 must leave some of the 10 steps"),
         ({"warmup_steps": -1}, "warmup_steps -1"),
@@ -98,6 +152,8 @@ def test_step_decay_rises_then_falls_in_steps() -> None:
         ({"name": "step_decay", "decay_steps": -1}, "decay_steps -1"),
         ({"name": "step_decay", "decay_steps": 5, "decay_rate": 0.0}, "decay_rate 0.0"),
         ({"name": "step_decay", "decay_steps": 5, "decay_rate": 1.1}, "decay_rate 1.1"),
+        ({"name": "epochs"}, "lr_epochs is empty, must name epochs, such as 10,140,200"),
+        ({"name": "epochs", "milestones": [(1, 0.1)], "warmup_steps": 10}, "warmup_steps 10"),
     ],
 )
 def test_an_impossible_schedule_is_refused_with_its_values(options: dict, message: str) -> None:

@@ -23,7 +23,7 @@ from crnn_mindspore.networks.crnn import CRNN, scaled_channels
 from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
 from crnn_mindspore.training.updates.optimizers import (
     create_optimizer,
-    is_spared_from_decay,
+    decay_of,
     set_learning_rate,
 )
 from crnn_mindspore.training.updates.step import CRNNForTrain, NetworkWithLoss, WeightAverage
@@ -257,19 +257,23 @@ def test_accumulated_batches_make_the_update_of_one_large_batch(clip_norm: float
         assert not gradient_sum.asnumpy().any(), gradient_sum.name
 
 
-def test_only_biases_and_batch_norm_are_spared_from_weight_decay() -> None:
+def test_weights_decay_by_one_number_gamma_by_another_and_biases_by_none() -> None:
     names = [p.name for v in ("V1", "V2") for p in CRNN(CLASSES, HIDDEN, v, SCALE).trainable_params()]
-    assert {n for n in names if not is_spared_from_decay(n)} == {n for n in names if is_decayed(n)}
-    assert is_spared_from_decay("rnn.0.rnn.bias_ih_l0_reverse")
-    assert is_spared_from_decay("vgg.conv1.bn.gamma")
+    decays = {name: decay_of(name, 0.5, 0.25) for name in names}
+    assert {n for n in names if decays[n] == 0.5} == {n for n in names if is_decayed(n)}
+    assert {n for n in names if decays[n] == 0.25} == {n for n in names if n.endswith(".gamma")}
+    others = ("beta", "bias", "bias_ih_l0", "bias_hh_l0", "bias_ih_l0_reverse", "bias_hh_l0_reverse")
+    assert {n.rsplit(".")[-1] for n in names if decays[n] == 0} <= set(others)
+    assert decay_of("vgg.conv1.bn.gamma", 0.5, 0.0) == 0
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "lamb"}, "'lamb', must be one of sgd, momentum, adam, adamw, rmsprop, adadelta"),
+        ({"name": "lamb"}, "'lamb', must be one of sgd, momentum, adam, adamw, radam, rmsprop, adadelta"),
         ({"name": "sgd", "momentum": 1.0}, "momentum is 1.0"),
         ({"name": "sgd", "weight_decay": -0.1}, "weight_decay is -0.1"),
+        ({"name": "radam", "gamma_decay": -0.1}, "gamma_decay is -0.1"),
     ],
 )
 def test_an_impossible_optimizer_is_refused_with_the_value(options: dict, message: str) -> None:

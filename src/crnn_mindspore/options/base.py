@@ -31,6 +31,16 @@ Number = Annotated[float, BeforeValidator(_finite)]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 
 
+def _with_commas(value: object) -> object:
+    """A list, or a number of a yaml file, as text."""
+    if isinstance(value, list):
+        return ",".join(str(part) for part in value)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+ListText = Annotated[Text, BeforeValidator(_with_commas)]
+
+
 def _in_home(value: object) -> object:
     """Paths, comma between, with `~` for the user's folder, which a shell leaves alone in --option=~/run."""
     if not isinstance(value, str) or "~" not in value:

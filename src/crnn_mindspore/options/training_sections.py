@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole
+from crnn_mindspore.options.base import ListText, Number, Options, PathText, Text, Whole
 
 
 class TrainingDataOptions(Options):
@@ -47,7 +47,7 @@ class LearningOptions(Options):
     learning_rate: Number = Field(gt=0, description="its peak")
     scale_learning_rate: bool = Field(description="multiply it by the number of devices")
     lr_schedule: Literal[
-        "cosine_epoch", "cosine_step", "trapezoid", "constant", "one_cycle", "step_decay"
+        "cosine_epoch", "cosine_step", "trapezoid", "constant", "one_cycle", "step_decay", "epochs"
     ] = Field(description="see src/crnn_mindspore/training/updates/lr_schedule.py")
     warmup_steps: Whole = Field(
         ge=0,
@@ -56,8 +56,16 @@ class LearningOptions(Options):
     decay_steps: Whole = Field(
         ge=0, description="trapezoid: last steps, of a linear fall to 0; step_decay: steps between two falls"
     )
-    decay_rate: Number = Field(description="step_decay: what the learning rate is multiplied by in a fall")
-    optimizer: Literal["sgd", "momentum", "adam", "adamw", "rmsprop", "adadelta"] = Field(
+    decay_rate: Number = Field(
+        description="step_decay, epochs without lr_values: what the learning rate is multiplied by in a fall"
+    )
+    lr_epochs: ListText = Field(
+        description="epochs: the learning rate changes after these, as 10,140; before, it is learning_rate"
+    )
+    lr_values: ListText = Field(
+        description="epochs: the learning rate after each, as 1e-3,1e-4; empty: decay_rate times that before"
+    )
+    optimizer: Literal["sgd", "momentum", "adam", "adamw", "radam", "rmsprop", "adadelta"] = Field(
         description="see src/crnn_mindspore/training/updates/optimizers.py"
     )
     momentum: Number = Field(description="sgd, momentum")
@@ -70,8 +78,9 @@ class LearningOptions(Options):
         description="O2; 0: dynamic, halved when gradients overflow, doubled after 2,000 updates without"
     )
     weight_decay: Number = Field(
-        description="L2 penalty on the weights, not on biases and batch norm; adamw: decoupled"
+        description="L2 penalty on the weights, not on biases and batch norm; adamw, radam: decoupled"
     )
+    gamma_decay: Number = Field(description="the same on the gamma of batch norm")
     clip_norm: Number = Field(ge=0, description="gradients are scaled down to this global norm; 0: never")
     ema_decay: Number = Field(
         ge=0,

@@ -6,7 +6,7 @@ from typing import Any
 
 from crnn_mindspore.options.base import Options, shown
 
-_ANY_SCHEDULE_WITH_RISE = ("cosine_step", "trapezoid", "one_cycle", "step_decay")
+_ANY_SCHEDULE_WITH_RISE = ("cosine_step", "trapezoid", "one_cycle", "step_decay", "epochs")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ NEEDS = (
     ),
     _one_of("lr_schedule", _ANY_SCHEDULE_WITH_RISE, "warmup_steps"),
     _one_of("lr_schedule", ["trapezoid", "step_decay"], "decay_steps"),
-    _one_of("lr_schedule", ["step_decay"], "decay_rate"),
+    _one_of("lr_schedule", ["step_decay", "epochs"], "decay_rate"),
+    _one_of("lr_schedule", ["epochs"], "lr_epochs", "lr_values"),
     _one_of("optimizer", ["sgd", "momentum"], "momentum"),
     _one_of("optimizer", ["sgd"], "nesterov"),
     _one_of("amp_level", ["auto", "O2"], "loss_scale"),

@@ -32,7 +32,7 @@ from crnn_mindspore.training.evaluating import Evaluate, TrainingEvaluation
 from crnn_mindspore.training.ranks import Ranks
 from crnn_mindspore.training.trainer import Batches, Trainer, updates_per_epoch
 from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
-from crnn_mindspore.training.updates.lr_schedule import create_schedule
+from crnn_mindspore.training.updates.lr_schedule import create_milestones, create_schedule
 from crnn_mindspore.training.updates.optimizers import create_optimizer
 from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
 from crnn_mindspore.training.watching.csv_log import CsvLog
@@ -96,6 +96,7 @@ class TrainingSession:
             options.momentum,
             options.nesterov,
             options.weight_decay,
+            options.gamma_decay,
         )
         changing = self.network.changing_parameters()
         self.average = WeightAverage(changing, options.ema_decay) if options.ema_decay > 0 else None
@@ -222,6 +223,15 @@ class TrainingSession:
                 options.warmup_steps,
                 options.decay_steps,
                 options.decay_rate,
+                create_milestones(
+                    options.lr_epochs,
+                    options.lr_values,
+                    self.peak_rate,
+                    options.decay_rate,
+                    self.peak_rate / options.learning_rate,
+                )
+                if options.lr_schedule == "epochs"
+                else (),
             ),
             self.loader,
             self.checkpoints,

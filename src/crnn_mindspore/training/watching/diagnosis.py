@@ -22,6 +22,7 @@ _USUAL_RATES = {
     "momentum": (0.01, 5.0),
     "adam": (1e-5, 0.02),
     "adamw": (1e-5, 0.02),
+    "radam": (1e-5, 0.02),
     "rmsprop": (1e-5, 0.02),
 }
 _WARM_UP = "--lr_schedule=cosine_step --warmup_steps=1000"
