@@ -31,23 +31,12 @@ _PICTURE_TAGS = frozenset(
         *(347, *range(512, 522), 529, 530, 531, 532),  # JPEG, and what its colours mean
     ]
 )
+# Bytes of a value, by its kind.
 _UNITS = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
+    **dict.fromkeys((1, 2, 6, 7), 1),
+    **dict.fromkeys((3, 8), 2),
+    **dict.fromkeys((4, 9, 11, 13), 4),
+    **dict.fromkeys((5, 10, 12, 16, 17, 18), 8),
 }
 _SHORT, _LONG = 3, 4
 _MOST_TAG_BYTES = 1 << 20  # of one tag: the places of 262,144 strips
