@@ -94,6 +94,45 @@ def run_length_bmp(side: int) -> bytes:
     return bmp(row * side + b"\0\1", (side, side), 8, compression=1, palette=bytes(range(256)) * 4)
 
 
+def tag_bomb(compression: str = "raw", tags: int = 400, megabytes: int = 8) -> bytes:
+    """A TIFF of 8 x 8 grey pixels whose other tags all name the same megabytes."""
+    stream = io.BytesIO()
+    Image.new("L", (8, 8), 200).save(stream, "TIFF", compression=compression)
+    data = stream.getvalue()
+    start = int.from_bytes(data[4:8], "little")
+    count = int.from_bytes(data[start : start + 2], "little")
+    own = data[start + 2 : start + 2 + 12 * count]
+    block = len(data)
+    others = b"".join(struct.pack("<HHII", 40_000 + k, 1, megabytes << 20, block) for k in range(tags))
+    place = block + (megabytes << 20)
+    directory = struct.pack("<H", count + tags) + own + others + bytes(4)
+    return data[:4] + struct.pack("<I", place) + data[8:] + bytes(megabytes << 20) + directory
+
+
+def tile_bomb(side: int = 16_384) -> bytes:
+    """A TIFF of 8 x 8 pixels in one tile that is larger, some thousand times smaller than its pixels."""
+    packer = zlib.compressobj(9)
+    tile = b"".join([*(packer.compress(bytes(side)) for _ in range(side)), packer.flush()])
+    tags = [
+        (256, 8),
+        (257, 8),
+        (258, 8),
+        (259, 8),
+        (262, 1),
+        (277, 1),
+        (322, side),
+        (323, side),
+        (324, 8),
+        (325, len(tile)),
+    ]
+    directory = (
+        struct.pack("<H", len(tags))
+        + b"".join(struct.pack("<HHII", tag, 4, 1, v) for tag, v in tags)
+        + bytes(4)
+    )
+    return b"II*\0" + struct.pack("<I", 8 + len(tile)) + tile + directory
+
+
 def worst_images(side: int) -> dict[str, bytes]:
     """The dearest pictures of so many pixels a side that were found, format by format."""
     transparent = Image.new("RGBA", (side, side), (200, 30, 40, 100))

@@ -195,6 +195,10 @@ def tiff_pictures() -> dict[str, Picture]:
     coloured = Image.fromarray(numbers.astype(np.uint8), "P")
     coloured.putpalette(colours)
     found["palette"] = Picture(_saved(coloured, "TIFF"), seen)
+    for orientation in (1, 6):
+        stored = _pillow(turned_back(image, orientation))
+        data = _saved(stored, "TIFF", big_tiff=True, tiffinfo={0x112: orientation})
+        found[f"orientation-big_{orientation}"] = Picture(data, image)
     for compression in ("tiff_lzw", "packbits", "tiff_adobe_deflate"):
         found[f"interlacing-{compression}"] = Picture(
             _saved(_pillow(image), "TIFF", compression=compression), image

@@ -9,7 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hostile_images import cheap_png, refused_formats, scan_bomb, text_bomb, two_sizes, worst_images
+from hostile_images import (
+    cheap_png,
+    refused_formats,
+    scan_bomb,
+    tag_bomb,
+    text_bomb,
+    tile_bomb,
+    two_sizes,
+    worst_images,
+)
 from picture_files import png_pictures
 
 from crnn_mindspore.data import image_io
@@ -124,6 +133,18 @@ def test_text_that_unpacks_to_a_gigabyte_costs_nothing(tmp_path: Path) -> None:
     files = {"100.png": text_bomb(chunks=100), "900.png": text_bomb(chunks=900)}
     answers = decoded_under_limits(tmp_path, files, 64, 2)
     assert answers == {name: [32, 32, 3] for name in files}
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_tags_that_name_the_same_megabytes_cost_nothing(tmp_path: Path, compression: str) -> None:
+    answers = decoded_under_limits(tmp_path, {"tags.tiff": tag_bomb(compression)}, 128, 2)
+    assert answers == {"tags.tiff": [8, 8, 3]}
+
+
+def test_a_tile_is_judged_as_a_picture_is(tmp_path: Path) -> None:
+    answers = decoded_under_limits(tmp_path, {"tile.tiff": tile_bomb(), "small.tiff": tile_bomb(256)}, 128, 2)
+    assert answers["tile.tiff"] == "x: 16384 x 16384 pixels, more than 67,108,864 pixels in all"
+    assert answers["small.tiff"] == [8, 8, 3]
 
 
 def test_scans_without_end_are_refused() -> None:

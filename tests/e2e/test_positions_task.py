@@ -86,7 +86,7 @@ def write_clocks(root: Path) -> Path:
 
 
 def write_tags(root: Path) -> Path:
-    """Pictures with labels of all forms: text, text and attribute, ids; some positions open, one label bad."""
+    """Pictures with labels of all forms: text, text and attribute, ids; some open, one bad."""
     root.mkdir()
     labels = ["A12", "B3", "C45 colour=dark", "1 2 10 -1", "A?7", "B90 colour=light", "C11", "A2", "Z99"]
     for i, _ in enumerate(labels):

@@ -16,7 +16,14 @@ from crnn_mindspore.errors import UserError
 
 Weights = dict[str, npt.NDArray[np.generic]]
 
-NETWORK_PREFIXES = ("vgg.", "rnn.")
+# What a training keeps beside the network's parameters, under these in its checkpoints: the trained parameters,
+# where the averaged ones take their names; the optimiser's, the loss scale's and the loss's own.
+RAW_PREFIX = "raw."
+OPTIMIZER_PREFIX = "optimizer."
+SCALER_PREFIX = "scaler."
+LOSS_PREFIX = "loss."
+_TRAINING_PREFIXES = (RAW_PREFIX, OPTIMIZER_PREFIX, SCALER_PREFIX, LOSS_PREFIX)
+_FOREIGN_PREFIXES = ("vgg.", "rnn.")  # of the network, in a checkpoint that does not describe itself
 STATE_KEY = "crnn_train_state"  # of a training, as JSON
 _TEXTS = (METADATA_KEY, STATE_KEY)
 # In the model zoo's checkpoints, but no part of the network it evaluates.
@@ -64,14 +71,13 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
     Raises:
         UserError: If the file is missing, damaged, holds no CRNN, or not the parameters it describes.
     """
-    weights, others, texts = {}, {}, {}
-    for name, value in _read_entries(path).items():
-        if isinstance(value, str):
-            texts[name] = value
-        elif name.startswith(NETWORK_PREFIXES) and not name.startswith(ZOO_UNUSED):
-            weights[name] = value
-        else:
-            others[name] = value
+    weights: Weights = {}
+    others: Weights = {}
+    entries = _read_entries(path)
+    texts = {name: value for name, value in entries.items() if isinstance(value, str)}
+    for name, value in entries.items():
+        if not isinstance(value, str):
+            (weights if _is_of_network(name, METADATA_KEY in texts) else others)[name] = value
     if not weights:
         raise UserError(f"{path}: holds no parameter of a CRNN")
     if METADATA_KEY not in texts and is_zoo_v1(others):
@@ -81,6 +87,13 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
     if artifact is not None and artifact.weights_sha256 != hash_weights(weights):
         raise UserError(f"{path}: its parameters do not have the hash of its description: damaged or changed")
     return CheckpointFile(weights, others, texts, artifact)
+
+
+def _is_of_network(name: str, is_own: bool) -> bool:
+    """Whether an entry is a parameter of the network; the file's own are all that a training does not keep."""
+    if is_own:
+        return not name.startswith(_TRAINING_PREFIXES)
+    return name.startswith(_FOREIGN_PREFIXES) and not name.startswith(ZOO_UNUSED)
 
 
 def read_texts(path: str) -> dict[str, str]:

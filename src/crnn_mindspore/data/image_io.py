@@ -188,6 +188,8 @@ def _pillow(kind: str) -> Callable[[bytes, int], _Layers]:
     def decode(data: bytes, most_pixels: int) -> _Layers:
         image = PillowImage(data, kind)
         _check_size(image.size, most_pixels)
+        if any(image.tile):
+            _check_size(image.tile, most_pixels)
         return _Layers(image.pixels(), image.size, image.orientation)
 
     return decode

@@ -6,7 +6,7 @@ import cv2
 import numpy.typing as npt
 
 UPRIGHT = 1
-_TAG = 0x0112
+ORIENTATION_TAG = 0x0112
 _SHORT = 3
 # Orientation -> whether rows and columns change places, and how it is mirrored then, as cv2.flip counts.
 _TURNS: dict[int, tuple[bool, int | None]] = {
@@ -21,26 +21,20 @@ _TURNS: dict[int, tuple[bool, int | None]] = {
 
 
 def exif_orientation(tiff: bytes) -> int:
-    """The orientation, 1 to 8, in EXIF data or a TIFF; 1, upright, if it says none."""
-    place = orientation_place(tiff)
-    return UPRIGHT if place is None else int.from_bytes(tiff[place : place + 2], _byte_order(tiff))
-
-
-def orientation_place(tiff: bytes) -> int | None:
-    """Where the two bytes of the orientation stand in EXIF data or a TIFF; None if it is not 1 to 8."""
-    order = _byte_order(tiff)
+    """The orientation, 1 to 8, in EXIF data; 1, upright, if they say none."""
+    order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
 
     def number(position: int, size: int) -> int:
         return int.from_bytes(tiff[position : position + size], order)
 
     if tiff[:2] not in (b"II", b"MM") or number(2, 2) != 42:
-        return None
+        return UPRIGHT
     first = number(4, 4)
     for entry in range(first + 2, min(first + 2 + 12 * number(first, 2), len(tiff) - 11), 12):
-        if number(entry, 2) == _TAG:
-            is_one = number(entry + 2, 2) == _SHORT and number(entry + 4, 4) == 1
-            return entry + 8 if is_one and 1 <= number(entry + 8, 2) <= 8 else None
-    return None
+        if number(entry, 2) == ORIENTATION_TAG:
+            value, is_one = number(entry + 8, 2), number(entry + 2, 2) == _SHORT and number(entry + 4, 4) == 1
+            return value if is_one and 1 <= value <= 8 else UPRIGHT
+    return UPRIGHT
 
 
 def turned(pixels: npt.NDArray, orientation: int) -> npt.NDArray:
@@ -51,7 +45,3 @@ def turned(pixels: npt.NDArray, orientation: int) -> npt.NDArray:
     if transposes:
         pixels = cv2.transpose(pixels)
     return pixels if mirror is None else cv2.flip(pixels, mirror)
-
-
-def _byte_order(tiff: bytes) -> Literal["little", "big"]:
-    return "little" if tiff[:2] == b"II" else "big"

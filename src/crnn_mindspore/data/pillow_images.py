@@ -9,7 +9,8 @@ from PIL import Image, ImageFile, TiffImagePlugin, WebPImagePlugin
 
 from crnn_mindspore.data.image_formats import TIFF, WEBP
 from crnn_mindspore.data.image_parts import BadImageError
-from crnn_mindspore.data.orientation import UPRIGHT, exif_orientation, orientation_place
+from crnn_mindspore.data.orientation import UPRIGHT, exif_orientation
+from crnn_mindspore.data.tiff_parts import tiff_parts
 
 # Called directly, since Image.open would ask all decoders and print warnings of its own.
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
@@ -29,6 +30,7 @@ class PillowImage:
     Attributes:
         size: Width and height in pixels, before turning.
         orientation: EXIF's, 1 to 8.
+        tile: Width and height of a TIFF's tiles, in pixels; 0 where there are none.
 
     Raises:
         BadImageError: If it is damaged.
@@ -36,9 +38,10 @@ class PillowImage:
 
     def __init__(self, data: bytes, kind: str) -> None:
         self.orientation = UPRIGHT
+        self.tile = (0, 0)
         if kind == TIFF:
-            self.orientation = exif_orientation(data)
-            data = _marked_upright(data)  # versions of Pillow differ in whether they turn it
+            parts = tiff_parts(data)
+            data, self.orientation, self.tile = parts.data, parts.orientation, parts.tile
         try:
             self._image = _PLUGINS[kind](io.BytesIO(data))
         except Image.DecompressionBombError as error:
@@ -67,11 +70,3 @@ class PillowImage:
         mode = "RGBA" if has_alpha and image.mode != "LAB" else "RGB"
         pixels = np.asarray(image if image.mode == mode else image.convert(mode))
         return cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if mode == "RGBA" else cv2.COLOR_RGB2BGR)
-
-
-def _marked_upright(tiff: bytes) -> bytes:
-    place = orientation_place(tiff)
-    if place is None:
-        return tiff
-    upright = b"\1\0" if tiff[:2] == b"II" else b"\0\1"
-    return tiff[:place] + upright + tiff[place + 2 :]

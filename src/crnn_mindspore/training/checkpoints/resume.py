@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import nn
 
-from crnn_mindspore.artifacts.checkpoint_file import Weights
+from crnn_mindspore.artifacts.checkpoint_file import (
+    LOSS_PREFIX,
+    OPTIMIZER_PREFIX,
+    RAW_PREFIX,
+    SCALER_PREFIX,
+    Weights,
+)
 from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.training.checkpoints.checkpoint import Checkpoint, TrainState
@@ -19,10 +25,6 @@ from crnn_mindspore.training.updates.step import Scaler, WeightAverage
 _logger = logging.getLogger(__name__)
 
 _AVERAGE_PREFIX = "ema."
-_RAW_PREFIX = "raw."  # the trained parameters, where the averaged ones take their names
-_OPTIMIZER_PREFIX = "optimizer."
-_SCALER_PREFIX = "scaler."
-_LOSS_PREFIX = "loss."
 
 
 class TrainingTensors:
@@ -56,11 +58,11 @@ class TrainingTensors:
 
     def others(self) -> dict[str, ms.Tensor]:
         """Everything else that resuming needs."""
-        stored = {_OPTIMIZER_PREFIX + p.name: p for p in self._optimizer_parameters()}
+        stored = {OPTIMIZER_PREFIX + p.name: p for p in self._optimizer_parameters()}
         if self.average is not None:
-            stored |= {_RAW_PREFIX + p.name: p for p in self.average.sources}
-        stored |= {_LOSS_PREFIX + p.name: p for p in self._loss_parameters()}
-        return stored | {_SCALER_PREFIX + p.name: p for p in self._scaler_parameters()}
+            stored |= {RAW_PREFIX + p.name: p for p in self.average.sources}
+        stored |= {LOSS_PREFIX + p.name: p for p in self._loss_parameters()}
+        return stored | {SCALER_PREFIX + p.name: p for p in self._scaler_parameters()}
 
     def restore(self, checkpoint: Checkpoint, origin: str) -> None:
         """Puts everything back as it was.
@@ -68,7 +70,7 @@ class TrainingTensors:
         Raises:
             UserError: If something is missing or has another shape.
         """
-        raw = _under(checkpoint.others, _RAW_PREFIX)
+        raw = _under(checkpoint.others, RAW_PREFIX)
         load_weights(self.network, {**checkpoint.weights, **raw}, origin)
         if self.average is not None:
             for parameter in self.average.averages:
@@ -76,12 +78,12 @@ class TrainingTensors:
                 parameter.set_data(ms.Tensor(array, parameter.dtype))
         elif raw:
             _logger.warning("%s: averaged weights are left behind, ema_decay is now 0", origin)
-        self._restore_optimizer(_under(checkpoint.others, _OPTIMIZER_PREFIX), origin)
-        of_loss = _under(checkpoint.others, _LOSS_PREFIX)
+        self._restore_optimizer(_under(checkpoint.others, OPTIMIZER_PREFIX), origin)
+        of_loss = _under(checkpoint.others, LOSS_PREFIX)
         for parameter in self._loss_parameters():
             if parameter.name in of_loss:  # not in those of a training with another loss
                 parameter.set_data(ms.Tensor(of_loss[parameter.name], parameter.dtype))
-        scaler = _under(checkpoint.others, _SCALER_PREFIX)
+        scaler = _under(checkpoint.others, SCALER_PREFIX)
         for parameter in self._scaler_parameters():
             if parameter.name in scaler:  # not in those of a training in full precision
                 parameter.set_data(ms.Tensor(scaler[parameter.name], parameter.dtype))
