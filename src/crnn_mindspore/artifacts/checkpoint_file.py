@@ -16,7 +16,7 @@ from crnn_mindspore.errors import UserError
 
 Weights = dict[str, npt.NDArray[np.generic]]
 
-# What a training keeps beside the network's parameters, under these in its checkpoints: the trained parameters,
+# What a training keeps beside the parameters, under these in its checkpoints: the trained parameters,
 # where the averaged ones take their names; the optimiser's, the loss scale's and the loss's own.
 RAW_PREFIX = "raw."
 OPTIMIZER_PREFIX = "optimizer."
@@ -90,7 +90,7 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
 
 
 def _is_of_network(name: str, is_own: bool) -> bool:
-    """Whether an entry is a parameter of the network; the file's own are all that a training does not keep."""
+    """Whether an entry is a parameter of the network; the own ones are all that no training keeps."""
     if is_own:
         return not name.startswith(_TRAINING_PREFIXES)
     return name.startswith(_FOREIGN_PREFIXES) and not name.startswith(ZOO_UNUSED)
