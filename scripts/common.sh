@@ -64,7 +64,7 @@ split_words() {
     local quoted
     # shellcheck disable=SC2016 # the inner bash's arguments
     quoted=$(xargs -r bash -c 'printf "%q " "$@"' bash <<< "${!1:-}" 2>/dev/null) ||
-        fail "error: $1 is <${!1}>, in which a quote is not closed"
+        fail "error: $1 is <${!1:-}>, in which a quote is not closed"
     eval "WORDS=($quoted)"
 }
 

@@ -52,7 +52,8 @@ def names_read_by(module: str, seen: set[str]) -> set[str]:
         return set()
     seen.add(module)
     if module == "tasks.finding":  # imports kinds of output by their names
-        return set().union(*(names_read_by(f"tasks.{kind}.kind", seen) for kind in KINDS))
+        doors = ("kind", "learning.learner")
+        return set().union(*(names_read_by(f"tasks.{kind}.{door}", seen) for kind in KINDS for door in doors))
     path = PACKAGE / (module.replace(".", "/") + ".py")
     if not path.is_file() or module.startswith("options."):
         return set()

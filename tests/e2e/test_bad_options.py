@@ -76,9 +76,7 @@ def test_derived_values_that_contradict_are_refused_with_both(
         (train, [], "train_dataset_path"),
         (train, ["--run_eval=True", "--train_dataset=folder"], "train_eval_dataset_path"),
         (eval_program, [], "eval_dataset_path"),
-        (eval_program, ["--eval_dataset_path=x"], "checkpoint_path"),
         (eval_onnx, ["--file_name=x.onnx"], "eval_dataset_path"),
-        (export, [], "ckpt_file"),
     ],
 )
 def test_a_required_option_is_named(run_program: Run, program, options, missing, words_folder: Path) -> None:

@@ -55,7 +55,7 @@ def machine(tmp_path: Path) -> Machine:
     made = Machine(tmp_path / "host", tmp_path / "my, data: a", tmp_path / 'the "model" b')
     for folder in (made.root / "bin", made.data, made.model):
         folder.mkdir(parents=True)
-    for name in ("bash", "dirname", "realpath", "stat", "id", "sort"):
+    for name in ("bash", "dirname", "realpath", "stat", "id", "sort", "xargs"):
         (made.root / "bin" / name).symlink_to(
             next(p for p in map(Path, ("/bin", "/usr/bin")) if (p / name).exists()) / name
         )
