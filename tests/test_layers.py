@@ -64,6 +64,19 @@ SET_THE_ENVIRONMENT = ("engines.mindspore.runtime", "engines.mindspore.opening")
 LAZY_DOORS = ("engines.backend", "tasks.ctc.kind", "tasks.positions.kind")
 # Everything that `pip install .` without extras must run, on any system.
 READER = ROOMS[: ROOMS.index("serving")]
+# Rooms that serve every kind of output: what they need of one they ask it for.
+SERVE_ALL = (
+    *("artifacts", "data.loading", "data.checking", "engines", "reading", "evaluation", "report", "offline"),
+    *("serving", "engines.mindspore", "training.updates", "training.checkpoints", "training.watching"),
+    *("training", "exporting", "launch", "modelarts", "cli"),
+)
+# Modules of these rooms that name a kind of output all the same, and why.
+NAMES_A_KIND = {
+    "engines.mindspore.network_backend": "a checkpoint that does not describe itself is the model zoo's CRNN",
+    "cli.convert_weights": "describes such checkpoints",
+}
+# What only CTC has, in the text below the tasks.
+OF_CTC = {"text.ctc_decoder", "text.greedy", "text.beam", "text.lexicon", "text.trie", "text.alignment"}
 ONLY_POSIX = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog", "posix"}
 MOST_FILES = 16
 MAY_BE_FULL = {"cli"}
@@ -136,6 +149,15 @@ def test_a_module_imports_from_its_room_and_from_those_before(module: str) -> No
     allowed = ROOMS[: ROOMS.index(room_of(module)) + 1]
     for imported in imports_of(tree_of(module)) & MODULES.keys():
         assert room_of(imported) in allowed, f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if room_of(m) in SERVE_ALL])
+def test_what_serves_all_tasks_knows_none(module: str) -> None:
+    named = {
+        name for name in imports_of(tree_of(module)) if name.startswith(("tasks.ctc", "tasks.positions"))
+    }
+    assert bool(named) == (module in NAMES_A_KIND), f"{module} imports {named}"
+    assert not imports_of(tree_of(module)) & OF_CTC
 
 
 def test_imports_have_no_cycle() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -229,3 +230,30 @@ def test_clocks_are_served(clock: Path, tmp_path: Path) -> None:
     (result,) = json.loads(answer.stdout)["results"]
     assert result["text"] == "4"
     assert [c["text"] for c in result["characters"]] == ["4"]
+
+
+def test_positions_need_nothing_of_ctc(clock: Path, tmp_path: Path) -> None:
+    for name in ("src", "configs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("train.py", "eval.py", "export.py", "predict.py", "default_config.yaml"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, tmp_path / name)
+    shutil.rmtree(tmp_path / "src" / "crnn_mindspore" / "tasks" / "ctc")
+
+    def run(*command: object) -> str:
+        outcome = subprocess.run(
+            [sys.executable, "-m", "src", *map(str, command)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert outcome.returncode == 0, outcome
+        return outcome.stdout
+
+    data = "--eval_dataset=folder", f"--eval_dataset_path={clock / 'data'}"
+    run("train", f"--task={clock / 'task.yaml'}", f"--train_dataset_path={clock / 'data'}", "--max_steps=2")
+    best = clock / "ckpt" / "crnn-best.ckpt"
+    assert "correct num: 36 , total num: 36" in run("eval", f"--checkpoint_path={best}", *data)
+    run("export", f"--ckpt_file={best}", "--file_name=clock", "--file_format=ONNX", "--device_target=CPU")
+    assert "\t5" in run("read", clock / "data" / "5_200.png", "--model=clock.onnx", "--format=tsv")

@@ -11,7 +11,6 @@ from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.engines.mindspore.parameters import load_weights
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.half_precision import FULL, set_precision
-from crnn_mindspore.tasks.ctc.foreign import describe_foreign
 from crnn_mindspore.text.codec import Codec
 
 
@@ -50,9 +49,13 @@ def load_checkpoint_backend(path: str, codec: Codec, preprocessing: Preprocessin
         UserError: If it cannot be read or does not fit; see `read_checkpoint_file` and `describe_foreign`.
     """
     checkpoint = read_checkpoint_file(path)
-    artifact = checkpoint.artifact or describe_foreign(
-        checkpoint.weights, checkpoint.others, codec, preprocessing, path
-    )
+    artifact = checkpoint.artifact
+    if artifact is None:
+        from crnn_mindspore.tasks.ctc.foreign import (
+            describe_foreign,
+        )  # what does not describe itself is a CRNN
+
+        artifact = describe_foreign(checkpoint.weights, checkpoint.others, codec, preprocessing, path)
     backend = evaluation_backend(artifact)
     load_weights(backend.network, checkpoint.weights, path)
     backend.artifact = as_computed(artifact, checkpoint.weights)
