@@ -6,10 +6,15 @@ import os
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.whole_file import whole_file
 
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+_UTF16 = {"UTF-16LE": 1, "UTF-16BE": 0}  # and which byte of two is the high one
+_FEWEST_LATIN = 8  # one character of so many: names, tabs and line ends at the least
 _logger = logging.getLogger(__name__)
 
 
@@ -45,7 +50,8 @@ def read_text(path: str, *, or_gb18030: bool = False) -> str:
             data = file.read()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what Windows editors call Unicode
+    refuse_wide_characters(path, data)
+    if data[:2] in UTF16_MARKS:  # what Windows editors call Unicode
         try:
             return data.decode("utf-16")
         except UnicodeDecodeError as error:
@@ -63,6 +69,28 @@ def read_text(path: str, *, or_gb18030: bool = False) -> str:
             f"{path}: line {line} is not UTF-8 (byte 0x{data[error.start]:02x}); if the file is Chinese "
             f"(GBK, GB18030), convert it: iconv -f GB18030 -t UTF-8 {path} > converted.txt"
         ) from None
+
+
+def refuse_wide_characters(path: str, start: bytes) -> None:
+    """Raises UserError for UTF-32, and UTF-16 without its mark: both can be read as UTF-8, as text with NULs.
+
+    Args:
+        path: For the message.
+        start: Of the file, or all of it; an even number of bytes unless it is all.
+    """
+    is_utf32 = start[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
+    name = "UTF-32" if is_utf32 else next(filter(lambda name: _is_utf16(start, name), _UTF16), "")
+    if name:
+        raise UserError(f"{path} is {name}; convert it: iconv -f {name} -t UTF-8 {path} > converted.txt")
+
+
+def _is_utf16(data: bytes, name: str) -> bool:
+    """Whether bytes without a mark are UTF-16: a good part of the characters is Latin, the line ends too."""
+    high_bytes = data[_UTF16[name] :: 2]
+    if data[:2] in UTF16_MARKS or len(data) % 2 or high_bytes.count(0) * _FEWEST_LATIN <= len(high_bytes):
+        return False
+    text = data.decode(name, errors="replace")
+    return "\0" not in text and ("\n" in text or b"\n" not in data)
 
 
 def split_lines(text: str, *, keep_returns: bool = False) -> list[str]:
@@ -104,6 +132,39 @@ def require_folder(path: str) -> str:
             else f"{path!r} is not a folder"
         )
     return path
+
+
+def folders_below(root: str) -> Iterator[tuple[str, list[str]]]:
+    """(folder, its files) of a folder and of all below it, sorted, folders behind symbolic links among them.
+
+    A link to a folder that is walked through anyway is left out.
+
+    Raises:
+        UserError: If a folder cannot be read; the message names it.
+    """
+
+    def refuse(error: OSError) -> NoReturn:
+        raise UserError(f"{error.filename}: {error.strerror}")
+
+    real_root = os.path.realpath(root)
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not os.path.islink(path := os.path.join(folder, name)) or not _is_below(path, real_root, seen)
+        )
+        yield folder, sorted(files)
+
+
+def _is_below(link: str, real_root: str, seen: set[str]) -> bool:
+    """Whether a linked folder holds the root, or lies below it or an earlier one; else it is noted."""
+    real = os.path.realpath(link)
+    above = [place for place in (real_root, *seen) if os.path.commonpath([real, place]) == place]
+    if above or os.path.commonpath([real, real_root]) == real:
+        return True
+    seen.add(real)
+    return False
 
 
 def require_file(path: str, what: str) -> str:

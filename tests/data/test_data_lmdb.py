@@ -11,9 +11,11 @@ import pytest
 from conftest import Run, assert_refused
 
 from crnn_mindspore.cli import convert
+from crnn_mindspore.data.converting.copying import copy_samples
+from crnn_mindspore.data.converting.word_output import FolderOutput, LmdbOutput, write_labels
 from crnn_mindspore.data.image_io import UnreadableImageError
 from crnn_mindspore.data.readers import lmdb_index
-from crnn_mindspore.data.readers.lmdb_index import BEYOND_COUNT, MISSING_LABEL, NOT_UTF8
+from crnn_mindspore.data.readers.lmdb_index import BEYOND_COUNT, MISSING_LABEL, NOT_UTF8, OTHER_NUMBER
 from crnn_mindspore.data.readers.lmdb_io import LmdbWriter, load_lmdb
 from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.errors import UserError
@@ -136,7 +138,7 @@ def test_labels_are_read_the_same_in_pieces_of_any_size(
     path = raw_environment(tmp_path / "set", {**entries, "num-samples": b"20", "label-0000000055": b"odd"})
     source = load_lmdb(path)
     assert texts(source) == [w for i, w in enumerate(words, start=1) if i not in (7, 8, 15)]
-    assert source.report.dropped == {MISSING_LABEL: 3}
+    assert source.report.dropped == {MISSING_LABEL: 3, OTHER_NUMBER: 1}
 
 
 def test_a_wrong_number_of_samples(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -147,6 +149,33 @@ def test_a_wrong_number_of_samples(tmp_path: Path, caplog: pytest.LogCaptureFixt
         none = raw_environment(tmp_path / "none", {"label-000000001": b"a", "label-000000002": b"b"})
         assert texts(load_lmdb(none)) == ["a", "b"]
     assert "num-samples is missing" in caplog.text
+
+
+def test_a_label_of_another_form_takes_no_ones_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lmdb_index, "_LABELS_AT_ONCE", 3)
+    entries = {
+        f"label-{i:09d}": b"w%d" % i for i in (1, 3, 4, 5, 6)
+    }  # as many as in 1 to 3, were 2 the odd one
+    path = raw_environment(tmp_path / "set", {**entries, "num-samples": b"6", "label-0000000015": b"odd"})
+    source = load_lmdb(path)
+    assert texts(source) == ["w1", "w3", "w4", "w5", "w6"]
+    assert source.report.dropped == {MISSING_LABEL: 1, OTHER_NUMBER: 1}
+
+
+def test_a_count_of_thousands_of_digits_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = raw_environment(tmp_path / "set", {"num-samples": b"1" * 5000, "label-000000001": b"a"})
+    assert texts(load_lmdb(path)) == ["a"]
+    assert "num-samples is b'1111" in caplog.text
+
+
+def test_environments_behind_links_belong_to_the_set(tmp_path: Path) -> None:
+    for folder in ("elsewhere", "set"):
+        (tmp_path / folder).mkdir()
+    raw_environment(tmp_path / "elsewhere" / "b", {"num-samples": b"1", "label-000000001": b"linked"})
+    raw_environment(tmp_path / "set" / "a", {"num-samples": b"1", "label-000000001": b"here"})
+    (tmp_path / "set" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "set")
+    assert texts(load_lmdb(str(tmp_path / "set"))) == ["here", "linked"]
 
 
 def test_what_is_no_lmdb_is_named(tmp_path: Path) -> None:
@@ -203,6 +232,20 @@ def test_conversion_there_and_back(tmp_path: Path, capsys: pytest.CaptureFixture
     assert source.name(0).endswith("000000/000000001.jpg")
     assert convert.lmdb(there) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_label_from_a_file_name_in_another_encoding_is_counted(tmp_path: Path) -> None:
+    data = tmp_path / "svt"
+    data.mkdir()
+    for name in (b"1_caf\xe9.jpg", b"2_tea.jpg"):
+        Path(os.fsdecode(os.fsencode(data) + b"/" + name)).write_bytes(jpeg(0))
+    outputs = (LmdbOutput(str(tmp_path / "lmdb")), FolderOutput(str(tmp_path / "folder"), write_labels))
+    for output in outputs:
+        with output:
+            report = copy_samples(load_samples("svt", str(data)), output)
+        assert (report.kept, report.dropped) == (1, {NOT_UTF8: 1})
+    for layout in ("lmdb", "folder"):
+        assert texts(load_samples(layout, str(tmp_path / layout))) == ["tea"]
 
 
 def test_a_folder_of_labels_with_line_breaks_survives(tmp_path: Path) -> None:

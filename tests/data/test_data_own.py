@@ -39,6 +39,20 @@ def test_labels_in_file_names(tmp_path: Path, pattern: str, expected: list[str])
     assert source.report.dropped.get(NO_MATCH, 0) == 3 - len(expected)
 
 
+def test_images_behind_links_belong_to_the_set_once(tmp_path: Path) -> None:
+    for name in ("set/1_a.png", "set/sub/2_b.png", "far/3_c.png", "far/deep/4_d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    for link, target in (
+        ("set/again", "set/sub"),
+        ("set/far", "far"),
+        ("set/up", "."),
+        ("far/deep/far", "far"),
+    ):
+        (tmp_path / link).symlink_to(tmp_path / target)
+    assert texts(load_samples("folder:*_{text}.png", str(tmp_path / "set"))) == ["a", "c", "d", "b"]
+
+
 def test_a_pattern_of_two_forms_takes_names_with_and_without_an_ending(tmp_path: Path) -> None:
     for name in ("京PL3N67.jpg", "京PL3N68_bla.jpg", "京PL3N69_a_b.jpg", "京PL3N70.png"):
         (tmp_path / name).write_bytes(b"")

@@ -10,7 +10,7 @@ import pytest
 from crnn_mindspore.data.image_io import UnreadableImageError
 from crnn_mindspore.data.readers.annotation import EXTRA_COLUMN
 from crnn_mindspore.data.readers.chinese_dataset import EMPTY_LINE, UNKNOWN_ID
-from crnn_mindspore.data.readers.lmdb_index import BEYOND_COUNT, MISSING_LABEL, NOT_UTF8
+from crnn_mindspore.data.readers.lmdb_index import BEYOND_COUNT, MISSING_LABEL, NOT_UTF8, OTHER_NUMBER
 from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.data.sources.samples import MALFORMED
 from crnn_mindspore.errors import UserError
@@ -80,6 +80,7 @@ FORMS = {
     "word list": Form("words", _file("words.txt")),
 }
 NOT_UTF8_FILE = r"line 1 is not UTF-8.*iconv -f GB18030"
+WITHOUT_MARK = "is UTF-16[LB]E.*iconv -f UTF-16"
 
 
 def _entries(*labels: str | bytes, stated: int | None = None) -> dict[str, bytes]:
@@ -124,6 +125,10 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
         [
             Case("a.png\t你\n".encode("utf-16"), [("a.png", "你")]),
             Case("a.png\t你\n".encode("gb18030"), error=NOT_UTF8_FILE),
+            Case("a.png\tx\n".encode("utf-16-le"), error=WITHOUT_MARK),
+            Case("a.png\tx\r\n上.png\t你".encode("utf-16-be"), error=WITHOUT_MARK),
+            Case("a.png\tx\n".encode("utf-32"), error="is UTF-32"),
+            Case(b"a.png\tx\0\n", [("a.png", "x\0")]),
             Case(b"\xff\xfea", error="begins as UTF-16"),
         ],
     ),
@@ -161,6 +166,8 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
         [
             Case("Image,Label\na.png,x\n", [("a.png", "x")]),
             Case('"file","words"\na.png,x\n', [("a.png", "x")]),
+            Case("\ufeffsep=,\r\nimage,text\r\na.png,x\r\n", [("a.png", "x")]),
+            Case("sep=,", []),
         ],
     ),
     ("labels.csv", "third column"): (
@@ -180,6 +187,7 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
         [
             Case("a.png,你\n".encode("utf-16"), [("a.png", "你")]),
             Case("a.png,你\n".encode("gb18030"), error=NOT_UTF8_FILE),
+            Case("a.png,x\n".encode("utf-16-be"), error=WITHOUT_MARK),
         ],
     ),
     ("labels.csv", "empty"): (
@@ -212,6 +220,7 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
         [
             Case("1.jpg,你\n".encode("utf-16"), [("1.jpg", "你")]),
             Case("1.jpg,你\n".encode("gb18030"), error=NOT_UTF8_FILE),
+            Case("1.jpg,x\n".encode("utf-16-le"), error=WITHOUT_MARK),
         ],
     ),
     ("annotation.txt", "empty"): (
@@ -250,6 +259,7 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
         [
             Case('w.png, "你"\n'.encode("utf-16"), [("w.png", "你")]),
             Case('w.png, "你"\n'.encode("gb18030"), error=NOT_UTF8_FILE),
+            Case('w.png, "x"\n'.encode("utf-16-be"), error=WITHOUT_MARK),
         ],
     ),
     ("gt.txt", "empty"): (
@@ -281,7 +291,10 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
     ),
     ("synth", "third column"): (
         "the last number counts, the rest is the name",
-        [Case("a.jpg 0 1\n", [("a.jpg 0", "new york")])],
+        [
+            Case("a.jpg 0 1\n", [("a.jpg 0", "new york")]),
+            Case(f"a.jpg {'1' * 5000}\nb.jpg {'0' * 5000}1\n", [("b.jpg", "new york")], {MALFORMED: 1}),
+        ],
     ),
     ("synth", "byte-order mark"): ("left off", [Case("\ufeffa.jpg 0\n", [("a.jpg", "zero")])]),
     ("synth", "line ends"): (
@@ -296,6 +309,7 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
         [
             Case("é.jpg 0\n", [("é.jpg", "zero")]),
             Case("a.jpg 0\n".encode("utf-16"), error="is UTF-16"),
+            Case("a.jpg 0\n".encode("utf-16-le"), error=WITHOUT_MARK),
         ],
     ),
     ("synth", "empty"): (
@@ -310,7 +324,13 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
         "dropped, counted",
         [Case("image ids\na.jpg 1 2\n", [("a.jpg", "我你")], {MALFORMED: 1})],
     ),
-    ("chinese", "third column"): ("one more class", [Case("a.jpg 1 2 2\n", [("a.jpg", "我你你")])]),
+    ("chinese", "third column"): (
+        "one more class",
+        [
+            Case("a.jpg 1 2 2\n", [("a.jpg", "我你你")]),
+            Case(f"a.jpg 1 {'1' * 5000}\nb.jpg {'0' * 5000}2\n", [("b.jpg", "你")], {UNKNOWN_ID: 1}),
+        ],
+    ),
     ("chinese", "byte-order mark"): (
         "left off, in both files",
         [Case(("\ufeffblank\n我\n", "\ufeffa.jpg 1\n"), [("a.jpg", "我")])],
@@ -328,6 +348,8 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
             Case(("blank\n我\n".encode("gb18030"), "a.jpg 1\n"), [("a.jpg", "我")]),
             Case(("blank\n我\n".encode("utf-16"), "a.jpg 1\n"), [("a.jpg", "我")]),
             Case("a.jpg 1\n".encode("utf-16"), error="is UTF-16"),
+            Case(("blank\n我\n".encode("utf-16-le"), "a.jpg 1\n"), error=WITHOUT_MARK),
+            Case("a.jpg 1\n".encode("utf-16-be"), error=WITHOUT_MARK),
         ],
     ),
     ("chinese", "empty"): (
@@ -368,6 +390,12 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
         [
             Case(_entries("a", "b", "c", stated=2), _numbered("a", "b"), {BEYOND_COUNT: 1}),
             Case(_entries("a", "b", stated=5), _numbered("a", "b"), {MISSING_LABEL: 3}),
+            Case(
+                {**_entries("a"), "label-000000000": b"zero", "label-2": b"b", "label-count": b"1"},
+                _numbered("a"),
+                {OTHER_NUMBER: 2},
+            ),
+            Case({"label-000000000": b"a", "label-000000001": b"b"}, _numbered("b"), {OTHER_NUMBER: 1}),
         ],
     ),
     ("word list", "quote"): ("part of the word", [Case('"x\n', [("", '"x')])]),
@@ -382,7 +410,12 @@ CELLS: dict[tuple[str, str], tuple[str, list[Case]]] = {
     ),
     ("word list", "encodings"): (
         "UTF-8, UTF-16 with mark; others refused",
-        [Case("你\n".encode("utf-16"), [("", "你")]), Case("你\n".encode("gb18030"), error=NOT_UTF8_FILE)],
+        [
+            Case("你\n".encode("utf-16"), [("", "你")]),
+            Case("你\n".encode("gb18030"), error=NOT_UTF8_FILE),
+            Case("x\n".encode("utf-16-le"), error=WITHOUT_MARK),
+            Case("new york".encode("utf-16-be"), error=WITHOUT_MARK),
+        ],
     ),
     ("word list", "empty"): ("left off", [Case("x\n\n \t2\n", [("", "x")])]),
     ("word list", "repeated"): ("kept", [Case("x\nx\n", [("", "x"), ("", "x")])]),

@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, image_format, refused_files, refused_format
 from crnn_mindspore.data.image_io import MAX_FILE_BYTES
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.text_file import folders_below
 
 STDIN = "-"
 
@@ -53,7 +54,7 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes 
 def _named(name: str) -> Iterator[Path]:
     path = Path(_local_path(name))
     if os.path.isdir(path):
-        files = sorted(_files_under(path))
+        files = sorted(Path(place, name) for place, names in folders_below(str(path)) for name in names)
         found = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
         refused = refused_files(map(str, files))
         if not found:
@@ -70,14 +71,6 @@ def _named(name: str) -> Iterator[Path]:
         yield from map(Path, matches)
     else:
         raise UserError(f"no such image or folder: {name}")
-
-
-def _files_under(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> NoReturn:
-        raise UserError(f"{error.filename}: {error.strerror}")
-
-    for place, _, names in os.walk(folder, onerror=refuse):
-        yield from (Path(place, name) for name in names)
 
 
 def _local_path(name: str) -> str:

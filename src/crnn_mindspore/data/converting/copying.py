@@ -2,6 +2,7 @@
 
 from crnn_mindspore.data.converting.word_output import WordOutput
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image
+from crnn_mindspore.data.readers.lmdb_index import NOT_UTF8
 from crnn_mindspore.data.sources.samples import FilterReport, SampleSource
 from crnn_mindspore.progress_bar import progress_bar
 
@@ -31,7 +32,10 @@ def copy_samples(
     """
     report = FilterReport()
     for i in progress_bar(range(len(source)), desc="copying", unit="image"):
-        name = source.name(i)
+        name, text = source.name(i), source.text(i)
+        if not _is_utf8(text):
+            report.drop(NOT_UTF8, f"{name} {text!r}")
+            continue
         try:
             data = source.image_bytes(i)
             if check_images:
@@ -43,11 +47,16 @@ def copy_samples(
         output.add(
             f"{i // 1000:06d}/{i + 1:09d}{suffix_of(data)}",
             data,
-            source.text(i),
+            text,
             {str(lexicon): words} if words else None,
         )
         report.kept += 1
     return source.report.followed_by(report)
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether no byte of the text came from a file name in another encoding."""
+    return not any("\udc80" <= c <= "\udcff" for c in text)
 
 
 def suffix_of(data: bytes) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from crnn_mindspore.data.sources.charset_file import BLANK_NAMES, character_lines, note_oddities
 from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedStrings, cached_index
-from crnn_mindspore.data.sources.line_source import LineSource, require_byte_lines
+from crnn_mindspore.data.sources.line_source import LineSource, require_byte_lines, whole_number
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text_file import is_inside, quoted, require_folder
@@ -67,20 +67,21 @@ def build_index(path: str, character_file: str) -> CompactIndex:
     text_ids = array("i")
     positions: dict[bytes, int] = {}
     for number, offset, line in _lines(path):
-        name, *ids = line.split()
+        name, *parts = line.split()
+        ids = [whole_number(part) for part in parts]
         reason = None
-        if not ids or not all(part.isdigit() for part in ids):
+        if not ids or min(ids) < 0:
             reason = MALFORMED
         elif not is_inside(os.fsdecode(name)):
             reason = OUTSIDE_FOLDER
-        elif not all(1 <= int(part) < len(characters) for part in ids):
+        elif not (min(ids) >= 1 and max(ids) < len(characters)):
             reason = UNKNOWN_ID
-        elif not all(characters[int(part)] for part in ids):
+        elif not all(characters[k] for k in ids):
             reason = EMPTY_LINE
         if reason:
             report.drop(reason, f"{path}:{number} {quoted(line.decode(errors='replace').rstrip())}")
             continue
-        text = "".join([characters[int(part)] for part in ids]).encode()
+        text = "".join([characters[k] for k in ids]).encode()
         offsets.append(offset)
         text_ids.append(positions.setdefault(text, len(positions)))
     report.kept = len(offsets)
@@ -104,8 +105,7 @@ def _lines(path: str) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _largest_id(path: str) -> int:
-    ids = (part for _, _, line in _lines(path) for part in line.split()[1:])
-    return max((int(part) for part in ids if part.isdigit()), default=0)
+    return max((whole_number(part) for _, _, line in _lines(path) for part in line.split()[1:]), default=0)
 
 
 def _first_file(root: str, names: list[str], what: str) -> str:

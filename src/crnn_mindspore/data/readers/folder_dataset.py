@@ -9,7 +9,7 @@ from crnn_mindspore.data.readers.label_csv import csv_rows
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
 from crnn_mindspore.data.sources.samples import FilterReport, ListSource, SampleSource, WordSample
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import read_text, require_folder
+from crnn_mindspore.text_file import folders_below, read_text, require_folder
 
 NO_MATCH = "file name does not fit the pattern"
 
@@ -66,9 +66,8 @@ def load_named_images(root: str, pattern: str) -> SampleSource:
     forms = [_named_form(form) for form in pattern.split("|")]
     report = FilterReport()
     samples = []
-    for folder, folders, files in os.walk(require_folder(root)):
-        folders.sort()
-        for name in sorted(files):
+    for folder, files in folders_below(require_folder(root)):
+        for name in files:
             path = os.path.join(folder, name)
             if name.lower().endswith(REFUSED_SUFFIXES):
                 report.drop(REFUSED_FORMAT, path)

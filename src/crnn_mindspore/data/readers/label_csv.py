@@ -8,6 +8,7 @@ from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES
 from crnn_mindspore.text_file import split_lines
 
 _SUFFIX = "(?:" + "|".join(re.escape(suffix) for suffix in IMAGE_SUFFIXES) + ")"
+_SEPARATOR_LINE = "sep=,"
 _QUOTED_ROW = re.compile('"[^"]+"\\s*,')
 _NAMED_ROW = re.compile(f'[^",]*{_SUFFIX}\\s*,', re.IGNORECASE)
 _ANY_ROW = re.compile('[^",]+,')
@@ -16,12 +17,12 @@ _ANY_ROW = re.compile('[^",]+,')
 def csv_rows(text: str) -> Iterator[tuple[int, str, list[str] | None]]:
     """(line number from 1, the line, its cells) of every row that is not blank.
 
-    A quoted cell goes on over line ends until it is closed, unless one of the lines that it would take in
-    is a row itself. Where a quote is not closed, or something follows its end, the cells are None and the
-    next row begins on the next line.
+    A first line `sep=,`, which is for spreadsheets, is not a row. A quoted cell goes on over line ends until
+    it is closed, unless one of the lines that it would take in is a row itself. Where a quote is not closed,
+    or something follows its end, the cells are None and the next row begins on the next line.
     """
     lines = split_lines(text, keep_returns=True)
-    k = 0
+    k = sum(line.strip() == _SEPARATOR_LINE for line in lines[:1])
     while k < len(lines):
         first, count = lines[k], 1
         cells = _cells(lines[k : k + 1])

@@ -5,6 +5,7 @@ import os
 import re
 import threading
 import weakref
+from collections.abc import Sequence
 from itertools import islice
 
 import lmdb
@@ -18,10 +19,15 @@ from crnn_mindspore.errors import UserError
 MISSING_LABEL = "entry without a label"
 NOT_UTF8 = "label is not UTF-8"
 BEYOND_COUNT = "entry beyond num-samples"
+OTHER_NUMBER = "label not numbered from 000000001"
 
 _logger = logging.getLogger(__name__)
 _LABELS_AT_ONCE = 200_000
+_COUNT = re.compile(rb"\d{1,18}")
 _LABEL_KEY = re.compile(rb"label-(\d{9})")
+_OTHER_LABEL_KEY = re.compile(rb"label-\d+")
+_KEY_BYTES = len(b"label-000000001")
+_LARGEST_DIGIT = 9
 
 
 class OpenEnvironment:
@@ -112,7 +118,7 @@ def _num_samples(path: str) -> tuple[int, int]:
         while found and bytes(cursor.key()) >= b"label-" and not _label_number(bytes(cursor.key())):
             found = cursor.prev()
         last = _label_number(bytes(cursor.key())) if found else 0
-    if value is not None and bytes(value).isdigit():
+    if value is not None and _COUNT.fullmatch(bytes(value)):
         return int(bytes(value)), last
     if not last:
         raise UserError(
@@ -126,7 +132,7 @@ def _num_samples(path: str) -> tuple[int, int]:
 def _read_labels(
     path: str, start: bytes, ids: npt.NDArray[np.int32], positions: dict[bytes, int], report: FilterReport
 ) -> bytes:
-    """Reads up to half a million labels from the key `start` on; returns the key to go on from, or b"".
+    """Reads up to `_LABELS_AT_ONCE` labels from the key `start` on; returns the key to go on from, or b"".
 
     The environment is closed in between, which gives back the memory its mapped pages count for.
 
@@ -135,23 +141,21 @@ def _read_labels(
         start: The first key.
         ids: (n,) the position of each sample's label among the distinct ones, filled in.
         positions: Distinct label -> its position, added to.
-        report: Labels beyond the stated number are counted here.
+        report: Labels beyond the stated number, and those numbered in another way, are counted here.
     """
     opened = open_environment(path)
     with opened.environment.begin() as transaction:
         cursor = transaction.cursor()
         if not cursor.set_range(start):
             return b""
-        first = _label_number(cursor.key())
+        keys: list[bytes] = list(islice(cursor.iternext(values=False), _LABELS_AT_ONCE))
+        cursor.set_range(start)
         labels: list[bytes] = list(islice(cursor.iternext(keys=False), _LABELS_AT_ONCE))
         following = bytes(cursor.key()) if cursor.next() else b""
-        if len(labels) < _LABELS_AT_ONCE or _label_number(following) != first + len(labels):
-            # Not one after the other, or the last of them: the keys say which labels these are.
-            cursor.set_range(start)
-            entries = list(islice(cursor.iternext(), len(labels)))
-            numbers = np.array([_label_number(key) for key, _ in entries], dtype=np.int64)
-        else:
-            numbers = np.arange(first, first + len(labels))
+    numbers = _label_numbers(keys)
+    for key in (keys[k] for k in np.flatnonzero(numbers == 0)):
+        if _OTHER_LABEL_KEY.fullmatch(key):
+            report.drop(OTHER_NUMBER, f"{path}#{key.decode()}")
     known = positions.__len__
     beyond = numbers[numbers > len(ids)]
     if len(beyond):
@@ -161,6 +165,16 @@ def _read_labels(
         labels = [label for label, is_usable in zip(labels, usable, strict=True) if is_usable]
     ids[numbers[usable] - 1] = [positions.setdefault(label, known()) for label in labels]
     return following if following.startswith(b"label-") else b""
+
+
+def _label_numbers(keys: Sequence[bytes]) -> npt.NDArray[np.int64]:
+    """The number in each of some sorted keys, (len(keys),) int64; see `_label_number`."""
+    joined = np.frombuffer(b"".join(keys), dtype=np.uint8)
+    if len(joined) == _KEY_BYTES * len(keys) and keys[-1].startswith(b"label-"):
+        digits = joined.reshape(len(keys), _KEY_BYTES)[:, len(b"label-") :] - ord("0")  # wraps around below 0
+        if (digits <= _LARGEST_DIGIT).all():
+            return digits @ 10 ** np.arange(digits.shape[1] - 1, -1, -1, dtype=np.int64)
+    return np.array([_label_number(key) for key in keys], dtype=np.int64)
 
 
 def _label_number(key: bytes) -> int:

@@ -16,7 +16,7 @@ from crnn_mindspore.data.sources.concat import ConcatSource
 from crnn_mindspore.data.sources.lexicons import Lexicons, load_lexicons, save_lexicons
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import require_folder
+from crnn_mindspore.text_file import folders_below, require_folder
 from crnn_mindspore.whole_file import whole_folder
 
 _DATA_FILE = "data.mdb"
@@ -39,7 +39,7 @@ def load_lmdb(root: str, split: str = "train", lexicon: str | None = None) -> Sa
     """
     del split
     require_folder(root)
-    environments = sorted(folder for folder, _, files in os.walk(root) if _DATA_FILE in files)
+    environments = sorted(folder for folder, files in folders_below(root) if _DATA_FILE in files)
     if not environments:
         raise UserError(f"{root!r} holds no LMDB: no {_DATA_FILE} in it or in a folder below it")
     sources = [LmdbSource(path, load_lexicons(path, lexicon)) for path in environments]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedStrings, cached_index
-from crnn_mindspore.data.sources.line_source import LineSource, require_byte_lines
+from crnn_mindspore.data.sources.line_source import LineSource, require_byte_lines, whole_number
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text_file import is_inside, quoted, read_text, require_file, require_folder, split_lines
@@ -133,12 +133,13 @@ class _Chunk:
                 continue
             name, index = _name_and_index(line)
             where = f"{path}:{line_number + int(k)} {quoted(line.decode(errors='replace'))}"
-            if not name or not index.isdigit() or int(index) >= len(words):
+            number = whole_number(index)
+            if not name or not 0 <= number < len(words):
                 report.drop(MALFORMED, where)
             elif not is_inside(os.fsdecode(name)):
                 report.drop(OUTSIDE_FOLDER, where)
             else:
-                keep[k], values[k] = True, int(index)
+                keep[k], values[k] = True, number
         self.starts = starts[keep]
         self.ids = values[keep].astype(np.int32)
 

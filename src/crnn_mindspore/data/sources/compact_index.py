@@ -18,7 +18,7 @@ from crnn_mindspore.data.sources.samples import FilterReport
 from crnn_mindspore.whole_file import whole_folder
 
 _logger = logging.getLogger(__name__)
-_VERSION = 2
+_VERSION = 3
 _FOLDER = ".crnn_index"
 _SAMPLED_BYTES = 65536
 

@@ -1,6 +1,7 @@
 """Samples of an annotation with millions of lines: a line is read when it is asked for."""
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,9 +10,19 @@ import numpy.typing as npt
 from crnn_mindspore.data.image_io import read_image_file
 from crnn_mindspore.data.sources.compact_index import CompactIndex
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.text_file import UTF16_MARKS, refuse_wide_characters
 
 _LINE_BYTES = 512  # read at once for one line; longer ones take further reads
+_MOST_DIGITS = 20  # of a number of 64 bits
 _LOOKED_AT = 65536  # bytes: a line is shorter
+
+
+def whole_number(text: bytes) -> int:
+    """The number that digits write, -1 for any other text; beyond 64 bits it is the largest that fits."""
+    if not text.isdigit():
+        return -1
+    digits = text.lstrip(b"0")
+    return min(int(digits or b"0"), sys.maxsize) if len(digits) < _MOST_DIGITS else sys.maxsize
 
 
 def require_byte_lines(path: str) -> str:
@@ -22,7 +33,8 @@ def require_byte_lines(path: str) -> str:
     """
     with open(path, "rb") as file:
         start = file.read(_LOOKED_AT)
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    refuse_wide_characters(path, start)
+    if start[:2] in UTF16_MARKS:
         raise UserError(f"{path} is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 {path} > converted.txt")
     if b"\r" in start and b"\n" not in start:
         raise UserError(
