@@ -106,16 +106,26 @@ def test_repeats_and_empty_lines_are_named(tmp_path: Path, caplog: pytest.LogCap
     for _ in range(2):
         resolve_charset(str(path))
     resolve_charset("xyzyx")
+    one_line = tmp_path / "one.txt"
+    one_line.write_text("abca\n")
+    resolve_charset(str(one_line))
+    resolve_charset("pq\n")  # as `label_dict: |` in a yaml file gives
     assert [record.getMessage() for record in caplog.records] == [
         f"{path}: 1 lines repeat an earlier one, which is the class used: 4 'a' as 1",
         f"{path}: 1 lines are empty: 2",
         "label_dict repeats classes, of which the first is used: 'x' [0, 4], 'y' [1, 3]",
+        f"{one_line} repeats classes, of which the first is used: 'a' [0, 3]",
+        "label_dict holds control characters, which are classes like any other: '\\n'",
     ]
 
 
 def test_a_file_that_is_empty_or_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.txt"
-    for content, message in ((b"\n", "is empty"), ("é\nà\n".encode("latin-1"), "line 1 is not UTF-8")):
+    for content, message in (
+        (b"\n", "is empty"),
+        ("é\nà\n".encode("latin-1"), "line 1 is not UTF-8"),
+        ("a\n上\n".encode("utf-16-le"), "is UTF-16LE"),
+    ):
         path.write_bytes(content)
         with pytest.raises(UserError, match=message):
             load_charset_file(str(path))
@@ -134,6 +144,17 @@ def test_what_label_dict_may_be(tmp_path: Path) -> None:
         resolve_charset("auto")
 
 
+def test_a_file_may_end_in_capitals_and_one_of_another_ending_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("c.TXT", "c.dict"):
+        (tmp_path / name).write_text("x\ny\n")
+    assert resolve_charset(str(tmp_path / "c.TXT")) == Charset("xy")
+    path = str(tmp_path / "c.dict")
+    assert resolve_charset(path).classes == tuple(path)
+    assert f"label_dict {path!r} is taken as the alphabet itself; a file must end in .txt" in caplog.text
+
+
 def test_a_space_is_appended_where_there_is_none() -> None:
     assert resolve_charset("ab", with_space=True).classes == ("a", "b", " ")
     assert resolve_charset("a b", with_space=True).classes == ("a", " ", "b")
@@ -141,7 +162,7 @@ def test_a_space_is_appended_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "classes", ["abc", ("ab", "c"), ("a", "b", "a"), "auto", ".tx".join("at"), '["a', ("a", "", "b")]
+    "classes", ["abc", ("ab", "c"), ("a", "b", "a"), "auto", ".tx".join("at"), "a.TXT", '["a', ("a", "", "b")]
 )
 def test_the_option_that_means_a_charset(classes: str | tuple[str, ...]) -> None:
     charset = Charset(classes)
@@ -153,3 +174,8 @@ def test_the_alphabet_of_labels_with_a_turkish_capital_has_no_mark() -> None:
     labels = ListSource([WordSample("0.png", "İzmir")], "memory")
     assert derive_characters(labels) == "imrz"
     assert Charset("imrz").covers("İzmir")
+
+
+def test_the_alphabet_of_labels_holds_what_lower_case_composes() -> None:
+    labels = ListSource([WordSample("0.png", "\u03aa\u0301J\u030c")], "memory")
+    assert derive_characters(labels) == "\u01f0\u0390"

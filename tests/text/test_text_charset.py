@@ -124,6 +124,19 @@ def test_the_mark_that_unicode_leaves_of_the_turkish_i_is_used_where_it_is_a_cla
     assert Charset("İi").normalize("İ") == "İ"
 
 
+@pytest.mark.parametrize(("text", "lower"), [("ΜΑΪ\u0301ΟΥ", "μα\u0390ου"), ("J\u030cA", "\u01f0a")])  # noqa: RUF001
+def test_lower_case_is_composed_where_upper_case_has_no_composed_form(text: str, lower: str) -> None:
+    charset = Charset("αμου\u0390\u01f0a")
+    assert charset.normalize(text) == lower
+    assert charset.covers(text)
+    assert charset.normalize(charset.normalize("İ\u0301")) == charset.normalize("İ\u0301")
+
+
+def test_an_alphabet_that_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(UserError, match=r"'ab\\udce9' is not UTF-8"):
+        Charset("ab\udce9")
+
+
 def test_decomposed_characters_are_composed_before_encoding() -> None:
     decomposed = "e\N{COMBINING ACUTE ACCENT}"
     assert Charset("aé").encode(decomposed).tolist() == [1]

@@ -9,7 +9,10 @@ from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole
 
 # An alphabet is taken as it is; the path of one may begin with `~`.
 LabelDictText = Annotated[
-    Text, BeforeValidator(lambda v: os.path.expanduser(v) if isinstance(v, str) and v.endswith(".txt") else v)
+    Text,
+    BeforeValidator(
+        lambda v: os.path.expanduser(v) if isinstance(v, str) and v.lower().endswith(".txt") else v
+    ),
 ]
 
 

@@ -52,6 +52,8 @@ class Charset:
         self.classes = tuple(classes)
         if not any(self.classes):
             raise UserError("the charset (label_dict) is empty")
+        if any("\ud800" <= c <= "\udfff" for name in self.classes for c in name):
+            raise UserError(f"the charset (label_dict) {''.join(self.classes)!r} is not UTF-8")
         upper = [c for c in self.classes if c != c.lower()]
         if case_sensitive is None:
             case_sensitive = bool(upper)
@@ -208,6 +210,7 @@ class Charset:
         text = self.compose(text)
         if not self.case_sensitive:
             text = text.lower() if self._writes_dot else lower_case(text)
+            text = self.compose(text)  # lower case may have a composed form where upper case has none
         if self._respelled is None:
             return text
         pattern, spellings = self._respelled

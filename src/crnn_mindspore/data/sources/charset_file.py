@@ -46,7 +46,10 @@ def load_charset_file(path: str) -> tuple[str, ...]:
     classes = [line for line in lines if line]
     if not classes:
         raise UserError(f"charset file {path!r} is empty")
-    return tuple(classes[0]) if len(classes) == 1 else tuple(classes)
+    if len(classes) > 1:
+        return tuple(classes)
+    _note_characters(path, classes[0])
+    return tuple(classes[0])
 
 
 def character_lines(path: str) -> list[str]:
@@ -87,6 +90,16 @@ def note_oddities(path: str, lines: Sequence[str]) -> None:
         _warn_once(f"{path}: {len(empty)} lines are empty: {_few(empty)}")
 
 
+def _note_characters(origin: str, classes: Sequence[str]) -> None:
+    """Says once which classes repeat, and which are control characters, such as a line end in a yaml file."""
+    repeated = [f"{name!r} {ids}" for name, ids in Charset(classes).repeated.items()]
+    if repeated:
+        _warn_once(f"{origin} repeats classes, of which the first is used: {_few(repeated)}")
+    control = [repr(name) for name in classes if any(unicodedata.category(c) == "Cc" for c in name)]
+    if control:
+        _warn_once(f"{origin} holds control characters, which are classes like any other: {_few(control)}")
+
+
 @lru_cache(maxsize=64)
 def _warn_once(message: str) -> None:
     _logger.warning("%s", message)
@@ -112,7 +125,9 @@ def count_characters(source: SampleSource, *, case_sensitive: bool) -> Counter[s
     counts: Counter[str] = Counter()
     for k in np.flatnonzero(weights):
         text = unicodedata.normalize("NFC", texts[int(k)])
-        for character in text if case_sensitive else lower_case(text):
+        if not case_sensitive:
+            text = unicodedata.normalize("NFC", lower_case(text))
+        for character in text:
             counts[character] += int(weights[k])
     return counts
 
@@ -139,38 +154,42 @@ def resolve_charset(
     """The alphabet an option `label_dict` means: itself, the content of a file, or `auto` for the labels'.
 
     Args:
-        label_dict: The characters themselves, a path ending in .txt, 'auto', or what `label_dict_of` gives.
+        label_dict: The characters themselves, a path ending in .txt, 'auto', or what `label_dict_of`
+            gives.
         source: The labels `auto` is derived from.
         with_space: Whether a space is appended where the alphabet has none.
 
     Raises:
         UserError: If the file is missing, or `auto` is asked for without labels.
     """
-    classes: Sequence[str] = label_dict
+    classes: Sequence[str]
     if label_dict == AUTO:
         if source is None:
             raise UserError("label_dict 'auto' needs a training set to derive the alphabet from")
         classes = derive_characters(source)
-    elif label_dict.endswith(".txt"):
+    elif _names_file(label_dict):
         classes = load_charset_file(label_dict)
-    elif label_dict.startswith(_LIST_START):
-        classes = _listed(label_dict)
+    else:
+        classes = _listed(label_dict) if label_dict.startswith(_LIST_START) else label_dict
+        _note_characters("label_dict", classes)
+        if os.path.isfile(label_dict):
+            _warn_once(f"label_dict {label_dict!r} is taken as the alphabet itself; a file must end in .txt")
     if with_space and " " not in classes:
         classes = (*classes, " ")
-    charset = Charset(classes)
-    if charset.repeated and not label_dict.endswith(".txt"):  # of a file, the lines are named
-        named = [f"{name!r} {ids}" for name, ids in charset.repeated.items()]
-        _warn_once(f"label_dict repeats classes, of which the first is used: {_few(named)}")
-    return charset
+    return Charset(classes)
 
 
 def label_dict_of(charset: Charset) -> str:
     """The option `label_dict` that means a charset: its characters, or its classes as a list in JSON."""
     characters = charset.characters
-    is_special = characters == AUTO or characters.endswith(".txt") or characters.startswith(_LIST_START)
+    is_special = characters == AUTO or _names_file(characters) or characters.startswith(_LIST_START)
     if charset.is_plain and not is_special:
         return characters
     return json.dumps(list(charset.classes), ensure_ascii=False)
+
+
+def _names_file(label_dict: str) -> bool:
+    return label_dict.lower().endswith(".txt")
 
 
 def _listed(text: str) -> Sequence[str]:
