@@ -45,6 +45,13 @@ class Output {
   std::ofstream file_;
 };
 
+// A text as one cell of a line: a tab or line break becomes a space, as `crnn read` writes it.
+std::string OneCell(std::string text) {
+  const auto ends_cell = [](char c) { return c == '\t' || c == '\n' || c == '\r'; };
+  std::replace_if(text.begin(), text.end(), ends_cell, ' ');
+  return text;
+}
+
 // Fills batches and empties them through the network.
 class Batcher {
  public:
@@ -103,7 +110,7 @@ class Batcher {
     file.Close();
     if (readings_ != nullptr) {
       const std::vector<int> text = GreedyClasses(own.data(), list_.time_steps, list_.num_classes());
-      *readings_ << image.path << "\t" << list_.Text(text) << "\n";
+      *readings_ << OneCell(image.path) << "\t" << OneCell(list_.Text(text)) << "\n";
     }
   }
 

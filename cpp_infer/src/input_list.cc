@@ -12,6 +12,8 @@ namespace {
 constexpr char kCharacters[] = "crnn_inputs 1";  // one code point a class
 constexpr char kClasses[] = "crnn_inputs 2";     // several, with commas between; - for an empty class
 
+constexpr unsigned long kLastCodePoint = 0x10FFFF;
+
 void AppendUtf8(std::uint32_t code, std::string* text) {
   const auto append = [text](std::uint32_t byte) { text->push_back(static_cast<char>(byte)); };
   if (code < 0x80) {
@@ -79,7 +81,7 @@ std::vector<std::string> ParseClasses(std::istringstream words, const Reader& re
     std::istringstream codes(word == "-" ? "" : word);
     for (std::string code; std::getline(codes, code, ',');) {
       const bool digits = !code.empty() && code.size() < 8 && code.find_first_not_of("0123456789") == std::string::npos;
-      if (!digits) reader.Fail("expected code points");
+      if (!digits || std::stoul(code) > kLastCodePoint) reader.Fail("expected code points");
       AppendUtf8(static_cast<std::uint32_t>(std::stoul(code)), &text);
     }
     classes.push_back(text);

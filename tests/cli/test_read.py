@@ -17,7 +17,8 @@ import predict
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading import recognizer as recognizer_module
 from crnn_mindspore.reading.named_images import find_images
-from crnn_mindspore.reading.recognizer import Recognizer
+from crnn_mindspore.reading.printing import PRINTERS
+from crnn_mindspore.reading.recognizer import Alternative, Recognition, Recognizer
 from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.text.temperature import CalibratedDecoder
 
@@ -145,6 +146,18 @@ def test_a_subfolder_that_may_not_be_read_is_named(folder: Path, monkeypatch: py
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(UserError, match="deep: Permission denied"):
         found(folder)
+
+
+@pytest.mark.parametrize("form", ["table", "tsv"])
+def test_a_line_break_in_a_name_or_a_text_ends_no_line(form: str) -> None:
+    other = Alternative("x\ty", 0.25)
+    result = Recognition("a\tb\n.png", "new\nyork", 0.5, alternatives=(other,))
+    lines = list(PRINTERS[form]([result], False))
+    assert not any(set("\n\r") & set(line) for line in lines)
+    assert [cell for cell in re.split(r"\t|  +", lines[-2 if form == "table" else 0]) if cell][:2] == [
+        "a b .png",
+        "new york",
+    ]
 
 
 def test_alternatives_and_characters_are_printed_in_every_form(run_program: Run, folder: Path) -> None:

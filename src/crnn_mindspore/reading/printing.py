@@ -12,7 +12,10 @@ _BREAKS = re.compile(r"[\t\n\r]")
 
 
 def table(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
-    """Aligned columns under a headline; alternatives and characters on lines of their own below."""
+    """Aligned columns under a headline; alternatives and characters on lines of their own below.
+
+    A tab or line break in a path or a text becomes a space.
+    """
     del shows_rejected
     rows = list(results)
     names = max([len("path"), *(len(r.name) for r in rows)])
@@ -20,22 +23,28 @@ def table(results: Iterable[Recognition], shows_rejected: bool = False) -> Itera
     yield f"{'path':<{names}}  {'text':<{texts}}  confidence"
     for r in rows:
         confidence = "unreadable" if r.error else f"{r.confidence:.4f}" + "  rejected" * r.rejected
-        yield f"{r.name:<{names}}  {r.text:<{texts}}  {confidence}"
+        yield f"{_one_cell(r.name):<{names}}  {_one_cell(r.text):<{texts}}  {confidence}"
         for other in r.alternatives:
-            yield f"{'':<{names}}  {other.text:<{texts}}  {other.confidence:.4f}"
+            yield f"{'':<{names}}  {_one_cell(other.text):<{texts}}  {other.confidence:.4f}"
         for c in r.characters:
-            yield f"{'':<{names}}  {c.text}  {c.confidence:.4f}  {c.start:.0f} to {c.end:.0f} px"
+            yield f"{'':<{names}}  {_one_cell(c.text)}  {c.confidence:.4f}  {c.start:.0f} to {c.end:.0f} px"
 
 
 def tab_separated(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
     """Path, text, confidence, with `shows_rejected` 0 or 1, then text and confidence of each alternative.
 
-    A tab or line break in a path becomes a space.
+    A tab or line break in a path or a text becomes a space.
     """
     for r in results:
         rejected = [str(int(r.rejected))] if shows_rejected else []
-        others = [cell for other in r.alternatives for cell in (other.text, f"{other.confidence:.6f}")]
-        yield "\t".join([_BREAKS.sub(" ", r.name), r.text, f"{r.confidence:.6f}", *rejected, *others])
+        others = [
+            cell for other in r.alternatives for cell in (_one_cell(other.text), f"{other.confidence:.6f}")
+        ]
+        yield "\t".join([_one_cell(r.name), _one_cell(r.text), f"{r.confidence:.6f}", *rejected, *others])
+
+
+def _one_cell(text: str) -> str:
+    return _BREAKS.sub(" ", text)
 
 
 def json_list(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
