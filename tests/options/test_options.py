@@ -204,6 +204,7 @@ def test_a_wrong_option_is_refused_with_what_was_given(option: str, message: str
         ("output_dir: 2020-13-45\n", "a.yaml: not a yaml file"),  # looks like a date
         ("- batch_size\n", "a.yaml: expected lines of 'key: value'"),
         ("batch_size: {\n", "a.yaml: not a yaml file"),
+        ("label_dict: abc\nlabel_dict: abcd\n", "a.yaml: not a yaml file: 'label_dict' stands twice"),
     ],
 )
 def test_a_wrong_yaml_is_refused_and_named(tmp_path: Path, text: str, message: str) -> None:

@@ -1,7 +1,7 @@
 """Reading options: default_config.yaml, another yaml laid over it, the command line over both."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -152,6 +152,18 @@ def _check_unknown(unknown: Sequence[str], own: list[str], is_on_modelarts: bool
         _logger.warning("not options of this program, ignored: %s", " ".join(unknown))
 
 
+class _OneOfEachKey(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, of which plain YAML takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """The mapping of a node."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if key != "<<" and keys.count(key) > 1:
+                raise yaml.YAMLError(f"'{key}' stands twice")
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The first document of a yaml file, which must be a mapping.
 
@@ -159,7 +171,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: If it is missing, is no yaml, or holds something else.
     """
     try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), _OneOfEachKey))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: text that is no UTF-8, a date that is none
