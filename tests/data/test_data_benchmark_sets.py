@@ -80,10 +80,20 @@ def test_names_and_layouts(tmp_path: Path) -> None:
         write_lmdb(tmp_path / "deep" / "er" / name)
     (tmp_path / "svt").mkdir()
     (tmp_path / "svt" / "a_1_ROOM.jpg").write_bytes(image())
+    (tmp_path / "svt crops").mkdir()
+    (tmp_path / "svt crops" / "a_1_ROOM.PNG").write_bytes(image())
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "labels.tsv").write_text("a.png\tx\n")
     (tmp_path / "notes").mkdir()
-    assert [name for name, _, _ in rows(tmp_path)] == ["IIIT5K", "SVT", "SVTP", "SVTP", "CUTE80", "mine"]
+    assert [name for name, _, _ in rows(tmp_path)] == [
+        "IIIT5K",
+        "SVT",
+        "SVT",
+        "SVTP",
+        "SVTP",
+        "CUTE80",
+        "mine",
+    ]
     assert [name for name, _, _ in rows(tmp_path / "svt")] == ["SVT"]
 
 

@@ -94,6 +94,12 @@ def test_predictions_of_a_file_whose_name_is_no_text(tmp_path: Path, name: str) 
     assert "\\udcff.png" in (tmp_path / name).read_text(encoding="utf-8")
 
 
+def test_an_evaluation_without_a_word_to_compare_says_why() -> None:
+    batch = [ImageReading(0, "1.png", "你好", None)]
+    with pytest.raises(UserError, match="1 have nothing that protocol classic compares, such as '你好'"):
+        compare_readings(batch, "greedy", create_protocol("classic", Charset()))
+
+
 def test_a_beam_reads_and_a_language_model_corrects(evaluate: Evaluate, tmp_path: Path) -> None:
     outcome = evaluate("--decoder=beam", "--beam_width=5")
     assert "correct num: 3 , total num: 5" in outcome.out

@@ -39,6 +39,15 @@ def test_label_omits_punctuation_and_refuses_foreign_letters(text: str, label: s
     assert Labeller(Charset()).label(text) == label
 
 
+@pytest.mark.parametrize(
+    ("text", "label"), [("- foo", "foo"), ("bar - baz !", "bar baz"), ("a  b", "a  b"), ("- !", "")]
+)
+def test_spaces_around_marks_that_are_left_out_are_one_or_none(text: str, label: str) -> None:
+    charset = Charset("abcdefghijklmnopqrstuvwxyz ")
+    assert label_of(text, charset) == label
+    assert Labeller(charset).label(text) == label
+
+
 def test_punctuation_of_the_charset_stays_in_the_label() -> None:
     assert label_of("$4.99", Charset("0123456789.")) == "4.99"
 

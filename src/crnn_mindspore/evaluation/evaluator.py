@@ -16,6 +16,7 @@ import numpy.typing as npt
 from crnn_mindspore.data.loading.loader import Batch, EvalLoader
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.engines.backend import Backend
+from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.metric import Accuracy, CRNNAccuracy, Protocol, create_protocol
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.text.decoder import Decoded, Decoder
@@ -230,6 +231,12 @@ def compare_readings(
                 index=image.index,
                 rejected=reading.confidence < reject_below,
             )
+        )
+    if not predictions:
+        example = f", such as {not_counted[0].truth!r}" if not_counted else ""
+        raise UserError(
+            f"no word to compute an accuracy from: {len(not_counted):,} have nothing that protocol "
+            f"{protocol.name} compares{example}"
         )
     return Evaluation(
         accuracy=metric.eval(),

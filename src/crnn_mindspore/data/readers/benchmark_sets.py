@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES
 from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.data.sources.filtered import FilteredSource
 from crnn_mindspore.data.sources.samples import SampleSource
@@ -13,6 +14,7 @@ from crnn_mindspore.text_file import require_folder
 
 _MOST_DEPTH = 4
 _PLAIN = re.compile("[0-9a-zA-Z]+")
+_LABELLED_IMAGE = re.compile("_[^_]+(?:" + "|".join(map(re.escape, IMAGE_SUFFIXES)) + ")$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -167,4 +169,4 @@ def _layout(folder: str) -> str | None:
     if "gt.txt" in names or any(re.fullmatch(r"Challenge\d_.*GT.*\.txt", name) for name in names):
         return "ic13"
     is_svt = re.search(_SETS["SVT"][0], os.path.basename(os.path.abspath(folder)).lower())
-    return "svt" if is_svt and any(re.search(r"_[^_]+\.jpg$", name) for name in names) else None
+    return "svt" if is_svt and any(_LABELLED_IMAGE.search(name) for name in names) else None

@@ -37,7 +37,10 @@ def label_of(text: str, charset: Charset) -> str:
     parts = composed if charset.splits_by_character else charset.split(composed)
     if any(part.isalnum() and not charset.covers(part) for part in parts):
         return ""
-    return "".join(part for part in parts if charset.covers(part))
+    kept = [part for part in parts if charset.covers(part)]
+    label = "".join(kept)
+    # Where a mark is left out, the spaces around it would be two, or stand at an end.
+    return label if len(kept) == len(parts) else " ".join(filter(None, label.split(" ")))
 
 
 def is_held_out(label: str) -> bool:
