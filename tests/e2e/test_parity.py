@@ -248,14 +248,14 @@ def test_a_nudged_weight_fails_even_with_a_fitting_digest(
 def test_export_ends_with_status_1_if_the_export_differs(
     run_program: Run, tiny_models, words_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crnn_mindspore.exporting import export as exporting
+    from crnn_mindspore.artifacts import onnx_graph
 
     def build_nudged(*arguments: object) -> ModelProto:
         model = build_onnx(*arguments)
         nudge_weight(model)
         return model
 
-    monkeypatch.setattr(exporting, "build_onnx", build_nudged)
+    monkeypatch.setattr(onnx_graph, "build_onnx", build_nudged)
     outcome = run_program(
         export.main,
         f"--ckpt_file={tiny_models['V2'].checkpoint}",

@@ -31,7 +31,7 @@ def test_epochs_partial_evaluations_and_what_the_log_says(
     lstm = [2 * 4 * 8 * (size + 8 + 2) for size in (32, 8)]
     dense = 16 * 8 + 8 + 16 * 37 + 37
     total = convolutions + norms + sum(lstm) + dense
-    assert f"network: V2, {total:,} parameters\n" in outcome.out
+    assert f"network: V2, hidden size 8, channel scale 0.0625: {total:,} parameters\n" in outcome.out
     waits = re.findall(r"^waited for data: ([0-9.]+)s, ([0-9.]+) % of the epoch$", outcome.out, re.MULTILINE)
     assert len(waits) == 4
     assert all(float(seconds) > 0 and float(share) <= 100 for seconds, share in waits)
