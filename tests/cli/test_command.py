@@ -1,6 +1,7 @@
 """What every command does around its work, in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from conftest import ENDING, default_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -85,6 +87,54 @@ def test_a_pipe_that_does_not_wait_gets_every_line() -> None:
         time.sleep(0.3)  # until the pipe is full
         assert pipe.read() == b"one line\n" * 20_000
     assert process.returncode == 3
+
+
+WAITING = """
+import sys, time
+import src
+from crnn_mindspore.cli.command import run_command
+def work():
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
+    return 0
+sys.exit(run_command(work))
+"""
+
+
+def start_waiting(*before: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [*before, sys.executable, "-c", WAITING],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=default_signals,  # noqa: PLW1509 - nothing else runs here
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_ends_the_work_as_an_exception_does(number: signal.Signals) -> None:
+    with start_waiting() as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (out, process.returncode) == ("cleaned up\n", 128 + number)
+    assert err == ("interrupted\n" if number == signal.SIGINT else f"ended by {number.name}\n")
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    with start_waiting("nohup") as process:
+        os.killpg(process.pid, signal.SIGHUP)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30)[0] == "cleaned up\n"
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_what_standard_output_cannot_encode_is_escaped() -> None:

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ENDING, default_signals
 from stand_ins import TRAIN, Launch
 
 from crnn_mindspore.engines.mindspore.runtime import join_device
@@ -270,11 +271,16 @@ sys.exit(run_command(supervisor.run))
 class Running:
     """The launcher with two programs, once both run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *before: str) -> None:
         self.folder = folder
         (folder / "program.py").write_text(PROGRAM)
         self.launcher = subprocess.Popen(
-            [sys.executable, "-c", LAUNCHER], cwd=folder, stdout=subprocess.PIPE, text=True
+            [*before, sys.executable, "-c", LAUNCHER],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=default_signals,  # noqa: PLW1509 - nothing else runs here
         )
         self.wait_for("runs_0", "runs_1")
 
@@ -319,10 +325,21 @@ def test_a_process_that_is_killed_is_a_failure(running: Running) -> None:
     assert "the training has failed (status -9)" in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_is_passed_on_and_waited_for(running: Running, number: signal.Signals) -> None:
     running.launcher.send_signal(number)
     status, output = running.end()
     assert status == 128 + number
     assert f"{number.name}: passed on to 2 processes" in output
     assert sorted(path.name for path in running.folder.glob("saved_*")) == ["saved_0", "saved_1"]
+
+
+def test_under_nohup_a_closed_terminal_ends_no_training(tmp_path: Path) -> None:
+    running = Running(tmp_path, "nohup")
+    os.killpg(running.launcher.pid, signal.SIGHUP)
+    time.sleep(0.5)  # two rounds of its watch
+    assert running.launcher.poll() is None
+    running.launcher.terminate()
+    status, output = running.end()
+    assert status == 128 + signal.SIGTERM
+    assert "SIGHUP" not in output

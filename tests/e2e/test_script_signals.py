@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ENDING, default_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,8 +37,6 @@ print("begun", flush=True)
 time.sleep(60)
 os._exit(99)
 """
-
-ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 # Script, its arguments, where the output is kept.
 LAUNCHERS = {
@@ -79,7 +78,7 @@ def write_program(folder: Path, text: str = PROGRAM) -> Path:
     return program
 
 
-def start(name: str, folder: Path, *before: str, **options: object) -> subprocess.Popen[str]:
+def start(name: str, folder: Path, *before: str) -> subprocess.Popen[str]:
     """A launcher with the stand-in, once that has begun."""
     for model in ("m.ckpt", "m.onnx", "m.mindir"):
         (folder / model).touch()
@@ -96,7 +95,7 @@ def start(name: str, folder: Path, *before: str, **options: object) -> subproces
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        **options,
+        preexec_fn=default_signals,  # noqa: PLW1509 - nothing else runs here
     )
 
 
@@ -148,6 +147,7 @@ def test_what_a_terminal_does_reaches_the_program(key: bytes, tmp_path: Path) ->
     write_program(tmp_path)
     pid, terminal = pty.fork()
     if pid == 0:
+        default_signals()
         os.chdir(tmp_path)
         os.environ.update(PYTHON=str(tmp_path / "stand_in"), HAS_CHILD="1")
         os.execvp("bash", ["bash", str(ROOT / "scripts" / "run_standalone_train.sh"), "synth", "."])

@@ -140,19 +140,22 @@ def test_the_status_of_a_training_that_was_stopped_is_kept(
     assert cloud.calls()[-1][-1] == "obs://bucket/out/output/train_log.csv"
 
 
-def test_sigterm_ends_with_its_status_after_results_went_out(cloud: Cloud) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_ends_with_its_status_after_results_went_out(cloud: Cloud, number: signal.Signals) -> None:
     def work(config: AllOptions) -> int:
         writes("train_log.csv")(config)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         time.sleep(60)
         return 0
 
-    before = signal.getsignal(signal.SIGTERM)
+    if signal.getsignal(number) is signal.SIG_IGN:  # the tests run under nohup
+        signal.signal(number, signal.SIG_DFL)
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as ended:
         run_job(cloud.job(*IN_AND_OUT), work)
-    assert ended.value.code == 143
+    assert ended.value.code == 128 + number
     assert (cloud.storage / "bucket/out/output/train_log.csv").exists()
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
 
 
 def test_results_that_cannot_go_out_are_an_error_of_their_own(

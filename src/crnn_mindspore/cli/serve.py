@@ -16,7 +16,7 @@ from crnn_mindspore.text.decoding import decoding_of
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn serve") -> int:
-    """Serves until SIGTERM; returns the exit status."""
+    """Serves until a signal ends it; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     return run_command(
         lambda: _serve(load_options(ServeOptions, arguments, program, __doc__ or "")), output_is_result=False

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.launch.plan import Plan, Process
+from crnn_mindspore.signals import ending_signals, handled
 
 _logger = logging.getLogger(__name__)
 
@@ -23,7 +23,8 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 class Supervisor:
     """Starts processes and waits for them.
 
-    SIGINT and SIGTERM are passed on to the training processes, which save and end; a second one kills them.
+    A signal that asks to end is passed on to the training processes, which save and end; a second one kills
+    them.
 
     Args:
         plan: What to start.
@@ -50,7 +51,7 @@ class Supervisor:
         """
         _adopt_orphans()
         started: list[subprocess.Popen[bytes]] = []
-        with self._signals(), _Follower(self._plan.shown_log) as follower:
+        with handled(self._remember, ending_signals()), _Follower(self._plan.shown_log) as follower:
             try:
                 for process in self._plan.processes:
                     started.append(_start(process))
@@ -78,16 +79,6 @@ class Supervisor:
             if None not in ends or is_late or len(self._received) > 1:
                 return status
             time.sleep(_POLL)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._remember) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _remember(self, number: int, frame: object) -> None:
         self._received.append(number)

@@ -9,10 +9,10 @@ Natural Scene Text Recognition".
 """
 
 import json
-import multiprocessing
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from crnn_mindspore.data.sources.charset_file import resolve_charset
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.synth.render import Renderer, create_renderer, difficulty_at
+from crnn_mindspore.synth.workers import kill_workers, start_workers
 from crnn_mindspore.text.charset import DEFAULT_CHARACTERS
 
 MARKER = "render_words.json"
@@ -221,17 +222,23 @@ def _images(
         for chunk in chunks:
             yield from _encode(renderer, *chunk)
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(num_workers, initializer=_start_worker, initargs=(renderer,)) as pool:
-        for results in pool.imap(_encode_chunk, chunks):
+    pool = start_workers(num_workers, _prepare, renderer)
+    try:
+        for results in pool.map(_encode_chunk, chunks):
             yield from results
+    except BrokenProcessPool:
+        kill_workers()
+        raise UserError(
+            "a rendering process died; too little memory? --num_workers sets their number"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _worker: dict[str, Renderer] = {}
 
 
-def _start_worker(renderer: Renderer) -> None:
-    cv2.setNumThreads(1)
+def _prepare(renderer: Renderer) -> None:
     _worker["renderer"] = renderer
 
 
