@@ -24,6 +24,8 @@ from conftest import ENDING, default_signals
 from stand_ins import TRAIN, Launch
 
 from crnn_mindspore.engines.mindspore.runtime import join_device
+from crnn_mindspore.launch import supervisor
+from crnn_mindspore.launch.plan import Plan, Process
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -231,6 +233,19 @@ def test_detached_it_returns_at_once_and_trains_on(launch: Launch) -> None:
     assert record["name"] == "msrun"
 
 
+def test_the_logs_of_the_start_before_are_kept(launch: Launch) -> None:
+    folder = launch.folder / "train_parallel"
+    launch("Ascend", launch.rank_table(1, 2), STATUS="1")
+    (folder / "worker_1.log").write_text("the first end\n")
+    result, _ = launch("Ascend", launch.rank_table(1, 1), STATUS="1")
+    assert "the logs of the start before are in train_parallel/former_logs_1" in result.stdout
+    (folder / "worker_0.log").write_text("the second end\n")
+    launch("Ascend", launch.rank_table(1, 1))
+    assert (folder / "former_logs_1" / "worker_1.log").read_text() == "the first end\n"
+    assert (folder / "former_logs_2" / "worker_0.log").read_text() == "the second end\n"
+    assert [path.name for path in folder.glob("worker_*.log")] == ["worker_0.log"]
+
+
 # --- how the processes end ---
 
 # A training program: it says that it runs, saves on SIGTERM, and fails or leaves a child behind when told so.
@@ -343,3 +358,21 @@ def test_under_nohup_a_closed_terminal_ends_no_training(tmp_path: Path) -> None:
     status, output = running.end()
     assert status == 128 + signal.SIGTERM
     assert "SIGHUP" not in output
+
+
+def test_a_process_that_cannot_be_killed_is_named_and_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    kill = os.kill
+    stuck = subprocess.Popen(["sleep", "60"])  # stands for one in uninterruptible sleep
+    monkeypatch.setattr(supervisor, "_PATIENCE", 0.2)
+    monkeypatch.setattr(supervisor, "descendants", lambda: [stuck.pid])
+    monkeypatch.setattr(supervisor.os, "kill", lambda pid, number: None)
+    failing = Process([sys.executable, "-c", "raise SystemExit(3)"], os.environ, tmp_path / "worker_0.log")
+    plan = Plan([failing], tmp_path / "worker_0.log", {0: tmp_path / "worker_0.log"})
+    try:
+        assert supervisor.Supervisor(plan, ("x",), grace=0).run() == 3
+    finally:
+        kill(stuck.pid, signal.SIGKILL)
+        stuck.wait()
+    assert any(f"process {stuck.pid} (sleep) cannot be killed" in message for message in log)

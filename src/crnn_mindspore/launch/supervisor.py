@@ -17,6 +17,7 @@ from crnn_mindspore.signals import ending_signals, handled
 _logger = logging.getLogger(__name__)
 
 _POLL = 0.2  # seconds
+_PATIENCE = 10.0  # seconds for which processes may take to be gone once they are killed
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -57,7 +58,14 @@ class Supervisor:
                     started.append(_start(process))
                 status = self._wait(started, follower)
             finally:
-                _kill_all(started)
+                for pid in _kill_all():
+                    name = _read_proc(pid, "comm").decode(errors="replace").strip()
+                    _logger.error(
+                        "process %d (%s) cannot be killed and is left behind: it waits for a device or "
+                        "a file system",
+                        pid,
+                        name,
+                    )
         if self._received:
             return 128 + self._received[0]
         if status:
@@ -157,13 +165,12 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _kill_all(started: list[subprocess.Popen[bytes]]) -> None:
-    """Kills every descendant that still runs."""
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+def _kill_all() -> list[int]:
+    """Kills every descendant that still runs; returns those that do not end even so."""
+    deadline = time.monotonic() + _PATIENCE
     while left := descendants():
+        if time.monotonic() > deadline:
+            return left
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -171,6 +178,7 @@ def _kill_all(started: list[subprocess.Popen[bytes]]) -> None:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         time.sleep(_POLL / 10)
+    return []
 
 
 def descendants() -> list[int]:
