@@ -142,14 +142,14 @@ pass_on() {
     if [ -n "$CHILD" ]; then kill "-$1" "$CHILD" 2>/dev/null || true; else PENDING=$1; fi
 }
 
-# keep_former LOG: gives the log of the run before, if there is one, another name: log.1.txt, log.2.txt, ...
+# keep_former LOG: gives the log of the run before, if there is one, another name: log_1.txt, log_2.txt, ...
 keep_former() {
     local number=1
     [ -e "$1" ] || return 0
-    while [ -e "${1%.*}.$number.${1##*.}" ]; do
+    while [ -e "${1%.*}_$number.${1##*.}" ]; do
         number=$((number + 1))
     done
-    mv "$1" "${1%.*}.$number.${1##*.}"
+    mv "$1" "${1%.*}_$number.${1##*.}"
 }
 
 # run_logged LOG COMMAND...: run_child that shows the output and keeps it in LOG, also when nobody looks any more

@@ -148,7 +148,7 @@ def test_the_log_of_the_run_before_is_kept(tmp_path: Path) -> None:
         assert result.returncode == 3
         shown.append(result.stdout)
     folder = tmp_path / "train"
-    assert [(folder / name).read_text() for name in ("log.1.txt", "log.2.txt", "log.txt")] == shown
+    assert [(folder / name).read_text() for name in ("log_1.txt", "log_2.txt", "log.txt")] == shown
 
 
 @pytest.mark.slow

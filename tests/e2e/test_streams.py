@@ -67,6 +67,28 @@ def test_a_stream_that_is_gone_ends_no_work(name: str, streams: str, inputs: Pat
     assert process.returncode == expected, (printed, said)
 
 
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("read", "launch")])
+def test_a_full_disk_is_a_message_and_nothing_half_is_left(name: str, inputs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    shutil.copytree(inputs, folder)
+    # No file may grow beyond 512 bytes, which is what a full disk does to all but small ones.
+    script = 'ulimit -f 1; exec "$@"'
+    result = subprocess.run(
+        ["sh", "-c", script, "sh", *CRNN, *name.split(), *CALLS[name].arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in result.stdout + result.stderr
+    assert [path for path in folder.rglob(".*") if path.name != ".crnn_index"] == []
+    missing = [file for file in CALLS[name].saves if not (folder / file).exists()]
+    assert result.returncode == (2 if missing else 0), result
+    assert bool(missing) == ("error: " in result.stderr), result
+
+
 @pytest.mark.parametrize("streams", STREAMS)
 def test_the_service_answers_and_ends_as_ever(streams: str, inputs: Path) -> None:
     with socket.socket() as probe:
