@@ -205,6 +205,10 @@ def test_of_several_processes_one_builds_and_the_others_wait(tmp_path: Path) -> 
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-    assert [process.communicate("\n")[0] for process in processes] == ["word\n"] * 3
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.communicate()[0] for process in processes] == ["word\n"] * 3
     assert (tmp_path / "built").read_text() == "built\n"
     assert [path.suffix for path in (tmp_path / ".crnn_index").iterdir() if path.is_file()] == [".lock"]
