@@ -1,5 +1,6 @@
 """Locks between processes, on files. The kernel releases them when a process ends, however it ends."""
 
+import importlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,8 @@ def lock(file: IO[str], is_shared: bool = False, waits: bool = True) -> None:
         OSError: If its file system has no locks.
     """
     try:
-        import fcntl
-    except ImportError:
+        fcntl = importlib.import_module("fcntl")
+    except ModuleNotFoundError:
         return
     kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
     fcntl.flock(file, kind if waits else kind | fcntl.LOCK_NB)
