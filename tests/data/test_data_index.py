@@ -212,3 +212,19 @@ def test_of_several_processes_one_builds_and_the_others_wait(tmp_path: Path) -> 
     assert [process.communicate()[0] for process in processes] == ["word\n"] * 3
     assert (tmp_path / "built").read_text() == "built\n"
     assert [path.suffix for path in (tmp_path / ".crnn_index").iterdir() if path.is_file()] == [".lock"]
+
+
+def test_a_user_without_a_folder_has_the_index_beside_the_data_or_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    write_set(tmp_path, ["a/1_w0_0.jpg 0"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # a container that does not know its user
+    assert len(load_samples("synth", str(tmp_path), split="train")) == 1
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [".crnn_index"]
+    (tmp_path / ".crnn_index").rename(tmp_path / "aside")
+    (tmp_path / ".crnn_index").touch()  # nothing can be written there
+    assert len(load_samples("synth", str(tmp_path), split="train")) == 1
+    assert any("no folder to keep the index" in line for line in log)
+    assert not (tmp_path / "~").exists()

@@ -98,6 +98,18 @@ def test_msrun_starts_the_devices_of_one_server(
     assert variables.items() <= record["environment"].items()
 
 
+@pytest.mark.parametrize("port", ["tcp://10.96.0.7:8118", "0", "65536", "8118x"])
+def test_a_port_that_is_none_counts_only_where_one_is_needed(launch: Launch, port: str) -> None:
+    result, (record,) = launch("CPU", MASTER_PORT=port)  # as Kubernetes sets it for a service `master`
+    assert result.returncode == 0, result
+    assert 1024 <= int(record["arguments"][3].removeprefix("--master_port=")) <= 65535
+    assert f"MASTER_PORT is {port!r} and no port: not needed on one server" in result.stdout
+    several = {"WORKER_NUM": "4", "LOCAL_WORKER_NUM": "2", "MASTER_ADDR": "198.51.100.7"}
+    result, records = launch("CPU", MASTER_PORT=port, **several)
+    assert (result.returncode, records) == (2, [])
+    assert result.stderr == f"error: MASTER_PORT is {port!r}, must be a whole number from 1 to 65535\n"
+
+
 @pytest.mark.parametrize("node", [0, 1])
 def test_msrun_starts_one_of_two_servers(launch: Launch, node: int) -> None:
     cluster = {

@@ -390,6 +390,14 @@ def test_a_list_is_written_with_commas_or_as_yaml_has_lists(tmp_path: Path) -> N
         load_options(TrainOptions, [f"--config_path={path}"])
 
 
+def test_a_user_without_a_folder_makes_none_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # a container that does not know its user
+    with pytest.raises(UserError, match="~/run: ~ is the user's folder, and this user has none"):
+        load_options(TrainOptions, ["--output_dir=~/run"])
+    with pytest.raises(UserError, match=r"~/classes\.txt: ~ is the user's folder, and this user has none"):
+        load_options(TrainOptions, ["--label_dict=~/classes.txt"])
+
+
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [

@@ -41,14 +41,21 @@ def _with_commas(value: object) -> object:
 ListText = Annotated[Text, BeforeValidator(_with_commas)]
 
 
-def _in_home(value: object) -> object:
-    """Paths, comma between, with `~` for the user's folder, which a shell leaves alone in --option=~/run."""
+def in_home(value: object) -> object:
+    """Paths, comma between, with `~` for the user's folder, which a shell leaves alone in --option=~/run.
+
+    Raises:
+        UserError: If the user has none.
+    """
     if not isinstance(value, str) or "~" not in value:
         return value
-    return ",".join(os.path.expanduser(part) for part in value.split(","))
+    parts = [os.path.expanduser(part) for part in value.split(",")]
+    if any(part == "~" or part.startswith("~/") for part in parts):
+        raise UserError(f"{value}: ~ is the user's folder, and this user has none; set HOME")
+    return ",".join(parts)
 
 
-PathText = Annotated[Text, BeforeValidator(_in_home)]
+PathText = Annotated[Text, BeforeValidator(in_home)]
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,21 @@
 """Options that several commands take."""
 
-import os
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole
+from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole, in_home
 
 # An alphabet is taken as it is; the path of one may begin with `~`.
 LabelDictText = Annotated[
-    Text,
-    BeforeValidator(
-        lambda v: os.path.expanduser(v) if isinstance(v, str) and v.lower().endswith(".txt") else v
-    ),
+    Text, BeforeValidator(lambda v: in_home(v) if isinstance(v, str) and v.lower().endswith(".txt") else v)
 ]
 
 
 def _mapping_or_path(value: object) -> object:
     if not isinstance(value, dict | str | None):
         raise ValueError("neither a mapping nor a path")
-    return "" if value is None else os.path.expanduser(value) if isinstance(value, str) else value
+    return "" if value is None else in_home(value)
 
 
 PositionsText = Annotated[Any, BeforeValidator(_mapping_or_path)]

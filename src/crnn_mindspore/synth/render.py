@@ -1,6 +1,5 @@
 """The renderer: (seed, index) -> a picture of a word and what it says."""
 
-import os
 import zlib
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from crnn_mindspore.synth.scene import draw_scene
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
 from crnn_mindspore.synth.words.corpus import Corpus
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.user_folders import cache_folder
 
 PUNCTUATION = ".,!?:;'\"()-&@#$£€+%®/"
 _SPLIT_IDS = {"train": 0, "test": 1, "all": 2}
@@ -148,10 +148,12 @@ def _spaced(text: str) -> str:
     return "".join(("  " if c == _WIDE_SPACE else " ") if c.isspace() else c for c in text)
 
 
-def default_cache_file(characters: str) -> Path:
-    """Where the examination of typefaces for these characters is kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "crnn_mindspore" / f"typefaces-{zlib.crc32(characters.encode()):08x}.json"
+def default_cache_file(characters: str) -> Path | None:
+    """Where the examination of typefaces for these characters is kept between runs; None: nowhere."""
+    cache = cache_folder()
+    if cache is None:
+        return None
+    return cache / "crnn_mindspore" / f"typefaces-{zlib.crc32(characters.encode()):08x}.json"
 
 
 def difficulty_at(index: int, ramp_start: int, ramp_end: int) -> float:

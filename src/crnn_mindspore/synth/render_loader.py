@@ -114,18 +114,20 @@ class RenderLoader:
         """
         first = epoch * self.steps_per_epoch
         steps = range(first + start_step, first + self.steps_per_epoch)
-        if self.num_workers <= 0:
-            for step in steps:
-                yield self._batch(
-                    step, *render_images(self.renderer, self.preprocessing, self.ramp, *self._images(step))
-                )
+        if self._pool is None and self.num_workers > 0:
+            self._pool = start_workers(
+                self.num_workers, _prepare, self.renderer, self.preprocessing, self.ramp
+            )
+            self.num_workers = 0 if self._pool is None else self.num_workers
+        if self._pool is not None:
+            yield from self._from_workers(self._pool, steps)
             return
-        yield from self._from_workers(steps)
+        for step in steps:
+            yield self._batch(
+                step, *render_images(self.renderer, self.preprocessing, self.ramp, *self._images(step))
+            )
 
-    def _from_workers(self, steps: range) -> Generator[Batch, None, None]:
-        self._pool = pool = self._pool or start_workers(
-            self.num_workers, _prepare, self.renderer, self.preprocessing, self.ramp
-        )
+    def _from_workers(self, pool: ProcessPoolExecutor, steps: range) -> Generator[Batch, None, None]:
         pending: deque[tuple[int, Future[tuple[Pixels, list[str]]]]] = deque()
         upcoming = iter(steps)
         try:

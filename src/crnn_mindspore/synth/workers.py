@@ -1,5 +1,6 @@
 """Processes that render in the background, for files and for training alike."""
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -10,19 +11,31 @@ import cv2
 
 from crnn_mindspore.signals import blocked, ending_signals
 
+_logger = logging.getLogger(__name__)
 
-def start_workers(count: int, prepare: Callable[..., None], *arguments: object) -> ProcessPoolExecutor:
+
+def start_workers(count: int, prepare: Callable[..., None], *arguments: object) -> ProcessPoolExecutor | None:
     """Processes that call `prepare` with the arguments once, then wait for work.
 
     They end with this process, however it ends, and not by a signal that is sent to all processes at once:
     this one decides what is still to be done.
+
+    Returns:
+        None where this machine lets processes share nothing; a warning says so.
     """
     # Fresh processes: a fork would copy MindSpore's threads in an undefined state.
     context = multiprocessing.get_context("spawn")
     # What is blocked here is so in all that this starts: the process in which Python keeps count of what the
     # others share, and those others, with the first task.
     with blocked(ending_signals()):
-        pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(prepare, arguments))
+        try:
+            pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(prepare, arguments))
+        except (OSError, ImportError) as error:  # the latter where the system has no semaphores at all
+            _logger.warning(
+                "rendering in this process alone: more need /dev/shm, missing or not writable here (%s)",
+                error,
+            )
+            return None
         pool.submit(os.getpid)
     return pool
 

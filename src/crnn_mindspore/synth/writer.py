@@ -218,11 +218,11 @@ def _images(
         ramp = [difficulty_at(i, 0, max(count - 1, 1)) for i in indices]
         levels = [last if split == "test" else first + (last - first) * share for share in ramp]
         chunks.append((indices, levels))
-    if num_workers == 1:
+    pool = start_workers(num_workers, _prepare, renderer) if num_workers > 1 else None
+    if pool is None:
         for chunk in chunks:
             yield from _encode(renderer, *chunk)
         return
-    pool = start_workers(num_workers, _prepare, renderer)
     try:
         for results in pool.map(_encode_chunk, chunks):
             yield from results

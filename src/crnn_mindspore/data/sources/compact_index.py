@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.sources.samples import FilterReport
 from crnn_mindspore.file_lock import locked
+from crnn_mindspore.user_folders import cache_folder
 from crnn_mindspore.whole_file import whole_folder
 
 _logger = logging.getLogger(__name__)
@@ -126,10 +127,10 @@ def _fingerprint(files: Sequence[str], kind: str) -> str:
 
 
 def _cache_folders(path: str) -> list[Path]:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     beside = Path(os.path.abspath(path)).parent
     place = hashlib.sha256(str(beside).encode()).hexdigest()[:16]
-    return [beside / _FOLDER, Path(cache) / "crnn" / "index" / place]
+    cache = cache_folder()
+    return [beside / _FOLDER, *([cache / "crnn" / "index" / place] if cache else [])]
 
 
 def _load(folder: Path) -> CompactIndex | None:

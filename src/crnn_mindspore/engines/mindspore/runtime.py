@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,17 @@ def prepare_environment() -> list[str]:
 
     Raises:
         ModuleNotFoundError: If MindSpore is not installed.
-        UserError: If it was imported already where a variable is needed.
+        UserError: If it was imported already where a variable is needed; if there is no folder for temporary
+            files, without which MindSpore aborts the program.
     """
     os.environ.setdefault("GLOG_v", "3")
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise UserError(
+            "no folder for temporary files, which MindSpore needs: neither /tmp nor /var/tmp nor the working "
+            "folder can be written; set TMPDIR to one that can"
+        ) from None
     try:
         version = importlib.metadata.version("mindspore")
     except importlib.metadata.PackageNotFoundError:
