@@ -42,6 +42,7 @@ def _serve(options: ServeOptions) -> int:
         decoding_of(options),
         device_target=options.device_target,
         device_id=options.device_id,
+        onnx_threads=options.onnx_threads,
         batch_size=options.batch_size,
     )
     check_derived(options)

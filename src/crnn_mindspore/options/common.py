@@ -30,6 +30,17 @@ class DeviceOptions(Options):
     device_id: Whole = Field(ge=0, description="which device of this server")
 
 
+class EngineOptions(Options):
+    """ONNX Runtime."""
+
+    onnx_threads: Whole = Field(
+        ge=0,
+        le=1_024,
+        description="threads that run an ONNX file, or a checkpoint on ONNX Runtime; 0: the cores that this "
+        "process may use",
+    )
+
+
 class BatchOptions(Options):
     """Batches."""
 
