@@ -11,6 +11,8 @@ from typing import IO
 import pytest
 from conftest import ENDING, default_signals
 
+from crnn_mindspore.cli.command import run_command
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import logging, sys
@@ -143,3 +145,11 @@ def test_what_standard_output_cannot_encode_is_escaped() -> None:
     assert out.splitlines()[0] == b"\\udcff \xe4\xb8\xad"
     assert err == b""
     assert process.returncode == 3
+
+
+def test_memory_that_is_not_there_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise MemoryError("Unable to allocate 7.28 TiB")
+
+    assert run_command(work) == 2
+    assert capsys.readouterr().err == "error: not enough memory: Unable to allocate 7.28 TiB\n"

@@ -64,6 +64,9 @@ def _run(work: Callable[[], int]) -> int:
             raise
         print(f"error: this {missing_message(error.name or '')}", file=sys.stderr)
         return EXIT_USER_ERROR
+    except MemoryError as error:
+        print(f"error: not enough memory: {error or 'smaller batches or images need less'}", file=sys.stderr)
+        return EXIT_USER_ERROR
     except SystemExit as end:  # after --help, after a wrong option, and at a signal
         status = int(end.code or 0)
         if status > _SIGNAL:

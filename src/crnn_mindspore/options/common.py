@@ -101,8 +101,8 @@ class ImageTextOptions(Options):
         "characters in one; auto: from the labels"
     )
     with_space: bool = Field(description="appends a space to the alphabet where it has none")
-    image_width: Whole = Field(description="pixels; gives image_width // 4 - 1 time steps")
-    image_height: Whole = Field(description="pixels")
+    image_width: Whole = Field(le=65_536, description="pixels; gives image_width // 4 - 1 time steps")
+    image_height: Whole = Field(le=65_536, description="pixels")
 
 
 class NetworkOptions(Options):
@@ -113,7 +113,9 @@ class NetworkOptions(Options):
         "(residual blocks, plates) and character_net (five convolutions, single characters)"
     )
     hidden_size: Whole = Field(ge=1, le=65_536, description="units of each LSTM direction")
-    channel_scale: Number = Field(description="multiplies the channel counts 64 to 512 of the convolutions")
+    channel_scale: Number = Field(
+        le=1_024, description="multiplies the channel counts 64 to 512 of the convolutions"
+    )
     class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")
     blank: Whole = Field(description="follows from label_dict: its length; checked when given")
     num_step: Whole = Field(description="follows from image_width: image_width // 4 - 1; checked when given")
