@@ -165,6 +165,45 @@ def test_what_a_terminal_does_reaches_the_program(key: bytes, tmp_path: Path) ->
     assert log.read_text() == f"begun\nsaved after {number.name}\nwarned\n"
 
 
+def test_a_program_whose_script_is_killed_works_on_and_is_logged(tmp_path: Path) -> None:
+    with start("run_standalone_train.sh", tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        assert process.wait(timeout=30) == -signal.SIGKILL
+        (program,) = [
+            int(found.name)
+            for found in Path("/proc").glob("[0-9]*")
+            if works_in(found, tmp_path) and b"stand_in" in (found / "cmdline").read_bytes()
+        ]
+        os.kill(program, signal.SIGTERM)
+        shown = process.stdout.readline() + process.stdout.readline()
+        assert shown == "saved after SIGTERM\nwarned\n"
+        for left in Path("/proc").glob("[0-9]*"):  # the program's child, which its script would have ended
+            if works_in(left, tmp_path) and (left / "comm").read_text() == "sleep\n":
+                os.kill(int(left.name), signal.SIGKILL)
+        assert process.stdout.read() == ""
+    assert (tmp_path / "train" / "log.txt").read_text() == f"begun\n{shown}"
+
+
+def test_a_log_on_a_full_disk_ends_nothing(tmp_path: Path) -> None:
+    program = write_program(tmp_path, "#!/bin/sh\nfor i in $(seq 200); do echo line $i; done; exit 7\n")
+    # No file may grow beyond 1,024 bytes, which a program that ignores the signal sees as a full disk.
+    script = f"trap '' XFSZ; ulimit -f 1; exec bash {ROOT}/scripts/run_standalone_train.sh synth ."
+    result = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHON": str(program)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 7, result
+    assert result.stdout == "".join(f"line {i}\n" for i in range(1, 201))
+    assert (tmp_path / "train" / "log.txt").stat().st_size == 1024
+
+
 @pytest.mark.parametrize("streams", ["| head -1", "> /dev/full 2>&1", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_what_nobody_reads_is_logged_all_the_same(streams: str, tmp_path: Path) -> None:
     program = write_program(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ENDING, TINY_NETWORK, default_signals
+from conftest import ENDING, TINY_NETWORK, WORDS, TinyModel, default_signals, write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,10 +48,51 @@ def group(number: int) -> list[int]:
     return found
 
 
+# Commands that are at work for long, and what each writes at its end.
+LONG = {
+    "eval": (("--result_json=made.json", "--save_predictions=made.tsv"), ("made.json", "made.tsv")),
+    "report": (("--report_path=made.html",), ("made.html",)),
+    "export": (
+        ("--ckpt_file=tiny.ckpt", "--file_name=made", "--file_format=ONNX", "--device_target=CPU"),
+        ("made.onnx",),
+    ),
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "to_group"), [(signal.SIGHUP, False), (signal.SIGTERM, True), (signal.SIGINT, True)]
-)
+@pytest.mark.parametrize("to_group", [False, True])
+@pytest.mark.parametrize("number", [*ENDING, signal.SIGKILL])
+@pytest.mark.parametrize("name", LONG)
+def test_a_command_that_is_ended_leaves_the_files_of_before(
+    name: str, number: signal.Signals, to_group: bool, tiny_models: dict[str, TinyModel], tmp_path: Path
+) -> None:
+    options, files = LONG[name]
+    for model in (tiny_models["V2"].checkpoint, tiny_models["V2"].onnx):
+        shutil.copy(model, tmp_path)
+    if name != "export":
+        write_folder(tmp_path / "words", WORDS[:1])
+        (tmp_path / "words" / "labels.tsv").write_text(f"0.png\t{WORDS[0]}\n" * 100_000)
+        options += ("--eval_dataset=folder", "--eval_dataset_path=words", "--checkpoint_path=tiny.onnx")
+    for file in files:
+        (tmp_path / file).write_text("of before")
+    with start(tmp_path, name, *options) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (os.killpg if to_group else os.kill)(process.pid, number)
+        printed, said = process.communicate(timeout=60)
+    ends = [-number] if number == signal.SIGKILL else [128 + number]
+    if name == "export" and number == signal.SIGINT:
+        ends.append(128 + signal.SIGTERM)  # MindSpore turns the one into the other while it computes
+    assert process.returncode in ends, (printed, said)
+    assert "Traceback" not in printed + said
+    assert {(tmp_path / file).read_text() for file in files} == {"of before"}
+    assert number == signal.SIGKILL or not list(tmp_path.glob(".*"))
+    wait_until(lambda: not group(process.pid))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to_group", [False, True])
+@pytest.mark.parametrize("number", ENDING)
 def test_the_renderer_ends_and_can_be_started_again(
     number: signal.Signals, to_group: bool, tmp_path: Path
 ) -> None:
@@ -79,7 +121,7 @@ def test_a_renderer_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDING)
 def test_a_training_on_rendered_words_saves_when_all_its_processes_are_told(
     number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -100,12 +142,13 @@ def test_a_training_on_rendered_words_saves_when_all_its_processes_are_told(
     wait_until(lambda: not group(process.pid))
 
 
+@pytest.mark.parametrize("to_group", [False, True])
 @pytest.mark.parametrize("number", ENDING)
-def test_the_service_ends_well(number: signal.Signals, tmp_path: Path) -> None:
+def test_the_service_ends_well(number: signal.Signals, to_group: bool, tmp_path: Path) -> None:
     with start(tmp_path, "serve", "--port=0") as process:
         assert process.stdout is not None
         next(line for line in process.stdout if line.startswith("serving on "))
-        process.send_signal(number)
+        (os.killpg if to_group else os.kill)(process.pid, number)
         printed, said = process.communicate(timeout=60)
     assert process.returncode == (130 if number == signal.SIGINT else 0), said
     assert number == signal.SIGINT or "every request is answered" in printed
