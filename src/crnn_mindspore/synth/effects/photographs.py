@@ -167,10 +167,11 @@ def textured(layer: Colour | Planes, crop: Planes, room: float, dice: Dice) -> P
 def settled(planes: Planes, colour: Planes, room: float) -> Planes:
     """The planes moved to a mean colour (3, 1, 1), their structure weakened where it exceeds `room`."""
     structure = planes - planes.mean(axis=(1, 2), keepdims=True)
-    strength = float(structure[1].std())
+    strength = float(structure[1, ::2, ::2].std())
     if strength > room:
         structure *= np.float32(room / strength)
-    return np.clip(structure + colour, 0, 255)
+    structure += colour
+    return np.clip(structure, 0, 255, out=structure)
 
 
 # Share, and what becomes of base and crop: normal, add, subtract, multiply, screen, darkest, lightest.
