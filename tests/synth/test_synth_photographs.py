@@ -27,7 +27,6 @@ from crnn_mindspore.synth.effects.photographs import (
 )
 from crnn_mindspore.synth.effects.settings import EffectSettings, load_effects
 from crnn_mindspore.synth.render import Renderer
-from crnn_mindspore.synth.render_facts import renderer_facts
 from crnn_mindspore.text.charset import Charset
 
 STREET, PHOTO = Path("configs/street_effects.yaml"), Path("configs/photo_effects.yaml")
@@ -219,14 +218,14 @@ def test_the_command_says_which_photographs_it_used(
 
 
 def test_facts_tell_other_photographs_and_ignore_effects_that_are_off() -> None:
-    assert set(renderer_facts(made(STREET))) == {"typefaces", "typefaces' files", "words", "effects"}
-    plain, with_photos, others = (renderer_facts(made(STREET, p)) for p in (None, photos(), photos(7)))
+    assert set(made(STREET).facts) == {"typefaces", "typefaces' files", "words", "effects"}
+    plain, with_photos, others = (made(STREET, p).facts for p in (None, photos(), photos(7)))
     assert with_photos["photographs"] == 2
     assert with_photos["photographs' pixels"] != others["photographs' pixels"]
     assert with_photos["effects"] != plain["effects"]  # the photographs' own strengths count with them alone
-    assert renderer_facts(made(STREET, photo_probability=0.1))["effects"] == plain["effects"]
-    assert renderer_facts(made(STREET, ring_range=(1.0, 2.0)))["effects"] == plain["effects"]
-    assert renderer_facts(made(STREET, ring_probability=0.1))["effects"] != plain["effects"]
+    assert made(STREET, photo_probability=0.1).facts["effects"] == plain["effects"]
+    assert made(STREET, ring_range=(1.0, 2.0).facts)["effects"] == plain["effects"]
+    assert made(STREET, ring_probability=0.1).facts["effects"] != plain["effects"]
 
 
 def test_a_word_stands_on_a_circle() -> None:
