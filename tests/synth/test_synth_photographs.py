@@ -224,7 +224,7 @@ def test_facts_tell_other_photographs_and_ignore_effects_that_are_off() -> None:
     assert with_photos["photographs' pixels"] != others["photographs' pixels"]
     assert with_photos["effects"] != plain["effects"]  # the photographs' own strengths count with them alone
     assert made(STREET, photo_probability=0.1).facts["effects"] == plain["effects"]
-    assert made(STREET, ring_range=(1.0, 2.0).facts)["effects"] == plain["effects"]
+    assert made(STREET, ring_range=(1.0, 2.0)).facts["effects"] == plain["effects"]
     assert made(STREET, ring_probability=0.1).facts["effects"] != plain["effects"]
 
 
