@@ -220,6 +220,7 @@ class RenderOptions(Options):
         description="characters that labels may hold, or a .txt file of them",
     )
     font_dir: PathText = Field("", description="folder of typefaces, in addition to those of the machine")
+    photos: PathText = Field("", description="folder of photographs that are blended into the words")
     effects: PathText = Field("", description="yaml that replaces values of configs/effects.yaml")
     seed: Whole = Field(0, description="series of images")
     num_workers: Whole = Field(1, description="processes; the files do not depend on it")

@@ -42,6 +42,7 @@ class WordSetSpec:
         characters: The charset, or a .txt file of it.
         words_file: The user's words, or None.
         font_dir: The user's typefaces, or None.
+        photo_dir: The user's photographs, or None.
         effects_file: The user's effects, or None.
         seed: Series of images.
         difficulty: Of the first and the last training image, 0..1; test images take the last.
@@ -53,6 +54,7 @@ class WordSetSpec:
     characters: str = DEFAULT_CHARACTERS
     words_file: str | None = None
     font_dir: str | None = None
+    photo_dir: str | None = None
     effects_file: str | None = None
     seed: int = 0
     difficulty: tuple[float, float] = (1.0, 1.0)
@@ -64,6 +66,7 @@ class WordSetSpec:
             charset=resolve_charset(self.characters),
             words_file=self.words_file,
             font_dir=self.font_dir,
+            photo_dir=self.photo_dir,
             effects_file=self.effects_file,
             seed=self.seed,
             split=split,
@@ -82,13 +85,14 @@ class Summary:
     families: int
     seconds: float
     megabytes: float
+    photographs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         rate = self.images / max(self.seconds, 1e-9)
         return (
             f"{self.images} images of {self.words} different words in {self.folder}\n"
             f"{self.typefaces} typefaces of {self.families} families, {rate:.0f} images a second, "
-            f"{self.megabytes:.1f} MB"
+            f"{self.megabytes:.1f} MB" + "".join(f"\nphotographs: {line}" for line in self.photographs)
         )
 
 
@@ -143,7 +147,11 @@ def write_word_set(
         raise UserError(f"cannot write into --output_dir {folder}: {error.strerror or error}") from None
     fonts = renderers[0].fonts
     seconds = time.perf_counter() - start
-    return Summary(str(folder), total, len(lexicon), len(fonts.faces), fonts.families, seconds, size / 1e6)
+    photos = renderers[0].photos
+    said = tuple(photos.lines()) if photos else ()
+    return Summary(
+        str(folder), total, len(lexicon), len(fonts.faces), fonts.families, seconds, size / 1e6, said
+    )
 
 
 def _write_split(
