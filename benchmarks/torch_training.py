@@ -76,13 +76,14 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     add("--pool_images", type=int, default=2_000_000, help="images kept on the device")
     add("--prefill", type=int, default=30_000, help="images to draw from that training waits for")
     add("--distortion", type=float, default=1.0, help="strength, of images that are seen again; 0: none")
+    add("--widen", action="store_true", help="give the weights of --pretrained to a wider network")
     add("--processes", type=int, default=0, help="rendering processes; 0: one for every core but one")
     add("--precision", choices=("float32", "bfloat16"), default="bfloat16", help="float32 on a CPU")
     add("--compile", action="store_true", help="torch.compile of the convolutions")
     add("--device", default="", help="of PyTorch; default: cuda where there is one")
     add("--save_seconds", type=float, default=60.0, help="between two savings")
     add("--report_seconds", type=float, default=10.0, help="between two lines")
-    add("--save_megabytes", type=float, default=60.0, help="MiB of all files of a saving")
+    add("--save_megabytes", type=float, default=63.8, help="MiB of all files of a saving")
     add("--eval_images", type=int, default=2000, help="rendered words that are read at the end; 0: none")
     return parser.parse_known_args(argv)
 
@@ -125,7 +126,7 @@ def _pack(options: TrainOptions, file: Path) -> int:
     return 0
 
 
-def _origin(options: TrainOptions) -> tuple[TrainOptions, CheckpointFile | None, str]:
+def _origin(options: TrainOptions, is_widened: bool) -> tuple[TrainOptions, CheckpointFile | None, str]:
     """What training starts from, the sizes of its network adopted."""
     path = options.resume_ckpt or resolve_model(options.pretrained)
     if not path:
@@ -140,6 +141,12 @@ def _origin(options: TrainOptions) -> tuple[TrainOptions, CheckpointFile | None,
         artifact = checkpoint.artifact
         if artifact is None:
             raise UserError(f"{path}: describes itself not; `crnn convert weights` writes the description")
+    if is_widened and checkpoint is not None and not options.resume_ckpt:
+        from benchmarks.twin.widening import widened
+
+        wide = network_of(options)
+        weights = widened(checkpoint.weights, artifact.network, wide, options.seed)
+        artifact, checkpoint = replace(artifact, network=wide), replace(checkpoint, weights=dict(weights))
     check_artifact(options, artifact, path)
     return adopting(options, artifact), checkpoint, path
 
@@ -155,7 +162,7 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
             f"fall_share is {own.fall_share}, must be from 0 to 1; replays {own.replays}, at least 1"
         )
     difficulty_at(0, options.render_ramp_start, options.render_ramp_end)  # raises where they contradict
-    options, checkpoint, origin = _origin(options)
+    options, checkpoint, origin = _origin(options, own.widen)
     artifact = Artifact(
         charset_of(options),
         preprocessing_of(options),
