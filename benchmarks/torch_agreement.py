@@ -16,11 +16,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import Engines, cores, markdown_table, serve, torch_python
-from crnn_mindspore.artifacts.artifact import Artifact, NetworkSpec
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.data.preprocess import Preprocessing, normalize
 from crnn_mindspore.synth.render import create_renderer
 from crnn_mindspore.synth.render_loader import Ramp, render_images
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "rmsprop", "adadelta")
@@ -88,12 +89,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _write_batches(folder: Path, args: argparse.Namespace) -> None:
-    from benchmarks.twin.worker import CtcTargets
+    from benchmarks.twin.worker import Targets
 
     charset, preprocessing = Charset(), Preprocessing()
     renderer = create_renderer(charset=charset, split="all")
     pixels, texts = render_images(renderer, preprocessing, Ramp(), 0, args.batch_size * args.steps)
-    targets, lengths = CtcTargets(charset, preprocessing.time_steps)(texts)
+    targets, lengths = Targets(charset, preprocessing.time_steps)(texts)
     shape = (args.steps, args.batch_size)
     np.savez(
         folder / "batches.npz",
@@ -116,7 +117,7 @@ def _mindspore_losses(args: argparse.Namespace) -> dict[str, Any]:
 
     from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
     from crnn_mindspore.networks.crnn import CRNN
-    from crnn_mindspore.networks.ctc_loss import CTCLoss
+    from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss
     from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate
     from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
 

@@ -24,13 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # Nothing here imports PyTorch before `main`: the rendering processes import this file too.
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.twin.worker import Series
-from crnn_mindspore.artifacts.agreement import (
-    adopting,
-    charset_of,
-    check_artifact,
-    network_of,
-    preprocessing_of,
-)
+from crnn_mindspore.artifacts.agreement import adopting, check_artifact, kind_in, model_of, network_of
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
 from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, read_checkpoint_file
 from crnn_mindspore.artifacts.model_path import resolve_model
@@ -39,7 +33,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.options.load import load_options
 from crnn_mindspore.synth.effects.settings import load_effects
-from crnn_mindspore.synth.render import create_renderer, difficulty_at
+from crnn_mindspore.synth.render import Renderer, difficulty_at
 from crnn_mindspore.synth.render_loader import Ramp
 
 PROGRAM = "benchmarks/torch_training.py"
@@ -89,19 +83,11 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _renderers(options: TrainOptions, packed: str) -> dict[str, Any]:
-    """`train` and, of words held out, `test`; made here or unpacked."""
-    steps = min(preprocessing_of(options).time_steps, options.max_text_length)
+    """`train` and, of words held out where there are such, `test`; made here or unpacked."""
     if not packed:
-        renderer = create_renderer(
-            charset=charset_of(options),
-            words_file=options.render_words or None,
-            font_dir=options.render_fonts or None,
-            effects_file=options.render_effects or None,
-            seed=options.seed,
-            split=options.render_split,
-            max_time_steps=steps,
-        )
-        return {"train": renderer, "test": renderer.of_split("test")}
+        renderer = kind_in(options).renderer(options)
+        held_out = renderer.of_split("test") if isinstance(renderer, Renderer) else renderer
+        return {"train": renderer, "test": held_out}
     from benchmarks.twin.packing import unpack
 
     renderers = unpack(Path(packed))
@@ -110,9 +96,8 @@ def _renderers(options: TrainOptions, packed: str) -> dict[str, Any]:
         renderer.effects = load_effects(options.render_effects or None)
     made = renderers["train"]
     for name, value, wanted in (
-        ("label_dict", made.charset.description, charset_of(options).description),
+        ("classes", made.codec.classes, model_of(options).codec.classes),
         ("render_split", made.split, options.render_split),
-        ("the longest label, time steps", made.corpus.max_time_steps, steps),
     ):
         if value != wanted:
             raise UserError(f"{packed}: was packed with {name} {value!r}, now {wanted!r}")
@@ -163,12 +148,8 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
         )
     difficulty_at(0, options.render_ramp_start, options.render_ramp_end)  # raises where they contradict
     options, checkpoint, origin = _origin(options, own.widen)
-    artifact = Artifact(
-        charset_of(options),
-        preprocessing_of(options),
-        network_of(options),
-        training={"dataset": "render", "batch_size": options.batch_size, "program": PROGRAM},
-    )
+    training = {"dataset": "render", "batch_size": options.batch_size, "program": PROGRAM}
+    artifact = replace(model_of(options), training=training)
     renderers = _renderers(options, own.packed)
     processes = own.processes or max(1, len(os.sched_getaffinity(0)) - 1)
     _say(f"{len(renderers['train'].fonts.faces)} typefaces, {processes} rendering processes")
@@ -180,7 +161,7 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
 
     from benchmarks.twin import states
     from benchmarks.twin.rendering import Rendering
-    from benchmarks.twin.task import CtcTask
+    from benchmarks.twin.task import create_task
     from benchmarks.twin.training import Plan, Training, accuracy
     from benchmarks.twin.update import Recipe, Updates
     from crnn_mindspore.training.updates.lr_schedule import create_schedule
@@ -189,7 +170,7 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     is_cuda = device.type == "cuda"
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(options.seed)
-    task = CtcTask(artifact, options.use_dropout)
+    task = create_task(artifact, options.use_dropout)
     network = task.create_network().to(device, memory_format=torch.channels_last)
     if own.compile:
         network.vgg.compile()

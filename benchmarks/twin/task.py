@@ -3,7 +3,6 @@
 A further kind of output (positions) is a further class with these methods; nothing else knows of CTC.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -13,12 +12,12 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.torch_twin import TorchCRNN
-from benchmarks.twin.worker import CtcTargets
+from benchmarks.twin.worker import Targets
 from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.ctc.charset_in import charset_in
 
 Ints = npt.NDArray[np.int32]
-# Texts -> targets (N,L) and their lengths (N,); is sent to the rendering processes.
-Targets = Callable[[list[str]], tuple[Ints, Ints]]
 
 
 class Task(Protocol):
@@ -45,16 +44,19 @@ class CtcTask:
         use_dropout: Of V1.
     """
 
+    name = "ctc"
+
     def __init__(self, artifact: Artifact, use_dropout: bool = True) -> None:
         self.artifact = artifact
         self.use_dropout = use_dropout
-        self.targets = CtcTargets(artifact.charset, artifact.preprocessing.time_steps)
+        self.targets = Targets(artifact.codec, artifact.preprocessing.time_steps)
+        self._blank = charset_in(artifact).blank
 
     def create_network(self) -> TorchCRNN:
         """Initial weights of the same distributions as ours."""
         spec = self.artifact.network
         channels = [round(c * spec.channel_scale) for c in (64, 128, 256, 256, 512, 512, 512)]
-        network = TorchCRNN(channels, spec.hidden_size, self.artifact.charset.num_classes, spec.version)
+        network = TorchCRNN(channels, spec.hidden_size, self.artifact.codec.num_classes, spec.version)
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -71,7 +73,7 @@ class CtcTask:
             targets,
             torch.full((batch_size,), time_steps, dtype=torch.int32),
             lengths,
-            blank=self.artifact.charset.blank,
+            blank=self._blank,
             reduction="none",
             zero_infinity=True,
         )
@@ -83,6 +85,17 @@ class CtcTask:
         right = np.zeros(len(paths), dtype=np.bool_)
         for row, (path, target, length) in enumerate(zip(paths, targets, lengths, strict=True)):
             changes = np.append(True, path[1:] != path[:-1])
-            read = path[changes & (path != self.artifact.charset.blank)]
+            read = path[changes & (path != self._blank)]
             right[row] = np.array_equal(read, target[:length])
         return right
+
+
+def create_task(artifact: Artifact, use_dropout: bool) -> Task:
+    """What a description asks to learn.
+
+    Raises:
+        UserError: If PyTorch's side does not have it.
+    """
+    if artifact.task != CtcTask.name:
+        raise UserError(f"the training in PyTorch knows the output {CtcTask.name}, not {artifact.task}")
+    return CtcTask(artifact, use_dropout)

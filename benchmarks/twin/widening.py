@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from crnn_mindspore.artifacts.artifact import NetworkSpec
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]

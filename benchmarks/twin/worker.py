@@ -4,31 +4,30 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.preprocess import Preprocessing
-from crnn_mindspore.synth.render_loader import Ramp, render_images
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.synth.render_loader import ImageRenderer, Ramp, render_images
+from crnn_mindspore.text.codec import Codec
 
 CHUNK_IMAGES = 64
 
 
 @dataclass(frozen=True)
-class CtcTargets:
+class Targets:
     """Texts -> targets (N, width) int32, unused places 0, and their lengths (N,) int32."""
 
-    charset: Charset
+    codec: Codec
     width: int
 
     def __call__(self, texts: list[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         targets = np.zeros((len(texts), self.width), dtype=np.int32)
         lengths = np.zeros(len(texts), dtype=np.int32)
         for row, text in enumerate(texts):
-            ids = self.charset.encode(text)
+            ids = self.codec.encode(text)
             targets[row, : len(ids)] = ids
             lengths[row] = len(ids)
         return targets, lengths
@@ -39,7 +38,7 @@ class Series:
     """What is rendered: images `first`, `first + 1`, ... as the renderer numbers them.
 
     Attributes:
-        renderer: Has `render(index, difficulty)`; is sent to the processes.
+        renderer: Is sent to the processes.
         preprocessing: The network's input.
         encode: Texts -> targets and lengths; is sent too.
         ramp: From easy to hard.
@@ -47,9 +46,9 @@ class Series:
         count: How many; 0: without end.
     """
 
-    renderer: Any
+    renderer: ImageRenderer
     preprocessing: Preprocessing
-    encode: Any
+    encode: Targets
     ramp: Ramp = field(default_factory=Ramp)
     first: int = 0
     count: int = 0
