@@ -175,8 +175,8 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     if own.compile:
         network.vgg.compile()
     recipe = Recipe(
-        options.optimizer, options.momentum, options.nesterov, options.weight_decay, options.clip_norm,
-        options.ema_decay, own.precision if is_cuda else "float32",
+        options.optimizer, options.momentum, options.nesterov, options.weight_decay,
+        options.gamma_decay, options.clip_norm, options.ema_decay, own.precision if is_cuda else "float32",
     )  # fmt: skip
     updates = Updates(network, task.loss, recipe)
     facts = states.Facts()

@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.torch_twin import our_name
 from benchmarks.twin.update import Updates, tensors_of
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact, hash_weights
 from crnn_mindspore.artifacts.checkpoint_file import STATE_KEY, CheckpointFile
-from crnn_mindspore.artifacts.safetensors_file import ENDING, read_safetensors, write_safetensors
+from crnn_mindspore.artifacts.torch.safetensors_file import ENDING, read_safetensors, write_safetensors
+from crnn_mindspore.artifacts.torch.torch_names import our_names
 from crnn_mindspore.errors import UserError
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 WEIGHTS, STATE = "weights", "state"
-_FACTS_KEY = "torch_training"
+_FACTS_KEY, _OPTIMIZER_KEY = "torch_training", "optimizer"
 _LARGEST_FILE = 16 * 2**20 - 50_000  # bytes
 _PARAMETERS, _OPTIMIZER = "parameters.", "optimizer."
 # MindSpore's names of Adam's two moments.
@@ -57,17 +57,19 @@ def save(folder: Path, updates: Updates, artifact: Artifact, facts: Facts, most_
     """
     averages = _on_cpu(updates.averages or tensors_of(updates.network))
     halves = {name: array.astype(np.float16) for name, array in averages.items()}
+    ours = our_names(halves)
     described = replace(
         artifact,
         step=facts.updates,
         precision="fp16",
-        weights_sha256=hash_weights({our_name(name): array for name, array in halves.items()}),
+        weights_sha256=hash_weights({ours[name]: array for name, array in halves.items()}),
     )
     size = sum(array.nbytes for array in halves.values())
     state = {_PARAMETERS + name: array for name, array in _on_cpu(tensors_of(updates.network)).items()}
     state |= {_OPTIMIZER + name: array for name, array in _on_cpu(_moments(updates)).items()}
     state, bfloat16 = _fitting(state, most_bytes - size - 200_000)
     texts = {METADATA_KEY: described.to_json(), _FACTS_KEY: json.dumps(asdict(facts)), "format": "pt"}
+    texts[_OPTIMIZER_KEY] = updates.recipe.optimizer
     new = folder / ".new"
     shutil.rmtree(new, ignore_errors=True)
     names = [*write_pieces(new, WEIGHTS, halves, texts), *write_pieces(new, STATE, state, texts, bfloat16)]
@@ -149,9 +151,10 @@ def restore(folder: Path, updates: Updates, artifact: Artifact) -> Facts:
     _fill(tensors_of(updates.network), _under(state, _PARAMETERS), str(folder))
     if updates.averages:
         _fill(updates.averages, weights, str(folder))
-    moments = _under(state, _OPTIMIZER)
-    _set_moments(updates, moments)
+    is_same = _family(texts[_OPTIMIZER_KEY]) == _family(updates.recipe.optimizer)
+    moments = _under(state, _OPTIMIZER) if is_same else {}
     updates.count = facts.updates if moments else 0
+    _set_moments(updates, moments)
     print(f"resumed from {folder}: {facts}; optimiser {'kept' if moments else 'new'}", flush=True)
     return facts
 
@@ -166,7 +169,7 @@ def start_from(checkpoint: CheckpointFile, updates: Updates, origin: str, is_res
         is_resumed: Go on with its training: the trained weights, the averages, Adam's state; otherwise start
             anew from its weights.
     """
-    names = {our_name(name): name for name in tensors_of(updates.network)}
+    names = {ours: name for name, ours in our_names(tensors_of(updates.network)).items()}
     weights = {names.get(name, name): array for name, array in checkpoint.weights.items()}
     trained = _renamed(_under(checkpoint.others, "raw."), names) if is_resumed else {}
     _fill(tensors_of(updates.network), trained or weights, origin)
@@ -182,13 +185,18 @@ def start_from(checkpoint: CheckpointFile, updates: Updates, origin: str, is_res
         for name, array in _renamed(_under(stored, prefix), names).items()
     }
     state = json.loads(checkpoint.texts.get(STATE_KEY, "{}"))
-    has_adam = bool(moments) and updates.recipe.optimizer in ("adam", "adamw")
+    has_adam = bool(moments) and _family(updates.recipe.optimizer) == "adam"
     if has_adam:
         updates.count = int(stored["global_step"][0])
         _set_moments(updates, moments)
     step, images = int(state.get("step", 0)), int(state.get("images_seen", 0))
     print(f"resumed from {origin} at step {step}; optimiser {'kept' if has_adam else 'new'}", flush=True)
     return Facts(updates.count, images, images)
+
+
+def _family(optimizer: str) -> str:
+    """Optimisers of one family go on with each other's state."""
+    return "adam" if optimizer in ("adam", "adamw", "radam") else optimizer
 
 
 def _moments(updates: Updates) -> dict[str, torch.Tensor]:
@@ -211,9 +219,9 @@ def _set_moments(updates: Updates, moments: Arrays) -> None:
         state[kind] = torch.from_numpy(np.array(array, dtype=np.float32)).to(
             parameter.device, memory_format=_layout_of(parameter)
         )
-        if updates.recipe.optimizer in ("adam", "adamw"):
-            device = parameter.device if parameter.is_cuda else "cpu"
-            state["step"] = torch.tensor(float(updates.count), dtype=torch.float32, device=device)
+        is_fused = updates.optimizer.defaults.get("fused")
+        device = parameter.device if is_fused else "cpu"
+        state["step"] = torch.tensor(float(updates.count), device=device)
 
 
 def _layout_of(tensor: torch.Tensor) -> torch.memory_format:

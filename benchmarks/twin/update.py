@@ -28,6 +28,7 @@ class Recipe:
     momentum: float = 0.95
     nesterov: bool = True
     weight_decay: float = 0.0
+    gamma_decay: float = 0.0
     clip_norm: float = 10.0
     ema_decay: float = 0.0
     precision: str = "float32"
@@ -53,7 +54,7 @@ class Updates:
         self._loss = loss
         self._parameters = list(network.parameters())
         self.device = self._parameters[0].device
-        self.optimizer = create_optimizer(recipe, self._parameters)
+        self.optimizer = create_optimizer(recipe, network)
         self.averages: dict[str, torch.Tensor] = {}
         self._averaged: list[torch.Tensor] = []
         if recipe.ema_decay > 0:
@@ -96,7 +97,7 @@ class Updates:
     def _set_learning_rate(self, value: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = value
-            if "betas" in group:  # ours adds the epsilon to the uncorrected root
+            if self.recipe.optimizer in ("adam", "adamw"):  # ours adds the epsilon to the uncorrected root
                 group["eps"] = ADAM_EPSILON / math.sqrt(1 - ADAM_BETAS[1] ** (self.count + 1))
 
 
@@ -105,17 +106,24 @@ def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: t for name, t in network.state_dict(keep_vars=True).items() if t.is_floating_point()}
 
 
-def create_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> Optimizer:
+def create_optimizer(recipe: Recipe, network: nn.Module) -> Optimizer:
     """The optimiser of that name with our constants; its learning rate is set before every step.
 
     Raises:
         UserError: If there is none of that name.
     """
-    parameters = list(parameters)
-    decayed = [p for p in parameters if p.ndim > 1]  # neither biases nor batch norm
+    parameters = list(network.parameters())
+    gammas = {id(module.weight) for module in network.modules() if isinstance(module, nn.BatchNorm2d)}
+    decays = [
+        recipe.gamma_decay if id(p) in gammas else recipe.weight_decay if p.ndim > 1 else 0.0
+        for p in parameters
+    ]
     groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [p for p, own in zip(parameters, decays, strict=True) if own == decay],
+            "weight_decay": decay,
+        }
+        for decay in sorted(set(decays), reverse=True)
     ]
     is_fused = parameters[0].is_cuda
     rate = 0.1  # until the first step
@@ -126,6 +134,8 @@ def create_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> Opti
         return torch.optim.Adam(groups, rate, ADAM_BETAS, ADAM_EPSILON, fused=is_fused)
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, rate, ADAM_BETAS, ADAM_EPSILON, fused=is_fused)
+    if recipe.optimizer == "radam":
+        return torch.optim.RAdam(groups, rate, ADAM_BETAS, ADAM_EPSILON, decoupled_weight_decay=True)
     if recipe.optimizer == "adadelta":
         return torch.optim.Adadelta(groups, rate, rho=0.9, eps=1e-6, foreach=True)
     if recipe.optimizer == "rmsprop":
