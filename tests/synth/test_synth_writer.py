@@ -1,6 +1,7 @@
 """`crnn render`: layout, equal bytes for any number of workers, what bad arguments get."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 from test_synth_common import library
 
 from crnn_mindspore.cli import render as render_command
+from crnn_mindspore.synth import line_render
 from crnn_mindspore.synth import render as render_module
 from crnn_mindspore.synth.words.corpus import is_held_out
 from crnn_mindspore.synth.writer import file_name
@@ -16,7 +18,8 @@ from crnn_mindspore.text.charset import Charset
 
 @pytest.fixture(autouse=True)
 def few_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render_module, "scan_fonts", lambda *_: library())
+    for module in (render_module, line_render):
+        monkeypatch.setattr(module, "scan_fonts", lambda *_, **__: library())
 
 
 def run(*options: object) -> int:
@@ -94,9 +97,29 @@ def test_file_names_are_safe() -> None:
     assert file_name(20000, "x" * 99, 0) == f"2/1/1_{'x' * 30}_0.jpg"
 
 
+def test_lines(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("thewindowsofatext,asitruns\n", encoding="utf-8")
+    folder = tmp_path / "lines"
+    options = ("--lines", "--text", text, "--charset", "abcdefghijklmnopqrstuvwxyz,", "--rare", 0)
+    assert render(folder, *options, "--length", "4:6", "--seed", 7) == 0
+    train, test = (annotations(folder, split) for split in ("train", "test"))
+    assert (len(train), len(test)) == (70, 12)
+    assert all(1 <= len(label) <= 6 and label.islower() for _, label in train + test)
+    windows = [label for _, label in train + test if label in "thewindowsofatext,asitruns"]
+    assert len(windows) > 50  # the others are dressed
+    shutil.rmtree(folder)
+    assert render(folder, *options, "--length", "4:6", "--seed", 7) == 0
+    assert annotations(folder, "test") == test
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
+        (("--text", "a.txt"), "--text is for lines, with --lines"),
+        (("--lines", "--words", "a.txt"), "--words is for words"),
+        (("--lines", "--text", "absent.txt", "--charset", "ab"), "absent.txt"),
+        (("--lines", "--length", "x", "--charset", "ab"), "length of lines is 'x'"),
         (("--num_train", -1), "num_train is -1"),
         (("--num_train", 0, "--num_test", 0), "num_train + num_test is 0"),
         (("--num_workers", 0), "num_workers is 0"),

@@ -10,7 +10,11 @@ from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import RenderOptions
 from crnn_mindspore.options.load import load_options
-from crnn_mindspore.synth.writer import WordSetSpec, write_word_set
+from crnn_mindspore.synth.writer import LineSpec, WordSetSpec, write_word_set
+
+_OF_WORDS = {"words"}
+_OF_LINES = {"text", "length", "rare"}
+_LINES = {"charset": "configs/charsets/char_std_5990.txt", "max_time_steps": 69}  # of images 280 wide
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn render") -> int:
@@ -24,6 +28,12 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn render") -> int
 
 def _render(options: RenderOptions) -> int:
     options.require("output_dir")
+    other = options.given & (_OF_WORDS if options.lines else _OF_LINES)
+    if other:
+        raise UserError(f"--{min(other)} is for {'words' if options.lines else 'lines, with --lines'}")
+    options = options.replaced(
+        **{k: v for k, v in _LINES.items() if options.lines and k not in options.given}
+    )
     spec = WordSetSpec(
         num_train=options.num_train,
         num_test=options.num_test,
@@ -35,6 +45,8 @@ def _render(options: RenderOptions) -> int:
         seed=options.seed,
         difficulty=_difficulty(options.difficulty),
         max_time_steps=options.max_time_steps,
+        only_font_dir=options.only_fonts,
+        lines=LineSpec(options.text or None, options.length, options.rare) if options.lines else None,
     )
     print(
         write_word_set(options.output_dir, spec, num_workers=options.num_workers, overwrite=options.overwrite)

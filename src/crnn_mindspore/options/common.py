@@ -131,9 +131,10 @@ class ModelOptions(NetworkOptions, ImageTextOptions):
 class ProtocolOptions(Options):
     """Comparing texts."""
 
-    protocol: Literal["auto", "classic", "charset"] = Field(
+    protocol: Literal["auto", "classic", "charset", "width"] = Field(
         description="how words are compared: classic, letters and digits without case; charset, all of the "
-        "alphabet; auto: classic for an alphabet of [0-9a-z], else charset"
+        "alphabet; width, the same but for full- and half-width forms; auto: classic for an alphabet of "
+        "[0-9a-z], else charset"
     )
 
 

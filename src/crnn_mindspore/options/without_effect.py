@@ -43,7 +43,8 @@ NEEDS = (
         "train_dataset",
         ["render"],
         *("render_words", "render_fonts", "render_photos", "render_effects", "render_split"),
-        *("render_ramp_start", "render_ramp_end", "render_epoch_images"),
+        *("render_ramp_start", "render_ramp_end", "render_epoch_images", "render_only_fonts"),
+        *("render_lines", "render_text", "render_length", "render_rare"),
     ),
     Need(
         ("augment", "ordered_epochs", "last_batch"),

@@ -44,9 +44,12 @@ def create_train_loader(options: TrainOptions) -> tuple[TrainLoader | RenderLoad
 
 
 def create_render_loader(options: TrainOptions) -> RenderLoader:
-    """Words that are rendered while training."""
+    """Images that are rendered while training."""
     renderer = kind_in(options).renderer(options)
-    _logger.info("training data: words rendered on the fly, %d images an epoch", options.render_epoch_images)
+    what = "lines" if options.render_lines else "words"
+    _logger.info(
+        "training data: %s rendered on the fly, %d images an epoch", what, options.render_epoch_images
+    )
     return RenderLoader(
         renderer,
         model_of(options).preprocessing,
