@@ -19,12 +19,13 @@ class Reference:
         self.is_training = is_training
         self.macs = 0  # in convolutions and dense layers
 
-    def resnet18(self, images: Array, num_positions: int) -> Array:
+    def resnet18(self, images: Array, num_positions: int, stem: tuple[int, bool] = (2, True)) -> Array:
         """(N, C, H, W) -> (T, N, K), without a mask."""
         is_v2 = "features.bn.gamma" in self.w
-        x = self.conv(images, "features.stem", 2)
+        stride, has_pooling = stem
+        x = self.conv(images, "features.stem", stride)
         x = x if is_v2 else relu(self.bn(x, "features.stem.bn"))
-        x = max_pool(x, rounds_up=True)
+        x = max_pool(x, rounds_up=True) if has_pooling else x
         for stage in range(1, 5):
             for block in (0, 1):
                 run = self.block_v2 if is_v2 else self.block_v1

@@ -70,6 +70,14 @@ def test_a_resnet_as_onnx_has_the_networks_scores_at_any_size(
         np.testing.assert_allclose(run(model, images), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("stem", [(1, False), (1, True), (2, False)])
+def test_a_stem_without_halving_is_the_same_as_onnx(stem: tuple[int, bool]) -> None:
+    network, weights = evaluated(ResNet18(POSITIONS, CLASSES, None, "v2", TINY, 256, stem=stem))
+    model = build_resnet18(weights, POSITIONS, None, {}, stem=stem)
+    images = pictures(2, 3, 33, 47)
+    np.testing.assert_allclose(run(model, images), network(Tensor(images)).asnumpy(), atol=1e-4)
+
+
 @pytest.mark.parametrize("mask", [MASK, None], ids=["mask", "all"])
 @pytest.mark.parametrize("size", [(64, 64), (40, 71)])
 def test_a_character_network_as_onnx_has_the_networks_scores(

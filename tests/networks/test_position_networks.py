@@ -36,9 +36,17 @@ def make(kind: str, mask: np.ndarray | None = None, scale: float = TINY, **optio
     return ResNet18(POSITIONS, CLASSES, mask, kind, scale, **options)
 
 
-def reference(kind: str, weights: dict, images: np.ndarray, is_training: bool = False) -> np.ndarray:
+def reference(
+    kind: str,
+    weights: dict,
+    images: np.ndarray,
+    is_training: bool = False,
+    stem: tuple[int, bool] = (2, True),
+) -> np.ndarray:
     run = Reference(weights, is_training)
-    return (run.character_net if kind == "character" else run.resnet18)(images, POSITIONS)
+    if kind == "character":
+        return run.character_net(images, POSITIONS)
+    return run.resnet18(images, POSITIONS, stem)
 
 
 def pictures(*shape: int, seed: int = 0) -> np.ndarray:
@@ -48,9 +56,12 @@ def pictures(*shape: int, seed: int = 0) -> np.ndarray:
 SIZES = [
     ("v1", (2, 3, 48, 144), {}),
     ("v1", (1, 3, 1, 1), {}),
-    ("v1", (3, 1, 37, 61), {"in_channels": 1, "last_stage_width": 64}),
+    ("v1", (3, 1, 37, 61), {"in_channels": 1, "last_channels": 64}),
+    ("v1", (2, 3, 17, 30), {"stem": (1, True)}),
+    ("v1", (2, 3, 17, 30), {"stem": (1, False)}),
     ("v2", (2, 3, 24, 94), {}),
-    ("v2", (2, 1, 33, 15), {"in_channels": 1, "last_stage_width": 1024}),
+    ("v2", (1, 3, 17, 30), {"stem": (2, False)}),
+    ("v2", (2, 1, 33, 15), {"in_channels": 1, "last_channels": 1024}),
     ("character", (3, 1, 64, 64), {}),
     ("character", (2, 3, 16, 16), {"in_channels": 3, "image_size": (16, 16)}),
     ("character", (2, 1, 40, 71), {"image_size": (40, 71)}),
@@ -61,7 +72,9 @@ SIZES = [
 def test_scores_equal_a_numpy_computation(kind: str, shape: tuple, options: dict) -> None:
     network = make(kind, **options).set_train(False)
     weights, images = randomize(network), pictures(*shape)
-    expected = reference(kind, weights, images)
+    expected = reference(
+        kind, weights, images, **{name: options[name] for name in ("stem",) if name in options}
+    )
     found = network(Tensor(images))
     assert (found.dtype, found.shape) == (ms.float32, (POSITIONS, shape[0], CLASSES))
     assert np.ptp(expected) > 1  # a comparison of zeros would show nothing
@@ -284,9 +297,10 @@ def test_a_network_starts_as_documented() -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("v3", {}, "block is 'v3', must be one of v1, v2"),
+        ("v3", {}, "resnet_block is 'v3', must be one of v1, v2"),
+        ("v1", {"stem": (3, True)}, "stem_stride is 3, must be 1 or 2"),
         ("v1", {"scale": 0.01}, r"channel_scale 0\.01 does not give whole channels"),
-        ("v1", {"last_stage_width": 100}, r"channel_scale 0\.0625 does not give whole channels"),
+        ("v1", {"last_channels": 100}, r"channel_scale 0\.0625 does not give whole channels"),
         ("v2", {"in_channels": 4}, "in_channels is 4, must be 1 or 3"),
         ("character", {"in_channels": 2}, "in_channels is 2, must be 1 or 3"),
         ("character", {"scale": 0.3}, r"channel_scale 0\.3"),
