@@ -11,6 +11,7 @@ from mindspore import Tensor, nn, ops
 
 from crnn_mindspore.artifacts.class_mask import ClassMask
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.networks.cpu import fit_tiles
 from crnn_mindspore.networks.image_network import IN_CHANNELS, ImageNetwork, scale_channels
 from crnn_mindspore.networks.layers import BatchNorm, ConvBatchNorm, Convolution
 from crnn_mindspore.networks.position_scores import PositionScores
@@ -150,6 +151,7 @@ class ResNet18(ImageNetwork):
         super().__init__("features", (None, in_channels, None, None))
         self.features = ResNetFeatures(in_channels, channels, block, stem)
         self.head = PositionScores(channels[-1], num_positions, num_classes, mask)
+        fit_tiles(self)
 
     def construct(self, images: Tensor) -> Tensor:
         x = self.features(images)  # (N,C,H,W) -> (N,F,H/32,W/32)
