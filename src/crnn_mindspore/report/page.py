@@ -84,7 +84,8 @@ def _model_facts(f: Findings) -> dict[str, str]:
         "file": f.subject.model_path,
         "engine": f.subject.engine,
         **a.kind.facts(a),
-        "input": f"{p.width} x {p.height} pixels, {p.channel_order}, {p.interpolation}; "
+        "input": f"{p.width} x {p.height} pixels, {p.channel_order}, {p.interpolation}"
+        f"{', standardised' if p.standardize else ''}; "
         f"{a.kind.score_shape(a)[0]} {a.kind.step_name}",
         "step": f"{a.step:,}",
         "weights": a.weights_sha256[:16] or "unknown",

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from crnn_mindspore.tasks.interface import Arrays, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.layout import layout_of
-from crnn_mindspore.tasks.positions.network_spec import VERSIONS, PositionsNetwork
+from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
 from crnn_mindspore.text.decoding import GREEDY, Decoding
@@ -48,7 +49,8 @@ class Positions(Kind):
 
     def sizes_of(self, network: Any) -> dict[str, Any]:
         """Version and sizes."""
-        return {"model_version": network.version, "channel_scale": network.channel_scale}
+        sizes = asdict(network)
+        return {"model_version": sizes.pop("version"), **sizes}
 
     def codec_from(self, options: ModelOptions) -> PositionsCodec:
         """The layout of `positions`, a mapping or the path of a yaml."""
@@ -66,7 +68,16 @@ class Positions(Kind):
             raise UserError(
                 f"output positions: model_version is {options.model_version!r}, must be one of {known}"
             )
-        return PositionsNetwork(options.model_version, options.channel_scale)
+        if options.model_version != RESNET18:
+            return PositionsNetwork(options.model_version, options.channel_scale)
+        return PositionsNetwork(
+            options.model_version,
+            options.channel_scale,
+            options.resnet_block,
+            options.stem_stride,
+            options.stem_pooling,
+            options.last_channels,
+        )
 
     def adoptable(self, artifact: Model) -> dict[str, Any]:
         """Layout, version and sizes."""
@@ -103,7 +114,9 @@ class Positions(Kind):
         """Network and positions."""
         n, layout = artifact.network, _own(artifact.codec).layout
         named = ", ".join(f"{p.name} ({len(p.classes)} classes)" for p in layout.positions)
-        return {"network": f"{n.version}, channel scale {n.channel_scale:g}", "positions": named}
+        changed = [f"{name} {value}" for name, value in _changed_sizes(n).items()]
+        network = ", ".join([n.version, f"channel scale {n.channel_scale:g}", *changed])
+        return {"network": network, "positions": named}
 
     def score_shape(self, artifact: Model) -> tuple[int, int]:
         """Positions, and the most classes that one has."""
@@ -126,6 +139,12 @@ class Positions(Kind):
 def _own(codec: Codec) -> PositionsCodec:
     assert isinstance(codec, PositionsCodec), codec
     return codec
+
+
+def _changed_sizes(network: PositionsNetwork) -> dict[str, Any]:
+    """Of the options of ResNet-18, those with another value than the usual one."""
+    usual = asdict(PositionsNetwork(network.version, network.channel_scale))
+    return {name: value for name, value in asdict(network).items() if value != usual[name]}
 
 
 def _shown(classes: list[str]) -> str:

@@ -27,7 +27,13 @@ class PositionsLearner:
         sizes = len(layout), layout.num_classes, layout.mask
         spec = artifact.network
         if spec.version == RESNET18:
-            return ResNet18(*sizes, channel_scale=spec.channel_scale)
+            return ResNet18(
+                *sizes,
+                block=spec.resnet_block,
+                channel_scale=spec.channel_scale,
+                stem=(spec.stem_stride, spec.stem_pooling),
+                last_channels=spec.last_channels,
+            )
         image = artifact.preprocessing
         return CharacterNet(
             *sizes,
