@@ -25,6 +25,7 @@ from crnn_mindspore.text_file import write_text
 _logger = logging.getLogger(__name__)
 
 Forward = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+LossOf = Callable[[npt.NDArray[np.float32], Batch], npt.NDArray[np.float32]]
 
 
 _UNREADABLE = Decoded(text="", confidence=0.0, raw="")
@@ -85,6 +86,7 @@ class Evaluation:
         not_counted: The images of `empty_truths`, in the order of the data set.
         reject_below: Readings with a lower confidence are rejected; `accuracy` counts them all the same.
         part_of: Images of the data set where only some of them were read; 0: all were.
+        loss: Mean over the images whose label can be learnt; None where it was not computed.
     """
 
     accuracy: Accuracy
@@ -97,6 +99,7 @@ class Evaluation:
     reject_below: float = 0.0
     part_of: int = 0
     not_counted: list[Prediction] = field(default_factory=list, repr=False)
+    loss: float | None = None
 
     def lines(self) -> list[str]:
         """The contract's two lines, one that says how the figure came about, one about rejection if asked.
@@ -111,6 +114,8 @@ class Evaluation:
             f"protocol {self.protocol}",
             f"decoder {self.decoder}",
         ]
+        if self.loss is not None:
+            notes.insert(2, f"loss {self.loss:.6f}")
         if self.words_per_second:
             notes.append(f"{self.words_per_second:.0f} words/s")
         if self.unreadable:
@@ -172,6 +177,7 @@ def evaluate(
     protocol: Protocol,
     on_batch: Callable[[int], None] | None = None,
     reject_below: float = 0.0,
+    loss_of: LossOf | None = None,
 ) -> Evaluation:
     """Reads every batch and compares.
 
@@ -182,14 +188,19 @@ def evaluate(
         protocol: What counts as equal.
         on_batch: Called with the number of images after each batch, for progress.
         reject_below: Readings with a lower confidence are marked as rejected.
+        loss_of: Logits and their batch -> the losses of the images that have one.
 
     Raises:
         UserError: If there is no word to count.
     """
+    losses: list[npt.NDArray[np.float32]] = []
 
     def readings() -> Iterator[ImageReading]:
         for batch in batches:
-            decoded = decoder(forward(batch.images), batch.lexicons)
+            logits = forward(batch.images)
+            if loss_of is not None:
+                losses.append(loss_of(logits, batch))
+            decoded = decoder(logits, batch.lexicons)
             for i, reading in enumerate(decoded):
                 # An unreadable image is wrong whatever the network makes of its blank stand-in.
                 counted = reading if batch.readable[i] else None
@@ -201,7 +212,9 @@ def evaluate(
     evaluation = compare_readings(readings(), decoder.name, protocol, reject_below)
     seconds = time.perf_counter() - start
     words = len(evaluation.predictions) + evaluation.empty_truths
-    return replace(evaluation, words_per_second=words / seconds)
+    every = np.concatenate(losses) if losses else np.zeros(0)
+    loss = float(every.mean(dtype=np.float64)) if every.size else None
+    return replace(evaluation, words_per_second=words / seconds, loss=loss)
 
 
 def compare_readings(

@@ -23,6 +23,10 @@ class LoadingOptions(Options):
     augment: Literal["none", "light", "strong"] = Field(
         description="distortion of training images from files"
     )
+    balance: Text = Field(
+        description="output positions: name of the position whose classes are to come equally often in an "
+        "epoch; empty: every image once"
+    )
     ordered_epochs: Whole = Field(
         ge=0, description="first epochs read in file order (easy words first, if the files are so ordered)"
     )

@@ -60,8 +60,22 @@ class Learner(Protocol):
         """(scores, targets, target_lengths) -> the loss, a float32 scalar."""
         ...
 
+    def create_losses(self, artifact: Model, options: Any) -> Any:
+        """(scores, targets, target_lengths) -> the loss of each image (N,), as evaluation computes it.
+
+        What the loss of a training remembers is set from outside, by the names of its parameters.
+        """
+        ...
+
     def create_unread(self, artifact: Model) -> Any:
         """Scores -> the share of images of which nothing is read, a float32 scalar."""
+        ...
+
+    def create_accuracy(self, artifact: Model) -> Any | None:
+        """(scores, targets) -> the share of images that are read right, a float32 scalar.
+
+        None where that takes too long to be done with every batch.
+        """
         ...
 
     def load_pretrained(self, network: Any, checkpoint: Any, wanted: Model, origin: str) -> None:
@@ -155,6 +169,14 @@ class Kind(ABC):
     def kept_label_hints(self, source: SampleSource, codec: Codec) -> list[Hint]:
         """What cannot be learnt from the labels that are left."""
         return []
+
+    def classes_to_balance(self, source: SampleSource, codec: Codec, position: str) -> npt.NDArray[np.int32]:
+        """The class of each sample at a position, (n,), of which an epoch is to have equally many.
+
+        Raises:
+            UserError: If there is no such position.
+        """
+        raise UserError(f"balance is {position!r}, but task {self.name!r} has no positions to balance")
 
     # --- Images made while training ---
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
 from crnn_mindspore.tasks.interface import Arrays, Kind, Learner, Model
@@ -89,6 +91,17 @@ class Positions(Kind):
                 "They will not be read; add images, or leave the classes out.",
             )
         ]
+
+    def classes_to_balance(self, source: SampleSource, codec: Codec, position: str) -> npt.NDArray[np.int32]:
+        """Ids at the position, -1 where it is open, which counts as a class."""
+        own = _own(codec)
+        names = [p.name for p in own.layout.positions]
+        if position not in names:
+            raise UserError(f"balance: {unknown_message('position', position, names)}")
+        place = names.index(position)
+        texts, ids = source.distinct_texts()
+        of_texts = [own.encode_known(text)[place] for text in texts]
+        return np.array(of_texts, dtype=np.int32)[ids]
 
     def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
         """The most probable text."""
