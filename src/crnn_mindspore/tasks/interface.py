@@ -5,6 +5,7 @@ A kind is stateless; what it says depends on the description of a model, or on o
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,8 +18,9 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.text.codec import Codec
-from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.text.decoder import Decoded, Decoder
 from crnn_mindspore.text.decoding import Decoding
+from crnn_mindspore.text.interval import Share
 from crnn_mindspore.text.strip import Strip
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
@@ -80,6 +82,32 @@ class Learner(Protocol):
 
     def load_pretrained(self, network: Any, checkpoint: Any, wanted: Model, origin: str) -> None:
         """Loads the weights of another model into the network, as far as they can be carried over."""
+        ...
+
+
+@dataclass(frozen=True)
+class PartMistake:
+    """A class of a part that was read as another, and how often; "" is none."""
+
+    part: str
+    true: str
+    read: str
+    count: int
+
+
+class Details(Protocol):
+    """Counts what is right in the parts of readings, beside whole texts."""
+
+    def update(self, reading: Decoded | None, label: str) -> None:
+        """Counts one image; None where it could not be read."""
+        ...
+
+    def figures(self) -> dict[str, Share]:
+        """Name of each part -> how often it is right."""
+        ...
+
+    def mistakes(self) -> list[PartMistake]:
+        """What was confused, part by part, the most frequent first."""
         ...
 
 
@@ -197,6 +225,10 @@ class Kind(ABC):
         Raises:
             UserError: If the decoding is not one of this kind, or contradicts itself.
         """
+
+    def details(self, artifact: Model) -> Details | None:
+        """Counts the parts of readings in an evaluation; None where a text is all there is."""
+        return None
 
     def step_centres(self, width: int) -> npt.NDArray[np.float64] | None:
         """Where each step looks, as a share of the image's width; None where steps are not places."""

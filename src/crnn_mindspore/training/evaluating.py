@@ -157,6 +157,7 @@ class EvaluationSets:
     def __init__(self, loaders: Mapping[str, EvalLoader], model: Artifact, protocol: str) -> None:
         self._loaders = loaders
         self._decoder = model.decoder()
+        self._model = model
         self._protocol = create_protocol(protocol, model.codec)
         sets = [f"{name} ({described(loader)})" for name, loader in loaders.items()]
         self.measured_on = f"{', '.join(sets)}, protocol {self._protocol.name}"
@@ -165,7 +166,14 @@ class EvaluationSets:
         """Name of each data set -> what was found."""
         found = {}
         for name, loader in self._loaders.items():
-            evaluation = evaluate(forward, self._decoder, loader, self._protocol, loss_of=loss_of)
+            evaluation = evaluate(
+                forward,
+                self._decoder,
+                loader,
+                self._protocol,
+                loss_of=loss_of,
+                details=self._model.kind.details(self._model),
+            )
             part_of = len(loader.dataset) if loader.is_partial else 0
             found[name] = replace(evaluation, part_of=part_of)
         return found

@@ -14,9 +14,10 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
-from crnn_mindspore.tasks.interface import Arrays, Kind, Learner, Model
+from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
+from crnn_mindspore.tasks.positions.details import PositionsDetails
 from crnn_mindspore.tasks.positions.layout import layout_of
 from crnn_mindspore.tasks.positions.network_spec import VERSIONS, PositionsNetwork
 from crnn_mindspore.text.codec import Codec
@@ -111,6 +112,11 @@ class Positions(Kind):
                 f"decoder {decoding.decoder} reads texts of any length; of positions it is greedy"
             )
         return PositionsDecoder(_own(artifact.codec))
+
+    def details(self, artifact: Model) -> Details | None:
+        """Each position and attribute; None of a single position, which is the text."""
+        codec = _own(artifact.codec)
+        return PositionsDetails(codec) if len(codec.layout) > 1 else None
 
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and positions."""
