@@ -18,8 +18,11 @@ from stand_ins import Jobs
 from test_positions_task import CLOCK, TAGS, write_clocks, write_tags
 from test_resume import assert_same_training
 
+import eval as eval_program
 import export
+import predict
 import train
+from crnn_mindspore.cli import main as crnn
 from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.options.load import load_options
@@ -187,3 +190,40 @@ def test_an_epoch_is_balanced_over_the_classes_of_a_position(tags: Path, run_pro
         "balance",
         "'ctc'",
     )
+
+
+def test_a_tags_model_is_evaluated_calibrated_and_reported_by_position(
+    tags: Path, tmp_path: Path, run_program: Run
+) -> None:
+    assert run_program(train.main, *options_of(tags, tmp_path, "--max_steps=60")).status == 0
+    model = file_of_step(tmp_path, 60)
+    data = f"--checkpoint_path={model}", "--eval_dataset=folder", f"--eval_dataset_path={tags / 'data'}"
+    data = *data, "--device_target=CPU"
+    files = f"--save_predictions={tmp_path / 'p.json'}", "--top_k=2", f"--result_json={tmp_path / 'r.json'}"
+    outcome = run_program(eval_program.main, *data, *files)
+    assert outcome.status == 0, outcome
+    assert re.search(
+        r"^positions of the text [\d.]+%, position letter .*, attribute colour ", outcome.out, re.M
+    )
+    rows = json.loads((tmp_path / "p.json").read_text())
+    assert len(rows) == 9  # with the one whose label no model writes
+    assert [row["correct"] for row in rows if row["truth"] == "Z99"] == [False]
+    assert {len(row["alternatives"]) for row in rows} == {1}
+    assert {row["attributes"][0]["name"] for row in rows} == {"colour"}
+    parts = json.loads((tmp_path / "r.json").read_text())["parts"]
+    assert parts["attribute colour"]["total"] == 2
+    outcome = run_program(eval_program.main, *data, "--calibrate=True")
+    assert outcome.status == 0, outcome
+    found = run_program(
+        predict.main, tags / "data" / "0.png", f"--model={model}", "--format=json", "--characters"
+    )
+    (reading,) = json.loads(found.out)
+    product = np.prod([c["confidence"] for c in reading["characters"]])
+    assert reading["confidence"] <= product * (1 + 1e-6)  # a last position of none counts too
+    assert reading["attributes"][0]["name"] == "colour"
+    report = run_program(crnn.main, "report", *data, f"--report_path={tmp_path / 'r.html'}")
+    assert report.status == 0, report
+    page = (tmp_path / "r.html").read_text()
+    assert "Confused, by position" in page
+    assert "attribute colour" in page
+    assert "Accuracy of the readings kept" in page
