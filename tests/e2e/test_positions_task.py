@@ -211,7 +211,8 @@ def test_a_task_of_several_positions_trains_on_and_resumes_to_the_last_bit(
 
 def test_clocks_are_served(clock: Path, tmp_path: Path) -> None:
     model = clock / "ckpt" / "crnn-best.ckpt"
-    command = [sys.executable, "-u", "-m", "src", "serve", f"--checkpoint_path={model}", "--port=0"]
+    several = f"--models=clock={model},words=pretrained"
+    command = [sys.executable, "-u", "-m", "src", "serve", several, "--port=0"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -225,9 +226,21 @@ def test_clocks_are_served(clock: Path, tmp_path: Path) -> None:
                 text=True,
                 check=True,
             )
+            listed = subprocess.run(
+                ["curl", "-s", f"{address}/models"], capture_output=True, text=True, check=True
+            )
+            word = subprocess.run(
+                [*asked, f"{address}/models/words/recognize?alignment=true"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
         finally:
             process.terminate()
+    assert [m["name"] for m in json.loads(listed.stdout)["models"]] == ["clock", "words"]
+    assert "alignment" in json.loads(word.stdout)["results"][0]
     (result,) = json.loads(answer.stdout)["results"]
+    assert "alignment" not in result
     assert result["text"] == "4"
     assert [c["text"] for c in result["characters"]] == ["4"]
 

@@ -71,6 +71,10 @@ class ReportOptions(Options):
 class ServiceOptions(Options):
     """Service."""
 
+    models: Text = Field(
+        description="several models, NAME=MODEL with commas between: each is served under /models/NAME/, the "
+        "first also where one alone is; with checkpoint_path that is the first, called model"
+    )
     host: Text = Field(description="address to listen at; 0.0.0.0 is reached from other machines")
     port: Whole = Field(ge=0, description="its port; 0: any that is free")
     batch_wait_ms: Number = Field(

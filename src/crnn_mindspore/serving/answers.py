@@ -105,6 +105,18 @@ class Health(BaseModel):
     decoder: str
 
 
+class NamedHealth(Health):
+    """A model and its name, which stands in its paths."""
+
+    name: str
+
+
+class Models(BaseModel):
+    """All models that answer, the one of the plain paths first."""
+
+    models: list[NamedHealth]
+
+
 def health(backend: Backend, model_name: str, decoder_name: str) -> Health:
     """The description of a model that is ready."""
     artifact = backend.artifact
