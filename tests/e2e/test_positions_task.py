@@ -166,6 +166,13 @@ def test_a_model_of_one_task_is_not_taken_for_another(clock: Path, run_program: 
     data = "--eval_dataset=folder", f"--eval_dataset_path={clock / 'data'}", "--device_target=CPU"
     outcome = run_program(eval_program.main, f"--checkpoint_path={checkpoint}", *data, "--task=words")
     assert_refused(outcome, "output 'positions'", "'ctc'")
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", f"--model={checkpoint}", "--task=words")
+    assert_refused(outcome, "output 'positions'", "'words'", "'ctc'")
+    task = f"--task={clock / 'task.yaml'}"
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", f"--model={checkpoint}", task)
+    assert (outcome.status, "  7 " in outcome.out) == (0, True), outcome
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", task)
+    assert_refused(outcome, "task.yaml", "no weights come with the project")
     outcome = run_program(train.main, "--task=plaets")
     assert_refused(outcome, "plaets")
     outcome = run_program(

@@ -8,7 +8,7 @@ needed.
 import sys
 from collections.abc import Sequence
 
-from crnn_mindspore.artifacts.agreement import check_artifact, check_derived
+from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, kind_in
 from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.errors import UserError
@@ -31,6 +31,7 @@ def _serve(options: ServeOptions) -> int:
     from crnn_mindspore.serving.served_models import ONLY, parse_models
     from crnn_mindspore.serving.service import load_recognizer, run_service
 
+    kind_in(options)  # a module that is named may be imported
     named = parse_models(options.models)
     if options.checkpoint_path or not named:
         if ONLY in named:

@@ -174,7 +174,9 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
         description="a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input"
     )
-    task: Text = Field("words", description="whose weights the model `pretrained` is")
+    task: Text = Field(
+        "words", description="whose weights the model `pretrained` is; given, a model must be of its output"
+    )
     model: PathText = Field(
         "pretrained", description="a .ckpt, .mindir or .onnx file; by default the project's weights"
     )
