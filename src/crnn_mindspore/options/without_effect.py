@@ -46,7 +46,7 @@ NEEDS = (
         *("render_ramp_start", "render_ramp_end", "render_epoch_images"),
     ),
     Need(
-        ("augment", "balance", "ordered_epochs", "last_batch"),
+        ("augment", "augment_scale", "augment_crop", "balance", "ordered_epochs", "last_batch"),
         "train_dataset",
         lambda name: name != "render",
         "a data set of files",

@@ -40,7 +40,7 @@ def create_train_loader(options: TrainOptions) -> tuple[TrainLoader | RenderLoad
         options.seed,
         num_workers=options.num_parallel_workers,
         ordered_epochs=options.ordered_epochs,
-        augment=create_augmentation(options.augment),
+        augment=create_augmentation(options.augment, scale=options.augment_scale, crop=options.augment_crop),
         fills_last={"auto": None, "drop": False, "fill": True}[options.last_batch],
         balanced_by=balanced_by,
     )

@@ -24,6 +24,8 @@ ANNOUNCED = frozenset(
         "accumulate_steps",
         "amp_level",
         "augment",
+        "augment_crop",
+        "augment_scale",
         "balance",
         "batch_size",
         "clip_norm",
