@@ -207,6 +207,10 @@ class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOpti
 class RenderOptions(Options):
     """Options of `crnn render`."""
 
+    task: Text = Field(
+        "words",
+        description="whose images; those of another than words go to train/ and test/, in the layout folder",
+    )
     output_dir: PathText = Field(
         description="folder to write; new, empty, or an earlier output with --overwrite"
     )

@@ -214,7 +214,9 @@ class Kind(ABC):
         Raises:
             UserError: If this kind has none, or an option cannot be used.
         """
-        raise UserError(f"train_dataset render: task {self.name!r} makes no images; give it a data set")
+        raise UserError(
+            f"render: output {self.name!r} has no renderer, so no images can be made for it; use a data set"
+        )
 
     # --- Reading ---
 
