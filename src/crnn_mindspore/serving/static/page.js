@@ -3,7 +3,7 @@
 // Sends images to the endpoint and draws what comes back. Texts of clients and of the model enter the page as
 // text nodes only.
 
-const QUERY = "recognize?top_k=3&positions=true&alignment=true";
+const RECOGNIZE = "recognize?top_k=3&positions=true&alignment=true";
 const SVG = "http://www.w3.org/2000/svg";
 const GUTTER = 24; // left of the picture, for the classes' names
 const STEP = 12; // a time step, unless that makes the picture too narrow or too wide
@@ -72,7 +72,7 @@ async function askForModels() {
 // Where images go: to the model that is chosen.
 function endpoint() {
   const name = byId("models").value;
-  return name ? `models/${encodeURIComponent(name)}/${QUERY}` : QUERY;
+  return name ? `models/${encodeURIComponent(name)}/${RECOGNIZE}` : RECOGNIZE;
 }
 
 // The reading, or {error}.
