@@ -202,6 +202,13 @@ def test_a_model_of_one_task_is_not_taken_for_another(clock: Path, run_program: 
     data = "--eval_dataset=folder", f"--eval_dataset_path={clock / 'data'}", "--device_target=CPU"
     outcome = run_program(eval_program.main, f"--checkpoint_path={checkpoint}", *data, "--task=words")
     assert_refused(outcome, "output 'positions'", "'ctc'")
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", f"--model={checkpoint}", "--task=words")
+    assert_refused(outcome, "output 'positions'", "'words'", "'ctc'")
+    task = f"--task={clock / 'task.yaml'}"
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", f"--model={checkpoint}", task)
+    assert (outcome.status, "  7 " in outcome.out) == (0, True), outcome
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", task)
+    assert_refused(outcome, "task.yaml", "no weights come with the project")
     outcome = run_program(train.main, "--task=plaets")
     assert_refused(outcome, "plaets")
     outcome = run_program(
@@ -247,7 +254,8 @@ def test_a_task_of_several_positions_trains_on_and_resumes_to_the_last_bit(
 
 def test_clocks_are_served(clock: Path, tmp_path: Path) -> None:
     model = clock / "ckpt" / "crnn-best.ckpt"
-    command = [sys.executable, "-u", "-m", "src", "serve", f"--checkpoint_path={model}", "--port=0"]
+    several = f"--models=clock={model},words=pretrained"
+    command = [sys.executable, "-u", "-m", "src", "serve", several, "--port=0"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -261,9 +269,21 @@ def test_clocks_are_served(clock: Path, tmp_path: Path) -> None:
                 text=True,
                 check=True,
             )
+            listed = subprocess.run(
+                ["curl", "-s", f"{address}/models"], capture_output=True, text=True, check=True
+            )
+            word = subprocess.run(
+                [*asked, f"{address}/models/words/recognize?alignment=true"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
         finally:
             process.terminate()
+    assert [m["name"] for m in json.loads(listed.stdout)["models"]] == ["clock", "words"]
+    assert "alignment" in json.loads(word.stdout)["results"][0]
     (result,) = json.loads(answer.stdout)["results"]
+    assert "alignment" not in result
     assert result["text"] == "4"
     assert [c["text"] for c in result["characters"]] == ["4"]
 

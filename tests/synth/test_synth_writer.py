@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from test_synth_common import library
 
 from crnn_mindspore.cli import render as render_command
+from crnn_mindspore.data.readers.folder_dataset import load_folder
 from crnn_mindspore.synth import line_render
 from crnn_mindspore.synth import render as render_module
 from crnn_mindspore.synth.words.corpus import is_held_out
@@ -169,3 +171,37 @@ def test_without_test_images_every_word_is_rendered(tmp_path: Path) -> None:
     assert run("--output_dir", folder, "--num_train", 60, "--num_test", 0, "--words", words) == 0
     assert {word.lower() for _, word in annotations(folder, "train")} == {"one", "two", "three", "four"}
     assert not (folder / "annotation_test.txt").exists()
+
+
+def test_images_of_another_task_are_written_in_the_layout_of_folders(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "short.yaml").write_text("label_dict: abcdefghij\nimage_width: 64\nmodel_version: V2\n")
+    task = "--task", tmp_path / "short.yaml"
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert render(first, *task) == 0
+    assert "82 images of " in capsys.readouterr().out
+    assert render(second, *task, "--num_workers", 2) == 0
+    assert content(first) == content(second)
+    texts = {}
+    for split, count in (("train", 70), ("test", 12)):
+        source = load_folder(str(first / split))
+        assert len(source) == count
+        texts[split] = {source.text(i).lower() for i in range(count)}
+        assert cv2.imdecode(np.frombuffer(source.image_bytes(count - 1), np.uint8), 1).ndim == 3
+    assert set("".join(texts["train"])) <= set("abcdefghij")
+    assert not texts["train"] & texts["test"]
+    assert render(first, "--overwrite") == 0  # words in their place
+    assert not (first / "train").exists()
+
+
+def test_a_task_without_a_renderer_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bits.yaml").write_text(
+        "output: positions\npositions: {text: ['01']}\nmodel_version: resnet18\n"
+    )
+    task = "--task", tmp_path / "bits.yaml"
+    assert render(tmp_path / "out", *task) == 2
+    assert "render: output 'positions' has no renderer" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert render(tmp_path / "out", *task, "--charset", "ab") == 2
+    assert "--charset belongs to task words" in capsys.readouterr().err

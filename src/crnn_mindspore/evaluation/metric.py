@@ -35,13 +35,16 @@ def create_protocol(name: str, codec: Codec) -> Protocol:
     `classic` compares lower-case letters and digits only. `charset` compares everything the charset can
     write, folded as the charset folds. `width` does too, and takes full- and half-width forms of a character
     for the same (`fold_width`). `auto` is `classic` where the charset has only `[0-9a-z]`, else
-    `charset`.
+    `charset`. Where a label is more than a text, only `charset` knows the text in it.
 
     Raises:
-        UserError: For any other name.
+        UserError: For any other name, or `classic` where labels are more than texts.
     """
     if name == "auto":
-        name = "classic" if classic_text(codec.characters) == codec.characters else "charset"
+        is_classic = codec.has_plain_labels and classic_text(codec.characters) == codec.characters
+        name = "classic" if is_classic else "charset"
+    if name == "classic" and not codec.has_plain_labels:
+        raise UserError("protocol classic compares whole labels, which here are more than texts; use charset")
     if name == "classic":
         return Protocol("classic", classic_text)
     if name == "charset":

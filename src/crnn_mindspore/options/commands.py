@@ -174,7 +174,9 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
         description="a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input"
     )
-    task: Text = Field("words", description="whose weights the model `pretrained` is")
+    task: Text = Field(
+        "words", description="whose weights the model `pretrained` is; given, a model must be of its output"
+    )
     model: PathText = Field(
         "pretrained", description="a .ckpt, .mindir or .onnx file; by default the project's weights"
     )
@@ -205,6 +207,10 @@ class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOpti
 class RenderOptions(Options):
     """Options of `crnn render`."""
 
+    task: Text = Field(
+        "words",
+        description="whose images; those of another than words go to train/ and test/, in the layout folder",
+    )
     output_dir: PathText = Field(
         description="folder to write; new, empty, or an earlier output with --overwrite"
     )

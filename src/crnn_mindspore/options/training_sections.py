@@ -23,6 +23,16 @@ class LoadingOptions(Options):
     augment: Literal["none", "light", "strong"] = Field(
         description="distortion of training images from files"
     )
+    augment_scale: Number = Field(
+        ge=0, lt=1, description="training images are enlarged or reduced by up to this share; 0: not"
+    )
+    augment_crop: Number = Field(
+        ge=0, lt=0.5, description="up to this share is cut off each side of a training image; 0: nothing"
+    )
+    balance: Text = Field(
+        description="output positions: name of the position whose classes are to come equally often in an "
+        "epoch; empty: every image once"
+    )
     ordered_epochs: Whole = Field(
         ge=0, description="first epochs read in file order (easy words first, if the files are so ordered)"
     )

@@ -47,7 +47,7 @@ NEEDS = (
         *("render_lines", "render_text", "render_length", "render_rare"),
     ),
     Need(
-        ("augment", "ordered_epochs", "last_batch"),
+        ("augment", "augment_scale", "augment_crop", "balance", "ordered_epochs", "last_batch"),
         "train_dataset",
         lambda name: name != "render",
         "a data set of files",
@@ -79,6 +79,7 @@ NEEDS = (
     _one_of("decoder", ["beam"], "beam_width", "language_weight", "length_bonus"),
     Need(("language_weight",), "language_model", bool, "a file of words"),
     _one_of("precision", ["int8"], "calibration_dataset", "calibration_path", "calibration_images"),
+    Need(("top_k",), "save_predictions", bool, "a file"),
     Need(("verify_path",), "verify", bool, "the name of a data set"),
 )
 

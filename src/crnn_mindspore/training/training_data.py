@@ -31,14 +31,18 @@ def create_train_loader(options: TrainOptions) -> tuple[TrainLoader | RenderLoad
     for line in dataset.report.lines():
         _logger.info("training data: %s", line)
     hints += model.kind.kept_label_hints(dataset.kept, model.codec)
+    balanced_by = None
+    if options.balance:
+        balanced_by = model.kind.classes_to_balance(dataset.kept, model.codec, options.balance)
     loader = TrainLoader(
         dataset,
         options.batch_size,
         options.seed,
         num_workers=options.num_parallel_workers,
         ordered_epochs=options.ordered_epochs,
-        augment=create_augmentation(options.augment),
+        augment=create_augmentation(options.augment, scale=options.augment_scale, crop=options.augment_crop),
         fills_last={"auto": None, "drop": False, "fill": True}[options.last_batch],
+        balanced_by=balanced_by,
     )
     return loader, hints
 

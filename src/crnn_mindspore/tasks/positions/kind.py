@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
-from crnn_mindspore.tasks.interface import Arrays, Kind, Learner, Model
+from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
+from crnn_mindspore.tasks.positions.details import PositionsDetails
 from crnn_mindspore.tasks.positions.layout import layout_of
 from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
 from crnn_mindspore.text.codec import Codec
@@ -101,6 +104,17 @@ class Positions(Kind):
             )
         ]
 
+    def classes_to_balance(self, source: SampleSource, codec: Codec, position: str) -> npt.NDArray[np.int32]:
+        """Ids at the position, -1 where it is open, which counts as a class."""
+        own = _own(codec)
+        names = [p.name for p in own.layout.positions]
+        if position not in names:
+            raise UserError(f"balance: {unknown_message('position', position, names)}")
+        place = names.index(position)
+        texts, ids = source.distinct_texts()
+        of_texts = [own.encode_known(text)[place] for text in texts]
+        return np.array(of_texts, dtype=np.int32)[ids]
+
     def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
         """The most probable text."""
         decoding.check()
@@ -109,6 +123,11 @@ class Positions(Kind):
                 f"decoder {decoding.decoder} reads texts of any length; of positions it is greedy"
             )
         return PositionsDecoder(_own(artifact.codec))
+
+    def details(self, artifact: Model) -> Details | None:
+        """Each position and attribute; None of a single position, which is the text."""
+        codec = _own(artifact.codec)
+        return PositionsDetails(codec) if len(codec.layout) > 1 else None
 
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and positions."""
