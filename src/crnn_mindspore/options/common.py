@@ -132,6 +132,10 @@ class NetworkOptions(Options):
     stem_pooling: bool = Field(
         description="resnet18: pooling by 2 behind the first convolution; False likewise"
     )
+    map_mean: bool = Field(
+        description="resnet18: the scores are made of the mean over the map; False: of all its places, for one "
+        "image size; learns where the positions are in less time"
+    )
     last_channels: Whole = Field(
         ge=1, le=65_536, description="resnet18: channels of the last stage, before channel_scale"
     )

@@ -82,6 +82,7 @@ class Positions(Kind):
             options.stem_stride,
             options.stem_pooling,
             options.last_channels,
+            options.map_mean,
         )
 
     def adoptable(self, artifact: Model) -> dict[str, Any]:
