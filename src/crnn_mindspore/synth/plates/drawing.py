@@ -68,9 +68,9 @@ def _characters(plate: Canvas, kind: PlateKind, text: str, hand: Hand, scale: fl
     wear = 1 - (dice.between("plate_wear") if dice.happens("plate_wear") else 0.0)
     ink = np.zeros(plate.shape[1:], dtype=np.float32)
     others: list[tuple[Layer, Colour]] = []
-    shrink = dice.between("plate_box")
+    wide, tall = (dice.between(f"plate_box_{side}") for side in ("width", "height"))
     for character, box in zip(text, kind.boxes, strict=True):
-        size = max(3, round(box.width * shrink * scale)), max(4, round(box.height * shrink * scale))
+        size = max(3, round(box.width * wide * scale)), max(4, round(box.height * tall * scale))
         mask = hand.draw(character, size).astype(np.float32) / 255
         left = round((box.left + box.width / 2) * scale + dice.spread("plate_place") - size[0] / 2)
         top = round((box.top + box.height / 2) * scale + dice.spread("plate_place") - size[1] / 2)
@@ -79,8 +79,9 @@ def _characters(plate: Canvas, kind: PlateKind, text: str, hand: Hand, scale: fl
             layer = np.zeros_like(ink)
             others.append((layer, kind.own_colours[character]))
         _stamp(layer, mask, left, top)
-    for x, y, diameter in kind.dots:
-        _disc(ink, (x * scale, y * scale), diameter * scale / 2)
+    if not dice.happens("plate_dot_lost"):
+        for x, y, diameter in kind.dots:
+            _disc(ink, (x * scale, y * scale), diameter * scale / 2)
     if dice.happens("plate_emboss"):
         depth = np.float32(dice.uniform(-25, 25))
         shift = int(dice.rng.integers(1, 3))
@@ -108,9 +109,12 @@ def _stamp(layer: Layer, mask: Layer, left: int, top: int) -> None:
 
 def _bolt(plate: Canvas, place: tuple[float, float], scale: float, dice: Dice) -> None:
     x = (place[0] + dice.spread("plate_bolt_place")) * scale
-    y = (place[1] + dice.spread("plate_bolt_place") / 2) * scale
+    y = (place[1] + dice.spread("plate_bolt_place")) * scale
     radius = dice.between("plate_bolt_radius") * scale
-    value = dice.uniform(20, 235)
+    if dice.happens("plate_slot"):
+        _slot(plate, (x, y), radius, dice)
+        return
+    value = dice.uniform(150, 250) if dice.rng.random() < 0.6 else dice.uniform(10, 150)
     colour = (value, value + dice.uniform(-15, 15), value + dice.uniform(-15, 25))
     reach = round(radius) + 2
     left, top = max(0, round(x) - reach), max(0, round(y) - reach)
@@ -121,6 +125,16 @@ def _bolt(plate: Canvas, place: tuple[float, float], scale: float, dice: Dice) -
     layer[:] = 0
     _disc(layer, (x - left - radius * 0.2, y - top - radius * 0.25), radius * 0.55)
     _paint(near, layer, tuple(v + dice.uniform(-60, 60) for v in colour))  # type: ignore[arg-type]
+
+
+def _slot(plate: Canvas, place: tuple[float, float], radius: float, dice: Dice) -> None:
+    """A hole that is wider than high, or its bright edge."""
+    wide, tall = radius * dice.uniform(0.9, 1.6), radius * dice.uniform(0.25, 0.6)
+    left, right = max(0, round(place[0] - wide)), round(place[0] + wide) + 1
+    top, bottom = max(0, round(place[1] - tall)), round(place[1] + tall) + 1
+    piece = plate[:, top:bottom, left:right]
+    value = dice.uniform(170, 250) if dice.rng.random() < 0.5 else dice.uniform(0, 60)
+    piece += (np.float32(value) - piece) * np.float32(dice.uniform(0.5, 1))
 
 
 def _dirt(plate: Canvas, dice: Dice) -> None:

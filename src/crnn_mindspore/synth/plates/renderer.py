@@ -133,8 +133,9 @@ def _seen(canvas: Canvas, rows: int, dice: Dice) -> Image:
     loose = dice.happens("plate_loose")
     # Sides are cut and left free alike; in units of the plate's height, of which the width has several.
     aspect = width / height
-    spread = "plate_loose_box" if loose else "plate_tight_box"
-    margins = tuple(dice.between(spread) * side for side in (aspect, 1.0, aspect, 1.0))
+    spread = "plate_loose" if loose else "plate_tight"
+    sides = {"x": aspect, "y": 1.0 / rows}  # several rows stand nearer to the edges
+    margins = tuple(dice.between(f"{spread}_{axis}") * sides[axis] for axis in "xyxy")
     view = choose_view(ink, ink[3], target, margins, dice)  # type: ignore[arg-type]
     planes = _viewed(image, view)
     _coloured(planes, dice)
