@@ -134,8 +134,8 @@ class RenderingOptions(Options):
         description="output positions: what makes the images, characters or plates; a task names it"
     )
     plates: PositionsText = Field(
-        description="renderer plates: how they look, as a mapping in the yaml of a task, or the path of a yaml "
-        "that holds it; see docs/plates.md"
+        description="renderer plates: how they look, as a mapping in the yaml of a task, or the path of a "
+        "yaml that holds it; see docs/plates.md"
     )
     render_words: PathText = Field(description="file with one word a line; empty: built-in English words")
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")

@@ -8,6 +8,8 @@ from crnn_mindspore.options.common import DecodingOptions
 
 GREEDY, BEAM, LEXICON = DECODERS = ("greedy", "beam", "lexicon")
 
+PRODUCT, WEAKEST = "product", "weakest"
+
 # What users call the lexicons of the data sets -> the names of their files.
 IMAGE_LEXICONS = {"50": "50", "1k": "1000", "1000": "1000", "full": "full"}
 
@@ -25,6 +27,8 @@ class Decoding:
         language_weight: For beam: weight of the language model's log-probability.
         length_bonus: For beam: added to the score for each character.
         reject_below: Readings with a lower confidence are marked as rejected.
+        forms: For positions: a yaml with the forms that alone are read; or "".
+        confidence: For positions: product of all, or weakest.
     """
 
     decoder: str = GREEDY
@@ -34,6 +38,8 @@ class Decoding:
     language_weight: float = 0.3
     length_bonus: float = 0.0
     reject_below: float = 0.0
+    forms: str = ""
+    confidence: str = PRODUCT
 
     def check(self) -> None:
         """Raises UserError for an option that is missing, out of range, or of another decoder."""

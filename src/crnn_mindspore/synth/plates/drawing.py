@@ -1,4 +1,4 @@
-"""A plate as it hangs on the vehicle, seen straight from the front: ground, border, characters, bolts, dirt."""
+"""A plate on its vehicle, seen straight from the front: ground, border, characters, bolts, dirt."""
 
 from functools import lru_cache
 
@@ -88,7 +88,7 @@ def _characters(plate: Canvas, kind: PlateKind, text: str, hand: Hand, scale: fl
         moved = np.roll(ink, shift, axis=0)
         plate += (ink - moved) * depth - np.maximum(moved - ink, 0) * abs(depth)
     if dice.happens("plate_worn"):
-        spots = texture(*ink.shape, int(dice.rng.integers(1, 4)), dice.rng)
+        spots = texture(ink.shape[0], ink.shape[1], int(dice.rng.integers(1, 4)), dice.rng)
         ink *= 1 - np.clip(spots - np.float32(dice.uniform(0.8, 1.8)), 0, 1) * np.float32(0.7)
     _paint(plate, ink * np.float32(wear), colour)
     for layer, own in others:
@@ -139,7 +139,7 @@ def _slot(plate: Canvas, place: tuple[float, float], radius: float, dice: Dice) 
 
 def _dirt(plate: Canvas, dice: Dice) -> None:
     """Brown or grey spots and a film over the plate."""
-    spots = texture(*plate.shape[1:], int(dice.rng.integers(1, 5)), dice.rng)
+    spots = texture(plate.shape[1], plate.shape[2], int(dice.rng.integers(1, 5)), dice.rng)
     cover = np.clip((spots - np.float32(dice.uniform(0.2, 1.6))) * np.float32(dice.uniform(0.4, 2)), 0, 1)
     cover = cover * np.float32(dice.between("plate_dirt_cover"))
     cover += np.float32(dice.uniform(0, 0.2))
@@ -157,7 +157,7 @@ def _mounted(plate: Canvas, radius: float, dice: Dice) -> Canvas:
     slope = np.linspace(-1, 1, rows, dtype=np.float32)[:, None] * np.float32(dice.uniform(-60, 60))
     canvas[:] = np.array([grey + t for t in tint], dtype=np.float32)[:, None, None] + slope
     if dice.rng.random() < 0.5:
-        relief = texture(*canvas.shape[1:], int(dice.rng.integers(2, 5)), dice.rng)
+        relief = texture(rows, canvas.shape[2], int(dice.rng.integers(2, 5)), dice.rng)
         canvas += relief * np.float32(dice.uniform(3, 30))
     for _ in range(int(dice.rng.integers(0, 3))):  # edges of the bumper
         y = int(dice.rng.choice([dice.rng.integers(0, MARGIN), dice.rng.integers(height + MARGIN, rows)]))

@@ -1,4 +1,4 @@
-"""The characters of a plate as masks that fill their boxes: from strokes, or from typefaces of the machine."""
+"""The characters of a plate as masks that fill their boxes: of strokes, or of typefaces of the machine."""
 
 import logging
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Hand:
     Attributes:
         pen: Of strokes, for the characters that have them; None: `faces` draw those too.
         faces: In the order in which they are asked.
-        weight: By how much the strokes of typefaces are made thicker, pixels at 128 a glyph; negative: thinner.
+        weight: By how much the strokes of typefaces are made thicker, pixels at 128 an em; below 0: thinner.
         fill: Share of the box's width that a glyph fills.
         narrow: Width of narrow glyphs over their box.
     """
@@ -94,8 +94,9 @@ class Faces:
         lacking = "".join(c for c, able in self._of.items() if not able and c not in CHARACTERS)
         if lacking:
             raise UserError(
-                f"no typeface of the plates can draw {lacking!r}; install some (configs/debian_fonts_chinese.txt "
-                "for Chinese), give a folder with --render_fonts, or name others under typefaces"
+                f"no typeface of the plates can draw {lacking!r}; install some (for Chinese "
+                "configs/debian_fonts_chinese.txt), give a folder with --render_fonts, or name others in the "
+                "layout"
             )
 
     def choose(self, text: str, dice: Dice) -> Hand:
@@ -180,5 +181,5 @@ def _thickened(glyph: Mask, by: float) -> Mask:
     if by < 0:
         return cv2.erode(glyph, kernel).astype(np.uint8, copy=False)
     room = side // 2 + 1
-    large = cv2.copyMakeBorder(glyph, room, room, room, room, cv2.BORDER_CONSTANT, value=0)
+    large = cv2.copyMakeBorder(glyph, room, room, room, room, cv2.BORDER_CONSTANT, value=(0,))
     return cv2.dilate(large, kernel)[1:-1, 1:-1].astype(np.uint8, copy=False)

@@ -12,8 +12,8 @@ Colour = tuple[float, float, float]
 
 _KEYS = ("alphabets", "typefaces", "strokes", "kinds")
 _KIND_KEYS = (
-    "name", "share", "size", "ground", "left", "text", "border", "own_colours", "radius", "rows", "dots", "bolts",
-    "attributes", "texts",
+    "name", "share", "size", "ground", "left", "text", "border", "own_colours", "radius", "rows", "dots",
+    "bolts", "attributes", "texts", "irregular",
 )  # fmt: skip
 _ROW_KEYS = ("top", "size", "lefts", "first_width")
 _NEEDED = ("size", "ground", "text", "rows", "texts")
@@ -40,8 +40,9 @@ class PlateKind:
         ground: Colour of its top and of its bottom, in between a gradient.
         text: Colour of the characters.
         boxes: Of the characters, in reading order.
-        texts: Forms: a letter that is the name of an alphabet stands for one of its characters, everything else
-            for itself.
+        texts: Forms: a letter that is the name of an alphabet stands for one of its characters, everything
+            else for itself.
+        irregular: Forms that are drawn too and keep to no rule.
         labels: What a label says beside the text, as ` colour=blue`.
         border: Its colour, distance from the edge and width, millimetres; None: none.
         left: Another ground up to some millimetres from the left; None: none.
@@ -58,6 +59,7 @@ class PlateKind:
     text: Colour
     boxes: tuple[Box, ...]
     texts: tuple[str, ...]
+    irregular: tuple[str, ...] = ()
     labels: str = ""
     border: tuple[Colour, float, float] | None = None
     left: tuple[Colour, float] | None = None
@@ -65,6 +67,11 @@ class PlateKind:
     radius: float = 10.0
     dots: tuple[tuple[float, float, float], ...] = ()
     bolts: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """All forms."""
+        return self.texts + self.irregular
 
     @property
     def tops(self) -> frozenset[float]:
@@ -93,7 +100,7 @@ class PlateLayout:
         """All that can stand on a plate."""
         found: set[str] = set()
         for kind in self.kinds:
-            for c in "".join(kind.texts):
+            for c in "".join(kind.drawn):
                 found.update(self.alphabets.get(c, c))
         return frozenset(found)
 
@@ -113,7 +120,7 @@ def plate_layout_of(plain: object, where: str = "plates") -> PlateLayout:
     for name, characters in _mapping(values.get("alphabets", {}), None, f"{where}: alphabets").items():
         if len(str(name)) != 1 or not isinstance(characters, str) or not characters:
             raise UserError(
-                f"{where}: alphabet {name!r} is {characters!r}; its name must be one letter, its characters a text"
+                f"{where}: alphabet {name!r} is {characters!r}; the name must be one letter, and it a text"
             )
         alphabets[str(name)] = characters
     kinds = values.get("kinds")
@@ -140,10 +147,12 @@ def _kind(plain: object, number: int, where: str) -> PlateKind:
     ground = values["ground"] if isinstance(values["ground"], list) else [values["ground"]] * 2
     rows = values["rows"] if isinstance(values["rows"], list) else [values["rows"]]
     boxes = tuple(box for row in rows for box in _row(row, where))
-    texts = tuple("".join(str(text).split()) for text in values["texts"])
-    for text in texts:
+    texts, irregular = (_texts(values.get(key, []), where) for key in ("texts", "irregular"))
+    for text in texts + irregular:
         if len(text) != len(boxes):
-            raise UserError(f"{where}: the text {text!r} has {len(text)} characters, the rows {len(boxes)} boxes")
+            raise UserError(
+                f"{where}: the text {text!r} has {len(text)} characters, the rows {len(boxes)} boxes"
+            )
     attributes = _mapping(values.get("attributes", {}), None, f"{where}: attributes")
     border, left = values.get("border"), values.get("left")
     return PlateKind(
@@ -154,6 +163,7 @@ def _kind(plain: object, number: int, where: str) -> PlateKind:
         text=_colour(values["text"], where),
         boxes=boxes,
         texts=texts,
+        irregular=irregular,
         labels="".join(f" {key}={value}" for key, value in attributes.items()),
         border=None if border is None else _bordered(border, 3, where),
         left=None if left is None else _bordered(left, 2, where),
@@ -165,6 +175,12 @@ def _kind(plain: object, number: int, where: str) -> PlateKind:
         dots=tuple(_numbers(dot, 3, f"{where}: dots") for dot in values.get("dots", [])),
         bolts=tuple(_numbers(bolt, 2, f"{where}: bolts") for bolt in values.get("bolts", [])),
     )
+
+
+def _texts(plain: object, where: str) -> tuple[str, ...]:
+    if not isinstance(plain, list):
+        raise UserError(f"{where}: texts are {plain!r}, must be a list of forms")
+    return tuple("".join(str(text).split()) for text in plain)
 
 
 def _row(plain: object, where: str) -> list[Box]:

@@ -14,7 +14,13 @@ from crnn_mindspore.shipped import found, shipped
 from crnn_mindspore.synth.effects.camera import illuminate, occlude, photograph
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.geometry import View, choose_view
-from crnn_mindspore.synth.effects.settings import EffectSettings, extended, load_effects, overlaid, read_effects
+from crnn_mindspore.synth.effects.settings import (
+    EffectSettings,
+    extended,
+    load_effects,
+    overlaid,
+    read_effects,
+)
 from crnn_mindspore.synth.plates.drawing import MARGIN, Canvas, draw_plate
 from crnn_mindspore.synth.plates.faces import Faces, find_faces
 from crnn_mindspore.synth.plates.layout import PlateLayout, plate_layout_of
@@ -67,7 +73,7 @@ class PlateRenderer:
         rng = generator_of(self.seed, self.split, index)
         dice = Dice(self.effects, rng, checked_strength(rng, difficulty))
         kind = self.layout.kinds[int(np.searchsorted(self._shares, rng.random(), side="right"))]
-        text = self._text(kind.texts[int(rng.integers(len(kind.texts)))], rng)
+        text = self._text(kind.drawn[int(rng.integers(len(kind.drawn)))], rng)
         canvas = draw_plate(kind, text, self.faces.choose(text, dice), dice)
         return _seen(canvas, len(kind.tops), dice), text + kind.labels
 
@@ -94,13 +100,13 @@ def create_renderer(codec: Codec, options: Any) -> PlateRenderer:
         path = Path(options.render_effects)
         effects = overlaid(effects, read_effects(path), path)
     for kind in layout.kinds:
-        for form in kind.texts:
+        for form in kind.drawn:
             for text in _corners(form, layout.alphabets):
-                refused = codec.refusal(text + kind.labels)
+                refused = codec.refusal(text + kind.labels, len(text), None)
                 if refused is not None:
                     raise UserError(
-                        f"plates: kind {kind.name!r}: the task cannot take {text + kind.labels!r}: {refused.reason}"
-                        f" {refused.detail}"
+                        f"plates: kind {kind.name!r}: the task cannot take {text + kind.labels!r}: "
+                        f"{refused.reason} {refused.detail}"
                     )
     folder = options.render_fonts or None
     found_faces = find_faces(layout.typefaces, layout.characters, folder, options.render_only_fonts)
@@ -136,7 +142,7 @@ def _seen(canvas: Canvas, rows: int, dice: Dice) -> Image:
     spread = "plate_loose" if loose else "plate_tight"
     sides = {"x": aspect, "y": 1.0 / rows}  # several rows stand nearer to the edges
     margins = tuple(dice.between(f"{spread}_{axis}") * sides[axis] for axis in "xyxy")
-    view = choose_view(ink, ink[3], target, margins, dice)  # type: ignore[arg-type]
+    view = choose_view(ink, ink[3], target, margins, dice)
     planes = _viewed(image, view)
     _coloured(planes, dice)
     cap = max(4.0, target * 0.6 / rows)
@@ -173,6 +179,6 @@ def _coloured(planes: Floats, dice: Dice) -> None:
         grey = planes.mean(axis=0)
         planes += (grey - planes) * np.float32(1 - dice.between("plate_saturation"))
     if dice.happens("plate_cast"):
-        for plane in planes:
-            plane *= np.float32(np.exp(dice.spread("plate_cast")))
+        factors = np.exp([dice.spread("plate_cast") for _ in range(3)])
+        planes *= factors.astype(np.float32)[:, None, None]
     np.clip(planes, 0, 255, out=planes)

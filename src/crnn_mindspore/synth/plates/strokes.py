@@ -1,7 +1,7 @@
 """A typeface of plates made of strokes of one width: capital letters and digits in a box of any shape.
 
-A glyph is one or more paths through points "x,y" in the box, 0,0 left top and 1,1 right bottom; `~` rounds the
-corner there, `z` closes the path. Where a glyph is written in several ways, `/` stands between them.
+A glyph is one or more paths through points "x,y" in the box, 0,0 left top and 1,1 right bottom; `~` rounds
+the corner there, `z` closes the path. Where a glyph is written in several ways, `/` stands between them.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _GLYPHS = {
     "J": "1,0 1,1~ 0,1~ 0,.72",
     "K": "0,0 0,1|1,0 0,.6|.36,.42 1,1",
     "L": "0,0 0,1 1,1",
-    "M": "0,1 0,0 .5,.65 1,0 1,1/0,1 0,0 .5,.75 1,0 1,1/0,1 0,0 .5,1 1,0 1,1",
+    "M": "0,1 0,0 .5,.5 1,0 1,1/0,1 0,0 .5,.62 1,0 1,1/0,1 0,0 .5,.8 1,0 1,1",
     "N": "0,1 0,0 1,1 1,0",
     "O": "0,0~ 1,0~ 1,1~ 0,1~ z",
     "P": "0,1 0,0 1,0~ 1,.52~ 0,.52",

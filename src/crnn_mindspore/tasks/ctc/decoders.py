@@ -8,7 +8,7 @@ from crnn_mindspore.tasks.ctc.charset_in import charset_in
 from crnn_mindspore.tasks.interface import Model
 from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.decoder import Decoder
-from crnn_mindspore.text.decoding import GREEDY, LEXICON, Decoding
+from crnn_mindspore.text.decoding import GREEDY, LEXICON, PRODUCT, Decoding
 from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.text.lexicon import LexiconDecoder
 from crnn_mindspore.text.ngram import NgramModel
@@ -25,6 +25,11 @@ def create_decoder(decoding: Decoding, artifact: Model) -> Decoder:
             model can write.
     """
     decoding.check()
+    if decoding.forms or decoding.confidence != PRODUCT:
+        option = "forms" if decoding.forms else "confidence"
+        raise UserError(
+            f"{option} {getattr(decoding, option)!r} is for output positions; this model's is ctc"
+        )
     charset = charset_in(artifact)
     if decoding.decoder == GREEDY:
         return GreedyDecoder(charset)
