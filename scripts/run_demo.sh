@@ -2,12 +2,13 @@
 # From nothing to a working recogniser: reads images with the project's own weights, then makes a recogniser:
 # renders words, trains, evaluates, exports, evaluates again, reads images.
 # Makes .venv when there is none. Everything it writes lies in WORK_DIR (default ./demo).
+# With `plates` as second argument: the same for number plates (demo_plates.sh).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-if [ $# -gt 1 ] || [[ "${1:-}" == -* ]]; then
-    usage_error "bash $0 [WORK_DIR=./demo]"
+if [ $# -gt 2 ] || [[ "${1:-}" == -* ]] || [[ "${2:-plates}" != plates ]]; then
+    usage_error "bash $0 [WORK_DIR=./demo] [plates]"
 fi
 WORK_DIR=${1:-./demo}
 mkdir -p "$WORK_DIR"
@@ -29,6 +30,11 @@ read_test_images() {
     crnn read "${images[@]}" "${@:3}"
     cd "$ROOT"
 }
+
+if [ "${2:-}" = plates ]; then
+    source "$ROOT/scripts/demo_plates.sh"
+    exit 0
+fi
 
 step "1/7 reading difficult words with the weights that come with the project; the names of the files tell the truth"
 crnn render --output_dir "$WORK_DIR/photos" --num_train 1 --num_test 12 --seed 7 --overwrite

@@ -15,8 +15,8 @@ from crnn_mindspore.options.load import read_yaml
 from crnn_mindspore.shipped import shipped
 from crnn_mindspore.synth.effects.settings import extended, load_effects, read_effects
 from crnn_mindspore.synth.plates.faces import Faces, find_faces
-from crnn_mindspore.synth.plates.layout import plate_layout_of
-from crnn_mindspore.synth.plates.renderer import EFFECTS_FILE, PlateRenderer
+from crnn_mindspore.synth.plates.plate_layout import plate_layout_of
+from crnn_mindspore.synth.plates.plate_renderer import EFFECTS_FILE, PlateRenderer
 from crnn_mindspore.synth.plates.strokes import CHARACTERS, Pen, draw_strokes
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.layout import layout_of

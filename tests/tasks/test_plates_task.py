@@ -12,7 +12,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.options.load import load_options, read_yaml
 from crnn_mindspore.shipped import shipped
-from crnn_mindspore.synth.plates.layout import plate_layout_of
+from crnn_mindspore.synth.plates.plate_layout import plate_layout_of
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.forms import load_forms

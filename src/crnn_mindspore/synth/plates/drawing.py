@@ -9,7 +9,7 @@ import numpy.typing as npt
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.noise import texture
 from crnn_mindspore.synth.plates.faces import Hand
-from crnn_mindspore.synth.plates.layout import Colour, PlateKind
+from crnn_mindspore.synth.plates.plate_layout import Colour, PlateKind
 
 Canvas = npt.NDArray[np.float32]
 """(3, H, W) float32, blue, green, red, 0..255."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.load import read_yaml
 from crnn_mindspore.shipped import found
-from crnn_mindspore.synth.plates.layout import PlateLayout, plate_layout_of
+from crnn_mindspore.synth.plates.plate_layout import PlateLayout, plate_layout_of
 
 
 class Forms:

@@ -23,7 +23,7 @@ from crnn_mindspore.synth.effects.settings import (
 )
 from crnn_mindspore.synth.plates.drawing import MARGIN, Canvas, draw_plate
 from crnn_mindspore.synth.plates.faces import Faces, find_faces
-from crnn_mindspore.synth.plates.layout import PlateLayout, plate_layout_of
+from crnn_mindspore.synth.plates.plate_layout import PlateLayout, plate_layout_of
 from crnn_mindspore.synth.render import checked_strength, generator_of
 from crnn_mindspore.synth.render_facts import Facts, renderer_facts
 from crnn_mindspore.text.codec import Codec
