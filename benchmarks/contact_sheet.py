@@ -2,8 +2,9 @@
 
     python benchmarks/contact_sheet.py SHEET.png SOURCE [SOURCE...] [--count 200] [--difficulty 1] [--as_seen]
 
-A source is `render` (words straight from the renderer), a folder of images (searched to any depth), or
-`mixed:FOLDER,FOLDER` (images of several folders in turn). Two sources stand beside each other.
+A source is `render` (words straight from the renderer), `render:EFFECTS.yaml` (with these effects),
+`render:EFFECTS.yaml:PHOTOS` (and blended with a folder of photographs), a folder of images (searched to any
+depth), or `mixed:FOLDER,FOLDER` (images of several folders in turn). Two sources stand beside each other.
 `--as_seen` shows the images as the network gets them, 100 x 32.
 """
 
@@ -36,8 +37,11 @@ def _folder_images(folder: Path, count: int) -> list[np.ndarray]:
 
 
 def _images(source: str, count: int, difficulty: float, seed: int) -> list[np.ndarray]:
-    if source == "render":
-        renderer = create_renderer(charset=Charset(), split="all", seed=seed)
+    kind, _, given = source.partition(":")
+    if kind == "render":
+        effects, _, photos = given.partition(":")
+        files = {"effects_file": effects or None, "photo_dir": photos or None}
+        renderer = create_renderer(charset=Charset(), split="all", seed=seed, **files)
         return [renderer.render(index, difficulty)[0] for index in range(count)]
     if source.startswith("mixed:"):
         folders = source.removeprefix("mixed:").split(",")

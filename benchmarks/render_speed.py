@@ -1,6 +1,6 @@
 """Images a second of the renderer, in this process and in worker processes.
 
-    python benchmarks/render_speed.py [--images 4000] [--workers 2]
+    python benchmarks/render_speed.py [--images 4000] [--workers 2] [--effects FILE] [--photos FOLDER]
 
 Prints a table. Times are of the wall clock after a warm-up that loads the typefaces; an image is rendered
 with all effects at difficulty 1 and not written.
@@ -53,9 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--difficulty", type=float, default=1.0)
+    parser.add_argument("--effects", help="yaml laid over configs/effects.yaml")
+    parser.add_argument("--photos", help="folder of photographs that are blended into the words")
     parser.add_argument("--json", help="also write the figures to this file")
     args = parser.parse_args(argv)
-    renderer = create_renderer(charset=Charset(), split="all")
+    renderer = create_renderer(
+        charset=Charset(), split="all", effects_file=args.effects, photo_dir=args.photos
+    )
     _start(renderer)
     _render(range(10**6, 10**6 + _WARM_UP))
     start, busy = time.perf_counter(), time.process_time()

@@ -12,19 +12,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from crnn_mindspore.artifacts.torch.torch_names import COUNTER, our_names, torch_name
+
 BATCH_NORM_EPSILON = 1e-4
 BATCH_NORM_MOMENTUM = 0.1  # PyTorch counts the share of the new value, MindSpore that of the old one
 V1_DROPOUT = 0.1
 
 Weights = Mapping[str, npt.NDArray[np.generic]]
-
-# Last part of the names: ours -> PyTorch's, for batch norm.
-_BATCH_NORM_NAMES = {
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 
 
 class ConvBatchNorm(nn.Module):
@@ -123,35 +117,16 @@ def from_weights(weights: Weights) -> TorchCRNN:
     channels = [weights[f"vgg.conv{number}.conv.weight"].shape[0] for number in range(1, 8)]
     network = TorchCRNN(channels, hidden_twice // 2, num_classes, version)
     state = {torch_name(name): torch.from_numpy(np.array(array)) for name, array in weights.items()}
-    counters = {name: value for name, value in network.state_dict().items() if name.endswith(_COUNTER)}
+    counters = {name: value for name, value in network.state_dict().items() if name.endswith(COUNTER)}
     network.load_state_dict(state | counters)
     return network
 
 
 def to_weights(network: TorchCRNN) -> dict[str, npt.NDArray[np.float32]]:
     """The inverse of `from_weights`: our parameter names -> arrays."""
-    return {
-        our_name(name): value.detach().contiguous().numpy().copy()
-        for name, value in network.state_dict().items()
-        if not name.endswith(_COUNTER)
-    }
-
-
-_COUNTER = "num_batches_tracked"  # PyTorch's batch norm counts its updates; ours does not
-
-
-def torch_name(name: str) -> str:
-    """Our parameter name -> PyTorch's."""
-    head, _, last = name.rpartition(".")
-    return f"{head}.{_BATCH_NORM_NAMES.get(last, last)}"
-
-
-def our_name(name: str) -> str:
-    """PyTorch's parameter name -> ours."""
-    head, _, last = name.rpartition(".")
-    if head.endswith(".bn"):
-        last = {theirs: ours for ours, theirs in _BATCH_NORM_NAMES.items()}[last]
-    return f"{head}.{last}"
+    state = {name: value for name, value in network.state_dict().items() if not name.endswith(COUNTER)}
+    names = our_names(state)
+    return {names[name]: value.detach().contiguous().numpy().copy() for name, value in state.items()}
 
 
 class TorchTrainer:

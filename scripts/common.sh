@@ -142,12 +142,23 @@ pass_on() {
     if [ -n "$CHILD" ]; then kill "-$1" "$CHILD" 2>/dev/null || true; else PENDING=$1; fi
 }
 
+# keep_former LOG: gives the log of the run before, if there is one, another name: log_1.txt, log_2.txt, ...
+keep_former() {
+    local number=1
+    [ -e "$1" ] || return 0
+    while [ -e "${1%.*}_$number.${1##*.}" ]; do
+        number=$((number + 1))
+    done
+    mv "$1" "${1%.*}_$number.${1##*.}"
+}
+
 # run_logged LOG COMMAND...: run_child that shows the output and keeps it in LOG, also when nobody looks any more
 # or one of the two cannot be written.
 run_logged() {
     local log=$1 status=0 output writer
     shift
     mkdir -p "$(dirname "$log")"
+    keep_former "$log"
     # It stays, whatever the signal, for what the program says at its end.
     exec {output}> >(trap '' HUP INT TERM USR1 PIPE; exec tee "$log")
     writer=$!

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains on several devices at once: one process a device, gradients averaged over all.
 # Logs (worker_RANK.log) and results go to ./train_parallel, checkpoints to ./train_parallel/ckpt;
-# ./train_parallelRANK/log.txt is a link to each log.
+# ./train_parallelRANK/log.txt is a link to each log. The logs of the start before go to ./train_parallel/former_logs_N.
 #
 # Ascend: with a rank table (a .json file) the devices it gives this server, found by its address or SERVER_ID;
 # without one, msrun. GPU: msrun, or mpirun with LAUNCHER=mpirun. CPU: msrun.
@@ -61,6 +61,7 @@ COMMAND=("${CRNN[@]}" launch
     "${OPTIONS[@]}")
 if [ "${DETACH:-0}" = 1 ]; then
     mkdir -p "$OUTPUT_DIR"
+    keep_former "$OUTPUT_DIR/launch.log"
     setsid nohup "${COMMAND[@]}" > "$OUTPUT_DIR/launch.log" 2>&1 < /dev/null &
     echo "training in the background: process $!, log $OUTPUT_DIR/launch.log"
 else

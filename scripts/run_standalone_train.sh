@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Trains on one device. Log and results go to ./train, checkpoints to ./train/ckpt.
+# Trains on one device. Log and results go to ./train, checkpoints to ./train/ckpt; the log of the run before becomes
+# ./train/log_N.txt.
 # More options of default_config.yaml after --, as in `... -- --epoch_size=2 --model_version=V2`, or in EXTRA_OPTIONS,
 # where quotes keep a space: EXTRA_OPTIONS="--epoch_size=2 '--label_dict=abc def'".
 # HUP, INT and TERM reach the training, which saves and ends; a second one kills it.

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 TINY_NETWORK = ("--model_version=V2", f"--hidden_size={TINY_HIDDEN}", f"--channel_scale={TINY_SCALE}")
 
 Main = Callable[[Sequence[str]], int]
+
+
+ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def default_signals() -> None:
+    """For `preexec_fn`: a program hears signals, though the tests run under nohup or in the background."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ CALLS = {
         ("p.json",),
     ),
     "render": Call(
-        ("--output_dir=rendered", "--num_train=8", "--num_test=1"),
+        ("--output_dir=rendered", "--num_train=8", "--num_test=1", "--num_workers=2"),
         ("rendered/annotation_train.txt", "rendered/lexicon.txt"),
     ),
     "convert ic03": Call(("-d", "scene", "-x", "scene/words.xml", "-o", "ic03"), ("ic03/annotation.txt",)),

@@ -33,6 +33,7 @@ ROOMS = (
     "synth",
     "tasks",
     "artifacts",
+    "artifacts.torch",
     "tasks.ctc",
     "tasks.positions",
     "engines",

@@ -1,6 +1,7 @@
 """What every command does around its work, in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from conftest import ENDING, default_signals
+
+from crnn_mindspore.cli.command import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -87,9 +91,65 @@ def test_a_pipe_that_does_not_wait_gets_every_line() -> None:
     assert process.returncode == 3
 
 
+WAITING = """
+import sys, time
+import src
+from crnn_mindspore.cli.command import run_command
+def work():
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned up", flush=True)
+    return 0
+sys.exit(run_command(work))
+"""
+
+
+def start_waiting(*before: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [*before, sys.executable, "-c", WAITING],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=default_signals,  # noqa: PLW1509 - nothing else runs here
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_ends_the_work_as_an_exception_does(number: signal.Signals) -> None:
+    with start_waiting() as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert (out, process.returncode) == ("cleaned up\n", 128 + number)
+    assert err == ("interrupted\n" if number == signal.SIGINT else f"ended by {number.name}\n")
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    with start_waiting("nohup") as process:
+        os.killpg(process.pid, signal.SIGHUP)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30)[0] == "cleaned up\n"
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 def test_what_standard_output_cannot_encode_is_escaped() -> None:
     with start(r"print('\udcff \u4e2d')") as process:
         out, err = process.communicate()
     assert out.splitlines()[0] == b"\\udcff \xe4\xb8\xad"
     assert err == b""
     assert process.returncode == 3
+
+
+def test_memory_that_is_not_there_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise MemoryError("Unable to allocate 7.28 TiB")
+
+    assert run_command(work) == 2
+    assert capsys.readouterr().err == "error: not enough memory: Unable to allocate 7.28 TiB\n"

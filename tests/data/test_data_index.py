@@ -1,6 +1,8 @@
 """The compact index of millions of lines: right, cached, and made anew when the data changes."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.data.sources.compact_index import PackedStrings, cached_index
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER
 from crnn_mindspore.text.charset import Charset
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write_set(root: Path, lines: list[str], words: int = 50) -> None:
@@ -166,3 +170,61 @@ def test_the_filter_looks_at_samples_not_at_unused_words(tmp_path: Path) -> None
     )
     assert len(dataset) == 1
     assert dataset.report.dropped == {"outside the charset": 2}
+
+
+BUILDER = """
+import sys, time
+from pathlib import Path
+import numpy as np
+import src
+from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedStrings, cached_index
+from crnn_mindspore.data.sources.samples import FilterReport
+def build():
+    with open(sys.argv[2], "a") as file:
+        file.write("built\\n")
+    time.sleep(1)
+    return CompactIndex(np.arange(3), np.zeros(3, np.int32), PackedStrings.pack([b"word"]), FilterReport())
+print("ready", flush=True)
+sys.stdin.readline()
+print(cached_index([sys.argv[1]], "test", build).texts[0])
+"""
+
+
+def test_of_several_processes_one_builds_and_the_others_wait(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("x")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", BUILDER, str(tmp_path / "data"), str(tmp_path / "built")],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.communicate()[0] for process in processes] == ["word\n"] * 3
+    assert (tmp_path / "built").read_text() == "built\n"
+    assert [path.suffix for path in (tmp_path / ".crnn_index").iterdir() if path.is_file()] == [".lock"]
+
+
+def test_a_user_without_a_folder_has_the_index_beside_the_data_or_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    write_set(tmp_path, ["a/1_w0_0.jpg 0"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # a container that does not know its user
+    assert len(load_samples("synth", str(tmp_path), split="train")) == 1
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [".crnn_index"]
+    (tmp_path / ".crnn_index").rename(tmp_path / "aside")
+    (tmp_path / ".crnn_index").touch()  # nothing can be written there
+    assert len(load_samples("synth", str(tmp_path), split="train")) == 1
+    assert any("no folder to keep the index" in line for line in log)
+    assert not (tmp_path / "~").exists()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from conftest import WORDS, write_folder
@@ -115,7 +116,7 @@ class Jobs:
         }
         write_folder(self.bucket / "words", WORDS)
 
-    def start(self, program: str, *options: str) -> subprocess.Popen[str]:
+    def start(self, program: str, *options: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
         self.count += 1
         cache = self.root / f"cache{self.count}"
         cache.mkdir()
@@ -123,7 +124,7 @@ class Jobs:
         fixed = ["--enable_modelarts=True", "--data_url=obs://bucket/words", "--train_url=obs://bucket/out"]
         command = [sys.executable, "-u", str(ROOT / program), *fixed, *folders, "--device_target=CPU"]
         return subprocess.Popen(
-            [*command, "--init_method=tcp://job:6666", *options],
+            [*before, *command, "--init_method=tcp://job:6666", *options],
             cwd=cache,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -20,9 +20,12 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ENDING, default_signals
 from stand_ins import TRAIN, Launch
 
 from crnn_mindspore.engines.mindspore.runtime import join_device
+from crnn_mindspore.launch import supervisor
+from crnn_mindspore.launch.plan import Plan, Process
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,6 +96,18 @@ def test_msrun_starts_the_devices_of_one_server(
     ]
     assert "RANK_TABLE_FILE" not in record["environment"]
     assert variables.items() <= record["environment"].items()
+
+
+@pytest.mark.parametrize("port", ["tcp://10.96.0.7:8118", "0", "65536", "8118x"])
+def test_a_port_that_is_none_counts_only_where_one_is_needed(launch: Launch, port: str) -> None:
+    result, (record,) = launch("CPU", MASTER_PORT=port)  # as Kubernetes sets it for a service `master`
+    assert result.returncode == 0, result
+    assert 1024 <= int(record["arguments"][3].removeprefix("--master_port=")) <= 65535
+    assert f"MASTER_PORT is {port!r} and no port: not needed on one server" in result.stdout
+    several = {"WORKER_NUM": "4", "LOCAL_WORKER_NUM": "2", "MASTER_ADDR": "198.51.100.7"}
+    result, records = launch("CPU", MASTER_PORT=port, **several)
+    assert (result.returncode, records) == (2, [])
+    assert result.stderr == f"error: MASTER_PORT is {port!r}, must be a whole number from 1 to 65535\n"
 
 
 @pytest.mark.parametrize("node", [0, 1])
@@ -230,6 +245,19 @@ def test_detached_it_returns_at_once_and_trains_on(launch: Launch) -> None:
     assert record["name"] == "msrun"
 
 
+def test_the_logs_of_the_start_before_are_kept(launch: Launch) -> None:
+    folder = launch.folder / "train_parallel"
+    launch("Ascend", launch.rank_table(1, 2), STATUS="1")
+    (folder / "worker_1.log").write_text("the first end\n")
+    result, _ = launch("Ascend", launch.rank_table(1, 1), STATUS="1")
+    assert "the logs of the start before are in train_parallel/former_logs_1" in result.stdout
+    (folder / "worker_0.log").write_text("the second end\n")
+    launch("Ascend", launch.rank_table(1, 1))
+    assert (folder / "former_logs_1" / "worker_1.log").read_text() == "the first end\n"
+    assert (folder / "former_logs_2" / "worker_0.log").read_text() == "the second end\n"
+    assert [path.name for path in folder.glob("worker_*.log")] == ["worker_0.log"]
+
+
 # --- how the processes end ---
 
 # A training program: it says that it runs, saves on SIGTERM, and fails or leaves a child behind when told so.
@@ -270,11 +298,16 @@ sys.exit(run_command(supervisor.run))
 class Running:
     """The launcher with two programs, once both run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *before: str) -> None:
         self.folder = folder
         (folder / "program.py").write_text(PROGRAM)
         self.launcher = subprocess.Popen(
-            [sys.executable, "-c", LAUNCHER], cwd=folder, stdout=subprocess.PIPE, text=True
+            [*before, sys.executable, "-c", LAUNCHER],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=default_signals,  # noqa: PLW1509 - nothing else runs here
         )
         self.wait_for("runs_0", "runs_1")
 
@@ -319,10 +352,39 @@ def test_a_process_that_is_killed_is_a_failure(running: Running) -> None:
     assert "the training has failed (status -9)" in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ENDING)
 def test_a_signal_is_passed_on_and_waited_for(running: Running, number: signal.Signals) -> None:
     running.launcher.send_signal(number)
     status, output = running.end()
     assert status == 128 + number
     assert f"{number.name}: passed on to 2 processes" in output
     assert sorted(path.name for path in running.folder.glob("saved_*")) == ["saved_0", "saved_1"]
+
+
+def test_under_nohup_a_closed_terminal_ends_no_training(tmp_path: Path) -> None:
+    running = Running(tmp_path, "nohup")
+    os.killpg(running.launcher.pid, signal.SIGHUP)
+    time.sleep(0.5)  # two rounds of its watch
+    assert running.launcher.poll() is None
+    running.launcher.terminate()
+    status, output = running.end()
+    assert status == 128 + signal.SIGTERM
+    assert "SIGHUP" not in output
+
+
+def test_a_process_that_cannot_be_killed_is_named_and_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    kill = os.kill
+    stuck = subprocess.Popen(["sleep", "60"])  # stands for one in uninterruptible sleep
+    monkeypatch.setattr(supervisor, "_PATIENCE", 0.2)
+    monkeypatch.setattr(supervisor, "descendants", lambda: [stuck.pid])
+    monkeypatch.setattr(supervisor.os, "kill", lambda pid, number: None)
+    failing = Process([sys.executable, "-c", "raise SystemExit(3)"], os.environ, tmp_path / "worker_0.log")
+    plan = Plan([failing], tmp_path / "worker_0.log", {0: tmp_path / "worker_0.log"})
+    try:
+        assert supervisor.Supervisor(plan, ("x",), grace=0).run() == 3
+    finally:
+        kill(stuck.pid, signal.SIGKILL)
+        stuck.wait()
+    assert any(f"process {stuck.pid} (sleep) cannot be killed" in message for message in log)

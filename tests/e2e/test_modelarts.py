@@ -55,6 +55,20 @@ def test_a_training_that_was_ended_goes_on_in_the_next_job_and_is_evaluated_and_
     assert (jobs.bucket / "out" / "crnn.onnx").stat().st_size > 0
 
 
+@pytest.mark.parametrize("streams", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
+def test_results_reach_the_address_whatever_the_streams_are(streams: str, tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    training = (
+        *TINY_NETWORK,
+        *("--train_dataset=folder", "--batch_size=4", "--save_checkpoint_path=ckpt", "--max_steps=1"),
+    )
+    with jobs.start("train.py", *training, before=("bash", "-c", f'exec "$@" {streams}', "bash")) as process:
+        printed = process.stdout.read()
+    assert (process.returncode, printed) == (0, "")
+    assert (jobs.bucket / "out" / "ckpt" / "crnn-1_1.ckpt").exists()
+    assert (jobs.bucket / "out" / "output" / "train_result.json").exists()
+
+
 def test_a_training_that_cannot_begin_says_so_and_ends_with_2(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path)
     with jobs.start(

@@ -144,6 +144,37 @@ def test_an_interrupted_training_saves_ends_with_143_and_goes_on(
     assert_same_training(last, whole / last.name)
 
 
+def test_a_second_run_is_refused_and_a_killed_one_goes_on_to_the_same_end(
+    run_program: Run, folder: Path, tmp_path: Path
+) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    common = ["--lr_schedule=constant", "--save_checkpoint_steps=1", "--keep_checkpoint_max=3"]
+    endless = [*common, "--epoch_size=100000", "--per_print_time=1"]
+    with subprocess.Popen(
+        [sys.executable, "-u", str(ROOT / "train.py"), *options(folder, out, *endless)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        next(line for line in process.stdout if "step: [2/" in line)
+        outcome = run_program(train.main, *options(folder, out, *common, "--max_steps=1"))
+        assert outcome.status == 2, outcome
+        assert f"{out}: another run that has not ended yet writes here" in outcome.err
+        process.kill()
+        process.stdout.read()
+    saved = max(out.glob("crnn-*.ckpt"), key=lambda path: read_checkpoint(str(path)).state.step)
+    total = read_checkpoint(str(saved)).state.step + 2
+    further = [*common, f"--max_steps={total}", "--epoch_size=100000"]
+    outcome = run_program(train.main, *options(folder, out, *further, "--resume_ckpt=auto"))
+    assert outcome.status == 0, outcome
+    assert f"resume_ckpt auto: {saved}" in outcome.out
+    assert run_program(train.main, *options(folder, whole, *further)).status == 0
+    epoch, step = divmod(total - 1, STEPS_PER_EPOCH)
+    last = f"crnn-{epoch + 1}_{step + 1}.ckpt"
+    assert_same_training(out / last, whole / last)
+
+
 def test_ctrl_c_saves_and_stops(folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-u", str(ROOT / "train.py"), *options(folder, tmp_path / "out")]
     with subprocess.Popen(

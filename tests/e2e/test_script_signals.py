@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ENDING, default_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,8 +37,6 @@ print("begun", flush=True)
 time.sleep(60)
 os._exit(99)
 """
-
-ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 # Script, its arguments, where the output is kept.
 LAUNCHERS = {
@@ -79,7 +78,7 @@ def write_program(folder: Path, text: str = PROGRAM) -> Path:
     return program
 
 
-def start(name: str, folder: Path, *before: str, **options: object) -> subprocess.Popen[str]:
+def start(name: str, folder: Path, *before: str) -> subprocess.Popen[str]:
     """A launcher with the stand-in, once that has begun."""
     for model in ("m.ckpt", "m.onnx", "m.mindir"):
         (folder / model).touch()
@@ -96,7 +95,7 @@ def start(name: str, folder: Path, *before: str, **options: object) -> subproces
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        **options,
+        preexec_fn=default_signals,  # noqa: PLW1509 - nothing else runs here
     )
 
 
@@ -148,6 +147,7 @@ def test_what_a_terminal_does_reaches_the_program(key: bytes, tmp_path: Path) ->
     write_program(tmp_path)
     pid, terminal = pty.fork()
     if pid == 0:
+        default_signals()
         os.chdir(tmp_path)
         os.environ.update(PYTHON=str(tmp_path / "stand_in"), HAS_CHILD="1")
         os.execvp("bash", ["bash", str(ROOT / "scripts" / "run_standalone_train.sh"), "synth", "."])
@@ -163,6 +163,45 @@ def test_what_a_terminal_does_reaches_the_program(key: bytes, tmp_path: Path) ->
     number = signal.SIGINT if key else signal.SIGHUP
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + number
     assert log.read_text() == f"begun\nsaved after {number.name}\nwarned\n"
+
+
+def test_a_program_whose_script_is_killed_works_on_and_is_logged(tmp_path: Path) -> None:
+    with start("run_standalone_train.sh", tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        assert process.wait(timeout=30) == -signal.SIGKILL
+        (program,) = [
+            int(found.name)
+            for found in Path("/proc").glob("[0-9]*")
+            if works_in(found, tmp_path) and b"stand_in" in (found / "cmdline").read_bytes()
+        ]
+        os.kill(program, signal.SIGTERM)
+        shown = process.stdout.readline() + process.stdout.readline()
+        assert shown == "saved after SIGTERM\nwarned\n"
+        for left in Path("/proc").glob("[0-9]*"):  # the program's child, which its script would have ended
+            if works_in(left, tmp_path) and (left / "comm").read_text() == "sleep\n":
+                os.kill(int(left.name), signal.SIGKILL)
+        assert process.stdout.read() == ""
+    assert (tmp_path / "train" / "log.txt").read_text() == f"begun\n{shown}"
+
+
+def test_a_log_on_a_full_disk_ends_nothing(tmp_path: Path) -> None:
+    program = write_program(tmp_path, "#!/bin/sh\nfor i in $(seq 200); do echo line $i; done; exit 7\n")
+    # No file may grow beyond 1,024 bytes, which a program that ignores the signal sees as a full disk.
+    script = f"trap '' XFSZ; ulimit -f 1; exec bash {ROOT}/scripts/run_standalone_train.sh synth ."
+    result = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHON": str(program)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 7, result
+    assert result.stdout == "".join(f"line {i}\n" for i in range(1, 201))
+    assert (tmp_path / "train" / "log.txt").stat().st_size == 1024
 
 
 @pytest.mark.parametrize("streams", ["| head -1", "> /dev/full 2>&1", ">&- 2>&-", "<&- >&- 2>&-"])

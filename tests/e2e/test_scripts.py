@@ -131,6 +131,26 @@ def test_a_quote_that_is_not_closed_is_named(options: str, tmp_path: Path) -> No
     assert result.stderr == f"error: EXTRA_OPTIONS is <{options}>, in which a quote is not closed\n"
 
 
+def test_the_log_of_the_run_before_is_kept(tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\ndate +%N\nexit 3\n")
+    program.chmod(0o755)
+    shown = []
+    for _ in range(3):
+        result = subprocess.run(
+            ["bash", str(ROOT / "scripts" / "run_standalone_train_cpu.sh"), "synth", "."],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHON": str(program)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 3
+        shown.append(result.stdout)
+    folder = tmp_path / "train"
+    assert [(folder / name).read_text() for name in ("log_1.txt", "log_2.txt", "log.txt")] == shown
+
+
 @pytest.mark.slow
 def test_the_cpu_scripts_train_and_evaluate_and_end_with_the_programs_status(
     tmp_path: Path, tiny_models: dict[str, TinyModel]

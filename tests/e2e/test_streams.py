@@ -1,4 +1,4 @@
-"""Closed, full and left streams under every command: it saves its work, and shows no traceback."""
+"""Closed and left streams, full disks, bare containers under every command: no work lost, no traceback."""
 
 import os
 import shutil
@@ -65,6 +65,80 @@ def test_a_stream_that_is_gone_ends_no_work(name: str, streams: str, inputs: Pat
     assert [file for file in CALLS[name].saves if not (folder / file).exists()] == [], (printed, said)
     expected = {"full": 2, "reader gone": 141}.get(streams, 0) if name in PRINTING else 0
     assert process.returncode == expected, (printed, said)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("read", "launch")])
+def test_a_full_disk_is_a_message_and_nothing_half_is_left(name: str, inputs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    shutil.copytree(inputs, folder)
+    # No file may grow beyond 512 bytes, which is what a full disk does to all but small ones.
+    script = 'ulimit -f 1; exec "$@"'
+    result = subprocess.run(
+        ["sh", "-c", script, "sh", *CRNN, *name.split(), *CALLS[name].arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "Traceback" not in result.stdout + result.stderr
+    assert [path for path in folder.rglob(".*") if path.name != ".crnn_index"] == []
+    missing = [file for file in CALLS[name].saves if not (folder / file).exists()]
+    assert result.returncode == (2 if missing else 0), result
+    assert bool(missing) == ("error: " in result.stderr), result
+
+
+# Stands for a container: a user without a home folder, and no /dev/shm for processes to share anything in.
+BARE = """
+import _multiprocessing, os
+class SemLock(_multiprocessing.SemLock):
+    def __new__(cls, *arguments):
+        raise OSError(30, "Read-only file system")
+_multiprocessing.SemLock = SemLock
+os.path.expanduser = lambda path: path
+"""
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_bare_container_is_enough(name: str, inputs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    shutil.copytree(inputs, folder)
+    (tmp_path / "sitecustomize.py").write_text(BARE)
+    unset = ("HOME", "XDG_CACHE_HOME")
+    result = subprocess.run(
+        [*CRNN, *name.split(), *CALLS[name].arguments],
+        cwd=folder,
+        env={**{k: v for k, v in os.environ.items() if k not in unset}, "PYTHONPATH": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert result.returncode == 0, result
+    assert [file for file in CALLS[name].saves if not (folder / file).exists()] == []
+    assert not (folder / "~").exists()
+    if name == "render":
+        assert "rendering in this process alone: more need /dev/shm" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["train", "export", "convert weights", "offline infer"])
+def test_mindspore_without_a_folder_for_temporary_files_is_a_message(
+    name: str, inputs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "here"
+    shutil.copytree(inputs, folder)
+    result = subprocess.run(  # no file can be written at all
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *CRNN, *name.split(), *CALLS[name].arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 2, result
+    assert "error: no folder for temporary files, which MindSpore needs" in result.stderr
 
 
 @pytest.mark.parametrize("streams", STREAMS)

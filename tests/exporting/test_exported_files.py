@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -14,9 +15,14 @@ from reference import crnn_logits
 
 import export
 import predict
+from crnn_mindspore import whole_file
+from crnn_mindspore.artifacts.artifact import read_descriptions
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
+from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.engines.mindspore.opening import open_checkpoint
 from crnn_mindspore.engines.onnx_backend import OnnxBackend
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.exporting.export import export_model
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.text.charset import Charset
 
@@ -144,3 +150,34 @@ def test_an_air_file_can_be_written_under_any_name(tiny_models, tmp_path: Path, 
     assert export_model(backend, str(path), "AIR", "Ascend") == path
     assert path.read_text() == "AIR"
     assert sorted(os.listdir(path.parent)) == [path.name, path.with_suffix(".json").name]
+
+
+@pytest.mark.parametrize("moment", ["before", "between", "after"])
+def test_an_export_that_is_killed_leaves_a_mindir_that_opens(
+    tiny_models: dict[str, TinyModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    target = tmp_path / "model.mindir"
+    former = tiny_models["V1"]
+    shutil.copy(former.mindir, target)
+    shutil.copy(former.mindir.with_suffix(".json"), target.with_suffix(".json"))
+    replaced: list[str] = []
+    replace = os.replace
+
+    def killed(source: str, to: str) -> None:
+        """Ends the program at a renaming: of the first description, the MINDIR, or the second description."""
+        if len(replaced) == ["before", "between", "after"].index(moment):
+            raise KeyboardInterrupt
+        replaced.append(Path(to).name)
+        replace(source, to)
+
+    backend = open_checkpoint(str(tiny_models["V2"].checkpoint), "CPU", 0, Charset(), Preprocessing())
+    monkeypatch.setattr(whole_file.os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        export_model(backend, str(target), "MINDIR", "CPU")
+    monkeypatch.undo()
+    assert replaced == ["model.json", "model.mindir"][: len(replaced)]
+    found = open_backend(str(target), "CPU").artifact
+    assert found.network.version == ("V2" if moment == "after" else "V1")
+    export_model(backend, str(target), "MINDIR", "CPU")
+    assert open_backend(str(target), "CPU").artifact == read_descriptions(str(target))[0]
+    assert len(read_descriptions(str(target))) == 1

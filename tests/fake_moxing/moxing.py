@@ -38,6 +38,13 @@ def is_directory(url: str) -> bool:
     return _place(url).is_dir()
 
 
+def stat(url: str) -> SimpleNamespace:
+    status = _place(url).stat()
+    return SimpleNamespace(
+        length=status.st_size, mtime_nsec=status.st_mtime_ns, is_directory=is_directory(url)
+    )
+
+
 def list_directory(url: str, recursive: bool = False) -> list[str]:
     assert recursive
     # Storage knows no order of age, nor of numbers.
@@ -69,6 +76,7 @@ def _one(path: Path, src_url: str, dst_url: str) -> None:
 file = SimpleNamespace(
     exists=exists,
     is_directory=is_directory,
+    stat=stat,
     list_directory=list_directory,
     copy=copy,
     copy_parallel=copy_parallel,

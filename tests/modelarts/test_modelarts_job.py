@@ -140,19 +140,22 @@ def test_the_status_of_a_training_that_was_stopped_is_kept(
     assert cloud.calls()[-1][-1] == "obs://bucket/out/output/train_log.csv"
 
 
-def test_sigterm_ends_with_its_status_after_results_went_out(cloud: Cloud) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_ends_with_its_status_after_results_went_out(cloud: Cloud, number: signal.Signals) -> None:
     def work(config: AllOptions) -> int:
         writes("train_log.csv")(config)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         time.sleep(60)
         return 0
 
-    before = signal.getsignal(signal.SIGTERM)
+    if signal.getsignal(number) is signal.SIG_IGN:  # the tests run under nohup
+        signal.signal(number, signal.SIG_DFL)
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as ended:
         run_job(cloud.job(*IN_AND_OUT), work)
-    assert ended.value.code == 143
+    assert ended.value.code == 128 + number
     assert (cloud.storage / "bucket/out/output/train_log.csv").exists()
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
 
 
 def test_results_that_cannot_go_out_are_an_error_of_their_own(
@@ -292,24 +295,88 @@ def test_results_go_out_while_the_work_goes_on(cloud: Cloud, tmp_path: Path, log
     assert [call[-1] for call in cloud.calls()] == ["obs://bucket/out/crnn-1_5.ckpt"]
 
 
-def test_a_job_that_goes_on_gets_its_checkpoints_back_in_their_order(cloud: Cloud) -> None:
+def test_a_job_that_goes_on_gets_its_checkpoints_back(cloud: Cloud) -> None:
     for name in ("crnn-1_5", "crnn-1_10", "crnn-2_5", "crnn-10_1"):
         cloud.put(f"bucket/out/ckpt/{name}.ckpt", name)
     newer = cloud.cache / "train/ckpt/crnn-2_5.ckpt"
     newer.parent.mkdir(parents=True)
     newer.write_text("not yet copied out")
 
+    config = cloud.job("--train_url=obs://bucket/out", "--resume_ckpt=auto", "--save_checkpoint_path=ckpt")
+    assert run_job(config, lambda config: 0) == 0
+    assert newer.read_text() == "not yet copied out"
+    assert (cloud.storage / "bucket/out/ckpt/crnn-2_5.ckpt").read_text() == "not yet copied out"
+    assert sorted(call[1] for call in cloud.calls())[1:] == [
+        f"obs://bucket/out/ckpt/{name}.ckpt" for name in ("crnn-10_1", "crnn-1_10", "crnn-1_5")
+    ]
+
+
+def results(cloud: Cloud) -> dict[str, str]:
+    place = cloud.storage / "bucket/out"
+    return {path.relative_to(place).as_posix(): path.read_text() for path in place.rglob("*.ckpt")}
+
+
+def test_a_job_that_is_started_again_in_place_copies_what_it_had_not(cloud: Cloud) -> None:
+    """Killed before it could copy anything; the second time the best stays as it is."""
+    ckpt = cloud.cache / "train/ckpt"
+
+    def killed(config: AllOptions) -> int:
+        ckpt.mkdir()
+        for name in ("crnn-1_5", "crnn-1_10", "crnn-best"):
+            (ckpt / f"{name}.ckpt").write_text(name)
+        os._exit(9)
+
+    def again(config: AllOptions) -> int:
+        (ckpt / "crnn-1_10.ckpt").write_text("once more")
+        (ckpt / "crnn-2_5.ckpt").write_text("crnn-2_5")
+        return 0
+
+    config = cloud.job("--train_url=obs://bucket/out", "--save_checkpoint_path=ckpt")
+    if (pid := os.fork()) == 0:
+        run_job(config, killed)
+    os.waitpid(pid, 0)
+    assert results(cloud) == {}
+    assert run_job(config, again) == 0
+    assert results(cloud) == {
+        "ckpt/crnn-1_5.ckpt": "crnn-1_5",
+        "ckpt/crnn-1_10.ckpt": "once more",
+        "ckpt/crnn-2_5.ckpt": "crnn-2_5",
+        "ckpt/crnn-best.ckpt": "crnn-best",
+    }
+    before = len(cloud.calls())
+    assert run_job(config, lambda config: 0) == 0
+    assert len(cloud.calls()) == before  # all is there
+    (cloud.storage / "bucket/out/ckpt/crnn-best.ckpt").unlink()
+    assert run_job(config, lambda config: 0) == 0
+    assert [call[-1] for call in cloud.calls()[before:]] == ["obs://bucket/out/ckpt/crnn-best.ckpt"]
+
+
+def test_a_newer_version_at_the_address_takes_the_place_of_the_one_here(cloud: Cloud) -> None:
+    best = cloud.cache / "train/ckpt/crnn-best.ckpt"
+
     def work(config: AllOptions) -> int:
-        found = sorted(Path(config.save_checkpoint_path).iterdir(), key=lambda path: path.stat().st_mtime_ns)
-        assert [path.stem for path in found] == ["crnn-1_5", "crnn-1_10", "crnn-10_1", "crnn-2_5"]
+        best.parent.mkdir(exist_ok=True)
+        best.write_text("first")
         return 0
 
     config = cloud.job("--train_url=obs://bucket/out", "--resume_ckpt=auto", "--save_checkpoint_path=ckpt")
     assert run_job(config, work) == 0
-    assert newer.read_text() == "not yet copied out"
-    assert [call[:2] for call in cloud.calls()] == [
-        ["copy", f"obs://bucket/out/ckpt/{name}.ckpt"] for name in ("crnn-1_5", "crnn-1_10", "crnn-10_1")
-    ]
+    cloud.put("bucket/out/ckpt/crnn-best.ckpt", "later")  # of the job on another machine
+    assert run_job(config, lambda config: 0) == 0
+    assert (best.read_text(), results(cloud)) == ("later", {"ckpt/crnn-best.ckpt": "later"})
+    best.write_text("third")
+    assert run_job(config, lambda config: 0) == 0
+    assert (best.read_text(), results(cloud)) == ("third", {"ckpt/crnn-best.ckpt": "third"})
+
+
+def test_a_folder_that_was_of_another_address_sends_none_of_its_files(cloud: Cloud) -> None:
+    def work(config: AllOptions) -> int:
+        (cloud.cache / "train" / "first.ckpt").write_text("first")
+        return 0
+
+    assert run_job(cloud.job("--train_url=obs://bucket/other"), work) == 0
+    assert run_job(cloud.job("--train_url=obs://bucket/out"), lambda config: 0) == 0
+    assert results(cloud) == {}
 
 
 @pytest.mark.parametrize(

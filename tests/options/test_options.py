@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from every_command import CALLS
 
 from crnn_mindspore.artifacts.agreement import (
     adopting,
@@ -16,8 +17,9 @@ from crnn_mindspore.artifacts.agreement import (
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.base import Options
+from crnn_mindspore.options.base import Options, type_of
 from crnn_mindspore.options.commands import (
+    COMMANDS,
     SECTIONS,
     AllOptions,
     EvalOptions,
@@ -390,6 +392,14 @@ def test_a_list_is_written_with_commas_or_as_yaml_has_lists(tmp_path: Path) -> N
         load_options(TrainOptions, [f"--config_path={path}"])
 
 
+def test_a_user_without_a_folder_makes_none_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # a container that does not know its user
+    with pytest.raises(UserError, match="~/run: ~ is the user's folder, and this user has none"):
+        load_options(TrainOptions, ["--output_dir=~/run"])
+    with pytest.raises(UserError, match=r"~/classes\.txt: ~ is the user's folder, and this user has none"):
+        load_options(TrainOptions, ["--label_dict=~/classes.txt"])
+
+
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [
@@ -465,3 +475,16 @@ def test_options_of_other_programs_are_said_where_all_are_taken(log: list[str]) 
 def test_every_need_is_of_options_that_exist() -> None:
     for need in NEEDS:
         assert {need.other, *need.options} <= set(AllOptions.model_fields)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("value", [10**30, -(10**30), 2**63])
+def test_no_command_takes_a_whole_number_that_nothing_can_hold(command: str, value: int) -> None:
+    options = COMMANDS[command]
+    others = CALLS[command].arguments if command in CALLS else ()
+    for name, field in options.model_fields.items():
+        if type_of(field) is int:
+            with pytest.raises(
+                UserError, match=rf"{name} is {value}, must be (at most|at least|below|above) "
+            ):
+                load_options(options, [*others, f"--{name}={value}"])

@@ -78,3 +78,10 @@ def test_requirements_name_exact_versions() -> None:
     lines = (ROOT / "requirements-ascend.txt").read_text(encoding="utf-8").splitlines()
     packages = [line for line in lines if not line.startswith("#")]
     assert packages and all(line.count("==") == 1 for line in packages)
+
+
+def test_files_keep_their_line_feeds_in_a_checkout_on_windows() -> None:
+    """Images are built from it, and a script with other line ends does not run."""
+    assert "* text=auto eol=lf" in (ROOT / ".gitattributes").read_text(encoding="utf-8").splitlines()
+    for path in [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run", ROOT / "Dockerfile"]:
+        assert b"\r" not in path.read_bytes(), path

@@ -11,6 +11,7 @@ from test_synth_common import renderer as shared_renderer
 from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.synth import workers
 from crnn_mindspore.synth.render import Renderer
 from crnn_mindspore.synth.render_loader import Ramp, RenderLoader
 from crnn_mindspore.text.charset import Charset
@@ -70,3 +71,17 @@ def test_background_processes_make_the_same_batches_and_a_dead_one_is_reported(r
     os.kill(worker, signal.SIGKILL)
     with pytest.raises(UserError, match="rendering process died at images"):
         take(batches, 1000)
+
+
+def test_where_processes_can_share_nothing_this_one_renders(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")  # of /dev/shm
+
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", refuse)
+    alone = loader(renderer, workers=2)
+    for _ in range(2):
+        for ours, theirs in zip(loader(renderer).batches(0), alone.batches(0), strict=True):
+            np.testing.assert_array_equal(ours.images, theirs.images)
+    assert len([line for line in log if "rendering in this process alone" in line]) == 1

@@ -250,7 +250,7 @@ def test_a_loss_that_is_not_finite_in_another_process_stops_this_one_too(create_
         run.trainer.fit(FRESH, 8)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_finishes_the_step_saves_and_stops(create_run, number: signal.Signals) -> None:
     def stop_in_step_6(k: int) -> float:
         if k == 5:
@@ -258,11 +258,29 @@ def test_a_signal_finishes_the_step_saves_and_stops(create_run, number: signal.S
         return 1.0
 
     run = create_run(total=20, interval=0, losses=stop_in_step_6)
+    if signal.getsignal(number) is signal.SIG_IGN:  # the tests run under nohup
+        signal.signal(number, signal.SIG_DFL)
     before = signal.getsignal(number)
     state, received = run.trainer.fit(FRESH, 20)
     assert (state.step, received) == (6, number)
     assert [(name, s.step) for name, s in run.saved] == [("crnn-2_2.ckpt", 6)]
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_that_the_caller_ignores_stays_ignored(create_run, number: signal.Signals) -> None:
+    def send(k: int) -> float:
+        if k == 5:
+            os.kill(os.getpid(), number)
+        return 1.0
+
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        state, received = create_run(total=8, losses=send).trainer.fit(FRESH, 8)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+    assert (state.step, received) == (8, 0)
 
 
 def test_a_signal_between_two_epochs_saves_too(create_run) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
 BATCH_NORM_EPSILON = 1e-4  # of every network
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
+_FORMER = "former"  # in a description: the one that it takes the place of
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,15 @@ def read_description(model_path: str) -> Artifact:
     Raises:
         UserError: If there is none, or it is damaged; the message names it.
     """
+    return read_descriptions(model_path)[0]
+
+
+def read_descriptions(model_path: str) -> list[Artifact]:
+    """The same, and after it those that an export which was killed had not yet removed: see `announcement`.
+
+    Raises:
+        UserError: As `read_description` does.
+    """
     path = description_path(model_path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -166,7 +177,22 @@ def read_description(model_path: str) -> Artifact:
         raise UserError(f"{path}: {error.strerror}; a MINDIR needs its description beside it") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: its description is damaged ({error})") from None
-    return Artifact.from_json(text, str(path))
+    found = [Artifact.from_json(text, str(path))]
+    while former := json.loads(text).get(_FORMER):
+        text = json.dumps(former)
+        found.append(Artifact.from_json(text, str(path)))
+    return found
+
+
+def announcement(artifact: Artifact, model_path: str) -> str:
+    """The description of a model that is about to take the place of another, with the other's in it.
+
+    Two files cannot be replaced at once. While this one lies beside either model, it describes both.
+    """
+    values = json.loads(artifact.to_json())
+    with suppress(OSError, ValueError):  # there is none, or it is of no use
+        values[_FORMER] = json.loads(description_path(model_path).read_text(encoding="utf-8"))
+    return json.dumps(values, ensure_ascii=False, indent=2)
 
 
 def hash_weights(weights: Mapping[str, npt.NDArray[np.generic]]) -> str:

@@ -2,17 +2,20 @@
 
 import errno
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from typing import TextIO
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.extras import EXTRAS, missing_message
+from crnn_mindspore.signals import ending_as_exit
 from crnn_mindspore.streams import OutputLostError, steady_streams
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+_SIGNAL = 128
 
 
 def run_command(work: Callable[[], int], log_to_stderr: bool = False, output_is_result: bool = True) -> int:
@@ -20,7 +23,8 @@ def run_command(work: Callable[[], int], log_to_stderr: bool = False, output_is_
 
     Log messages of level INFO and above go to standard output as they are; warnings name their level. A
     UserError becomes one line on standard error and status 2, and so does a package that an extra brings;
-    Ctrl-C becomes status 130.
+    Ctrl-C becomes status 130, SIGTERM, SIGHUP and SIGUSR1 become 128 + their number, after `work` has cleaned
+    up as after an exception.
 
     A stream that is closed, full, or whose reader has gone does not end the work: progress and log fall
     silent. Where standard output is the result, its loss is a failure: the command ends at the first line
@@ -50,7 +54,8 @@ def run_command(work: Callable[[], int], log_to_stderr: bool = False, output_is_
 
 def _run(work: Callable[[], int]) -> int:
     try:
-        return work()
+        with ending_as_exit():
+            return work()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
@@ -59,8 +64,14 @@ def _run(work: Callable[[], int]) -> int:
             raise
         print(f"error: this {missing_message(error.name or '')}", file=sys.stderr)
         return EXIT_USER_ERROR
-    except SystemExit as end:  # after --help, and after a wrong option
-        return int(end.code or 0)
+    except MemoryError as error:
+        print(f"error: not enough memory: {error or 'smaller batches or images need less'}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except SystemExit as end:  # after --help, after a wrong option, and at a signal
+        status = int(end.code or 0)
+        if status > _SIGNAL:
+            print(f"ended by {signal.Signals(status - _SIGNAL).name}", file=sys.stderr)
+        return status
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -87,7 +98,8 @@ def set_up_logging(log_to: TextIO | None = None) -> None:
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:
         # The work goes on when its log cannot be written.
-        if not isinstance(sys.exc_info()[1], OSError | OutputLostError):
+        # A RuntimeError: a signal's message came in the middle of a line.
+        if not isinstance(sys.exc_info()[1], OSError | OutputLostError | RuntimeError):
             super().handleError(record)
 
 

@@ -76,7 +76,7 @@ def _export(options: ExportCommandOptions) -> int:
     print(f"exported {path} to {exported}")
     if not options.verify:
         return 0
-    opened = open_backend(str(exported), device_target, options.device_id)
+    opened = open_backend(str(exported), device_target, options.device_id, onnx_threads=options.onnx_threads)
     # With --onnx_width, both are compared at that width.
     backend.artifact = replace(backend.artifact, preprocessing=opened.artifact.preprocessing)
     results = compare_on([backend, opened], options.verify, options.verify_path, options.batch_size)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.launch.former_logs import put_logs_aside
 from crnn_mindspore.launch.log_links import link_logs
 from crnn_mindspore.launch.plan import Job, create_plan, training_command
 from crnn_mindspore.launch.supervisor import Supervisor
@@ -43,8 +44,7 @@ def _launch(options: LaunchOptions) -> int:
         log_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{log_dir}: {error.strerror}") from None
-    for old in log_dir.glob("worker_*.log"):
-        old.unlink()
+    put_logs_aside(log_dir)
     if options.rank_folders:
         link_logs(plan.rank_logs, options.rank_folders)
     return Supervisor(plan, job.program).run()

@@ -28,7 +28,7 @@ COMMANDS = {
     "convert weights": (
         "convert_weights",
         "main",
-        "a checkpoint of the model zoo to one that describes itself",
+        "weights of the model zoo or of PyTorch to a checkpoint that describes itself",
     ),
     "serve": ("serve", "main", "read images over HTTP, with a page to try it"),
     "launch": ("launch", "main", "train on several devices"),

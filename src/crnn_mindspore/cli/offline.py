@@ -79,7 +79,12 @@ def _infer(options: OfflineCommandOptions) -> int:
     options.require("checkpoint_path", "result_path")
     inputs = read_inputs(options.inputs_path)
     report = infer(
-        open_backend(options.checkpoint_path, options.device_target, options.device_id),
+        open_backend(
+            options.checkpoint_path,
+            options.device_target,
+            options.device_id,
+            onnx_threads=options.onnx_threads,
+        ),
         inputs,
         options.result_path,
         options.time_path,

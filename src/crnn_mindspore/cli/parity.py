@@ -20,7 +20,10 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn parity") -> int
 
 
 def _check(options: ParityOptions) -> int:
-    backends = [open_backend(path, options.device_target, options.device_id) for path in options.models]
+    backends = [
+        open_backend(path, options.device_target, options.device_id, onnx_threads=options.onnx_threads)
+        for path in options.models
+    ]
     results = compare_on(backends, options.dataset, options.dataset_path, options.batch_size)
     if options.result_json:
         rows = [

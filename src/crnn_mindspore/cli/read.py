@@ -41,6 +41,7 @@ def _read(options: ReadOptions) -> int:
         options.device_id,
         decoding,
         options.task,
+        onnx_threads=options.onnx_threads,
         batch_size=options.batch_size,
         top_k=options.top_k,
         characters=options.characters,

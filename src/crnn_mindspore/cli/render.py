@@ -30,6 +30,7 @@ def _render(options: RenderOptions) -> int:
         characters=options.charset,
         words_file=options.words or None,
         font_dir=options.font_dir or None,
+        photo_dir=options.photos or None,
         effects_file=options.effects or None,
         seed=options.seed,
         difficulty=_difficulty(options.difficulty),

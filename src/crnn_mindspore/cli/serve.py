@@ -16,7 +16,7 @@ from crnn_mindspore.text.decoding import decoding_of
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn serve") -> int:
-    """Serves until SIGTERM; returns the exit status."""
+    """Serves until a signal ends it; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     return run_command(
         lambda: _serve(load_options(ServeOptions, arguments, program, __doc__ or "")), output_is_result=False
@@ -42,6 +42,7 @@ def _serve(options: ServeOptions) -> int:
         decoding_of(options),
         device_target=options.device_target,
         device_id=options.device_id,
+        onnx_threads=options.onnx_threads,
         batch_size=options.batch_size,
     )
     check_derived(options)

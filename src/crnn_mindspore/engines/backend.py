@@ -41,6 +41,7 @@ def open_backend(
     device_id: int = 0,
     codec: Codec | None = None,
     preprocessing: Preprocessing | None = None,
+    onnx_threads: int = 0,
 ) -> Backend:
     """Opens a .ckpt, .mindir or .onnx file.
 
@@ -50,6 +51,7 @@ def open_backend(
         device_id: Which accelerator.
         codec: Of a checkpoint without a self-description, as the model zoo writes them; default alphabet.
         preprocessing: The same.
+        onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
 
     Raises:
         UserError: If the file is missing, is not one of these, is damaged, or its engine is not installed.
@@ -64,10 +66,12 @@ def open_backend(
     options: dict[str, object] = {"device_target": device_target, "device_id": device_id}
     if file.suffix.lower() == ".ckpt":
         options |= {"codec": codec or Charset(), "preprocessing": preprocessing or Preprocessing()}
+    elif file.suffix.lower() == ".onnx":
+        options["threads"] = onnx_threads
     return _open(target, path, options)
 
 
-def open_reader(path: str, device_target: str = "auto", device_id: int = 0) -> Backend:
+def open_reader(path: str, device_target: str = "auto", device_id: int = 0, onnx_threads: int = 0) -> Backend:
     """Opens a model with the engine that reads fastest.
 
     On a CPU, and where the device is left open, a checkpoint that describes itself is run by ONNX Runtime on
@@ -81,8 +85,9 @@ def open_reader(path: str, device_target: str = "auto", device_id: int = 0) -> B
     if device_target in ("CPU", "auto") and path.lower().endswith(".ckpt") and Path(path).is_file():
         checkpoint = read_checkpoint_file(path)
         if checkpoint.artifact is not None:
-            return _open("crnn_mindspore.engines.onnx_backend:open_weights", path, {"checkpoint": checkpoint})
-    return open_backend(path, device_target, device_id)
+            options = {"checkpoint": checkpoint, "threads": onnx_threads}
+            return _open("crnn_mindspore.engines.onnx_backend:open_weights", path, options)
+    return open_backend(path, device_target, device_id, onnx_threads=onnx_threads)
 
 
 def _open(target: str, path: str, options: dict[str, object]) -> Backend:

@@ -12,6 +12,7 @@ from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
 from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, as_computed
 from crnn_mindspore.artifacts.onnx_digest import check_digest
 from crnn_mindspore.artifacts.protobuf import prepare_protobuf
+from crnn_mindspore.engines.cores import usable_cores
 from crnn_mindspore.errors import UserError
 
 _logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class OnnxBackend:
             first of Ascend, GPU and CPU that is.
         device_id: Which accelerator.
         model: The content of an ONNX file made in memory; None reads `path`.
+        threads: That compute; 0 for as many as there are cores that this process may use.
 
     Raises:
         UserError: If the file is damaged or changed, is not one of ours, names another file for its weights,
@@ -41,7 +43,12 @@ class OnnxBackend:
     name = "ONNX Runtime"
 
     def __init__(
-        self, path: str, device_target: str = "auto", device_id: int = 0, model: bytes | None = None
+        self,
+        path: str,
+        device_target: str = "auto",
+        device_id: int = 0,
+        model: bytes | None = None,
+        threads: int = 0,
     ) -> None:
         available = onnxruntime.get_available_providers()
         if device_target == "auto":
@@ -58,6 +65,8 @@ class OnnxBackend:
             )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # By itself ONNX Runtime takes all cores of the machine, whatever a container is given of them.
+        options.intra_op_num_threads = threads or usable_cores()
         # A model that names another file for its weights would have ONNX Runtime read that file. Ours name
         # none, so the folder in which such files are looked for is one that holds nothing.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
@@ -110,7 +119,7 @@ class OnnxBackend:
         return np.concatenate(parts, axis=1)
 
 
-def open_weights(path: str, checkpoint: CheckpointFile) -> OnnxBackend:
+def open_weights(path: str, checkpoint: CheckpointFile, threads: int = 0) -> OnnxBackend:
     """The network of a self-describing checkpoint on ONNX Runtime, on the CPU.
 
     Raises:
@@ -122,9 +131,8 @@ def open_weights(path: str, checkpoint: CheckpointFile) -> OnnxBackend:
     from crnn_mindspore.artifacts.onnx_graph import serialize
 
     artifact = as_computed(checkpoint.artifact, checkpoint.weights)
-    return OnnxBackend(
-        path, device_target="CPU", model=serialize(artifact.kind.onnx(checkpoint.weights, artifact))
-    )
+    model = serialize(artifact.kind.onnx(checkpoint.weights, artifact))
+    return OnnxBackend(path, device_target="CPU", model=model, threads=threads)
 
 
 def _read(path: str) -> bytes:

@@ -25,6 +25,7 @@ def open_model(options: EvalOptions | ReportCommandOptions, path: str) -> Backen
         options.device_id,
         codec=codec_of(options),
         preprocessing=preprocessing_of(options),
+        onnx_threads=options.onnx_threads,
     )
     check_artifact(options, backend.artifact, path)
     return backend

@@ -13,7 +13,7 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 
-from crnn_mindspore.artifacts.artifact import description_path
+from crnn_mindspore.artifacts.artifact import announcement, description_path
 from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.artifacts.formats import check_format, output_path
 from crnn_mindspore.artifacts.onnx_graph import fix_size, serialize
@@ -76,12 +76,15 @@ def export_model(
         "AIR": _write_air,
         "CKPT": _write_small_checkpoint,
     }
+    description = description_path(str(target)) if file_format in ("MINDIR", "AIR") else None
     try:
         with whole_file(target) as temporary:
             writers[file_format](backend, temporary)
             os.chmod(temporary, 0o644)
-            if file_format in ("MINDIR", "AIR"):
-                write_text(description_path(str(target)), backend.artifact.to_json(indent=2))
+            if description is not None:
+                write_text(description, announcement(backend.artifact, str(target)))
+        if description is not None:
+            write_text(description, backend.artifact.to_json(indent=2))
     except (OSError, RuntimeError) as error:
         raise UserError(f"{target}: cannot be written: {error}") from None
     if file_format == "MINDIR" and device_target != "Ascend":

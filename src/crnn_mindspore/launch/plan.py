@@ -6,6 +6,7 @@ https://www.mindspore.cn/tutorials/en/r2.7.1/parallel/mpirun.html (Ascend and GP
 https://www.mindspore.cn/tutorials/en/r2.7.1/parallel/rank_table.html (Ascend).
 """
 
+import logging
 import os
 import shutil
 import socket
@@ -22,6 +23,8 @@ Environment = Mapping[str, str]
 
 _CPU_PROCESSES = 2
 _PORT = 8118  # msrun's own default
+_LAST_PORT = 65535
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def read_cluster(platform: str, environment: Environment) -> Cluster:
             f"WORKER_NUM is {total}, but this server starts {local}: set MASTER_ADDR to the address of the "
             "first server"
         )
-    port = _number(environment, "MASTER_PORT") or (_PORT if total > local else _free_port())
+    port = _port(environment, is_needed=total > local)
     node = _number(environment, "NODE_RANK", 0) if environment.get("NODE_RANK") else -1
     return Cluster(total, local, address or "127.0.0.1", port, node)
 
@@ -173,6 +176,22 @@ def _number(environment: Environment, name: str, least: int = 1) -> int:
     if text and (not text.isdecimal() or int(text) < least):
         raise UserError(f"{name} is {text!r}, must be a whole number, at least {least}")
     return int(text or 0)
+
+
+def _port(environment: Environment, is_needed: bool) -> int:
+    """MASTER_PORT; without it msrun's own, or a free one where only processes of this server meet there.
+
+    Kubernetes sets the variable to an address, tcp://..., where it has a service of the name `master`.
+    """
+    text = environment.get("MASTER_PORT", "")
+    is_port = text.isdecimal() and 1 <= int(text) <= _LAST_PORT
+    if is_port:
+        return int(text)
+    if text and is_needed:
+        raise UserError(f"MASTER_PORT is {text!r}, must be a whole number from 1 to {_LAST_PORT}")
+    if text:
+        _logger.info("MASTER_PORT is %r and no port: not needed on one server, a free one is taken", text)
+    return _PORT if is_needed else _free_port()
 
 
 def _free_port() -> int:

@@ -7,23 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.launch.plan import Plan, Process
+from crnn_mindspore.signals import ending_signals, handled
 
 _logger = logging.getLogger(__name__)
 
 _POLL = 0.2  # seconds
+_PATIENCE = 10.0  # seconds for which processes may take to be gone once they are killed
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 class Supervisor:
     """Starts processes and waits for them.
 
-    SIGINT and SIGTERM are passed on to the training processes, which save and end; a second one kills them.
+    A signal that asks to end is passed on to the training processes, which save and end; a second one kills
+    them.
 
     Args:
         plan: What to start.
@@ -50,13 +52,20 @@ class Supervisor:
         """
         _adopt_orphans()
         started: list[subprocess.Popen[bytes]] = []
-        with self._signals(), _Follower(self._plan.shown_log) as follower:
+        with handled(self._remember, ending_signals()), _Follower(self._plan.shown_log) as follower:
             try:
                 for process in self._plan.processes:
                     started.append(_start(process))
                 status = self._wait(started, follower)
             finally:
-                _kill_all(started)
+                for pid in _kill_all():
+                    name = _read_proc(pid, "comm").decode(errors="replace").strip()
+                    _logger.error(
+                        "process %d (%s) cannot be killed and is left behind: it waits for a device or "
+                        "a file system",
+                        pid,
+                        name,
+                    )
         if self._received:
             return 128 + self._received[0]
         if status:
@@ -78,16 +87,6 @@ class Supervisor:
             if None not in ends or is_late or len(self._received) > 1:
                 return status
             time.sleep(_POLL)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._remember) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _remember(self, number: int, frame: object) -> None:
         self._received.append(number)
@@ -166,13 +165,12 @@ def _adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _kill_all(started: list[subprocess.Popen[bytes]]) -> None:
-    """Kills every descendant that still runs."""
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+def _kill_all() -> list[int]:
+    """Kills every descendant that still runs; returns those that do not end even so."""
+    deadline = time.monotonic() + _PATIENCE
     while left := descendants():
+        if time.monotonic() > deadline:
+            return left
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -180,6 +178,7 @@ def _kill_all(started: list[subprocess.Popen[bytes]]) -> None:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         time.sleep(_POLL / 10)
+    return []
 
 
 def descendants() -> list[int]:

@@ -2,9 +2,8 @@
 
 import logging
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ from crnn_mindspore.modelarts.once_a_server import copied_once, turn
 from crnn_mindspore.modelarts.process import JobProcess, job_process, tell_device
 from crnn_mindspore.modelarts.storage import ResultsUpload, fetch, fetch_missing, is_remote
 from crnn_mindspore.options.common import ModelArtsOptions
+from crnn_mindspore.signals import ending_as_exit, ending_signals, handled
 
 _logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def run_job(config: Job, work: Callable[[Job], int]) -> int:
 
     As a job: what `data_url` and `checkpoint_url` hold is copied in once a server, paths in the options are
     settled to where it is now, and what the work leaves is copied to `train_url` by the first process of
-    each server, also when the work fails or a SIGTERM ends it. Several processes need `run_distribute`;
+    each server, also when the work fails or a signal ends it. Several processes need `run_distribute`;
     without it only the first one works.
 
     Args:
@@ -66,28 +66,11 @@ def run_job(config: Job, work: Callable[[Job], int]) -> int:
         return 0
     tell_device(process)
     with ExitStack() as held:
-        held.enter_context(_sigterm_as_exit())
+        held.enter_context(ending_as_exit())
         if process.device_id is not None and "device_id" not in config.given:
             config = config.replaced(device_id=process.device_id)
         config = _bring_in(config, process, held)
         return _work_and_bring_out(_settle_results(config), process, work)
-
-
-@contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
-    """SIGTERM ends the program as an exception does: what has to be done at the end is done."""
-
-    def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _bring_in(config: Job, process: JobProcess, held: ExitStack) -> Job:
@@ -206,11 +189,10 @@ def _work_and_bring_out(config: Job, process: JobProcess, work: Callable[[Job], 
 
 def _finish(upload: ResultsUpload, has_failed: bool) -> None:
     """Copies the last results; an error in that is only logged where the work has failed with its own."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end is near, with or without it
-    try:
-        upload.finish()
-    except UserError as error:
-        if not has_failed:
-            raise
-        _logger.error("%s", error)
+    with handled(signal.SIG_IGN, ending_signals()):  # the end is near, with or without them
+        try:
+            upload.finish()
+        except UserError as error:
+            if not has_failed:
+                raise
+            _logger.error("%s", error)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.file_lock import lock
 
 _logger = logging.getLogger(__name__)
 
@@ -30,9 +31,9 @@ def turn(folder: Path, purpose: str, waits: bool = True) -> Iterator[None]:
     Raises:
         UserError: If the lock cannot be made, or somebody is inside where nobody is expected.
     """
-    with _open_beside(folder, f"{purpose}.lock") as lock:
+    with _open_beside(folder, f"{purpose}.lock") as file:
         try:
-            _lock(lock, waits=waits)
+            lock(file, waits=waits)
         except BlockingIOError:
             raise UserError(f"{folder}: in use by another job, or two processes have one rank") from None
         yield
@@ -74,7 +75,7 @@ def _claim(
         seen: What it said before the turn was waited for.
     """
     try:
-        _lock(record, waits=False)
+        lock(record, waits=False)
     except BlockingIOError:
         found = _read(record)
         if found.get("state") == "whole":
@@ -83,16 +84,16 @@ def _claim(
                     f"{folder}: another job uses it with the files of {found['source']}, "
                     f"{wanted['source']} needs a folder of its own"
                 ) from None
-            _lock(record, is_shared=True)
+            lock(record, is_shared=True)
             return
-        _lock(record)  # of a process that has failed and is just leaving
+        lock(record)  # of a process that has failed and is just leaving
     found = _read(record)
     if found.get("state") == "failed" and found != seen:
         raise UserError(f"{found['error']} (in the process that copied for this server)")
     if not (wanted["job"] and found == {**wanted, "state": "whole"}):
         _empty(folder, is_ours=bool(found))
         _fill(record, wanted, folder, copy)
-    _lock(record, is_shared=True)
+    lock(record, is_shared=True)
 
 
 def _fill(record: IO[str], wanted: dict[str, str], folder: Path, copy: Callable[[], None]) -> None:
@@ -118,14 +119,6 @@ def _empty(folder: Path, is_ours: bool) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _lock(file: IO[str], is_shared: bool = False, waits: bool = True) -> None:
-    """Locks an open file until it is closed; BlockingIOError if it is locked and `waits` is False."""
-    import fcntl  # Windows has none: there this module is only imported
-
-    kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
-    fcntl.flock(file, kind if waits else kind | fcntl.LOCK_NB)
 
 
 def _open_beside(folder: Path, ending: str) -> IO[str]:

@@ -3,14 +3,15 @@
 import importlib
 import logging
 import os
-import re
 import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.modelarts.ledger import Copied, FileState, Ledger
 from crnn_mindspore.whole_file import whole_file
 
 _logger = logging.getLogger(__name__)
@@ -44,38 +45,49 @@ def fetch(url: str, folder: Path) -> None:
 
 
 def fetch_missing(url: str, folder: Path) -> None:
-    """Copies what is at a place and a folder here lacks, as after a restart.
+    """Copies what is at a place and a folder here lacks, or has only in an older version, as after a restart.
 
-    The files get times in the order of the numbers in their names, before those of any other: checkpoints
-    are told apart by age, and storage does not keep it.
+    A file that was changed here since it was last copied stays.
 
     Raises:
         UserError: If a file cannot be copied.
     """
     files = _files_at(url)
+    ledger = Ledger(folder, url)
+    was_new, fetched = ledger.is_new, 0
     try:
-        if not files.is_directory(url):
-            return
-        for age, name in enumerate(sorted(files.list_directory(url, recursive=True), key=_numbers)):
+        names = files.list_directory(url, recursive=True) if files.is_directory(url) else []
+        for name in sorted(names):
             source, target = f"{url.rstrip('/')}/{name}", folder / name
-            if target.exists() or files.is_directory(source):
+            if files.is_directory(source):
+                continue
+            there = _state_there(files, source)
+            if target.exists() and not _is_older(target, ledger[name], there):
                 continue
             with whole_file(target) as half:
                 files.copy(source, str(half))
-                os.utime(half, (age, age))
+            ledger[name] = Copied(_state_here(target), there)
+            fetched += 1
             _logger.info("fetched %s", source)
     except Exception as error:  # MoXing documents no exceptions
         raise UserError(f"{url}: cannot be copied to {folder}: {error}") from None
+    if fetched or was_new:
+        ledger.save()
 
 
-def _numbers(name: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", name)]
+def _is_older(target: Path, copied: Copied | None, there: FileState | None) -> bool:
+    """Whether a file here is an earlier version of the one at the place."""
+    here = _state_here(target)
+    if copied is None:  # never copied by this program: nothing but the clocks can tell
+        return there is not None and there.time > here.time
+    return here == copied.here and there != copied.there
 
 
 class ResultsUpload:
     """Copies what a job writes into a folder to its place: every so often, and at the end.
 
-    Files that were there before and have not changed since are not copied. Copies are never removed.
+    Files of others that are there at the job's first start are not copied, unless they change. A job that is
+    started again in the same folder copies what it did not come to before. Copies are never removed.
 
     Args:
         folder: What the job writes into.
@@ -87,7 +99,9 @@ class ResultsUpload:
         self.folder = folder
         self.url = url.rstrip("/")
         self._minutes = minutes
-        self._known = {path: state for path, state in self._files()}
+        self._ledger = Ledger(folder, url)
+        self._note_others()
+        self._known = {path: state for path, state in self._files() if self._is_there(path, state)}
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._repeat, name="results upload", daemon=True)
         if minutes > 0:
@@ -107,6 +121,19 @@ class ResultsUpload:
             raise UserError(f"{self.url}: {len(failed)} files cannot be copied there, {failed[0]}")
         _logger.info("results copied from %s to %s", self.folder, self.url)
 
+    def _note_others(self) -> None:
+        if self._ledger.is_new:
+            for path, state in self._files():
+                self._ledger[self._name(path)] = Copied(state, None)
+            self._ledger.save()
+
+    def _is_there(self, path: Path, state: FileState) -> bool:
+        """Whether a file need not be copied: it is at its place, or was here before the job."""
+        copied = self._ledger[self._name(path)]
+        if copied is None or copied.here != state:
+            return False
+        return copied.there is None or _state_there(_files_at(self.url), self._target(path)) is not None
+
     def _repeat(self) -> None:
         while not self._ends.wait(60 * self._minutes):
             for message in self._send():
@@ -114,30 +141,55 @@ class ResultsUpload:
 
     def _send(self) -> list[str]:
         """Copies what is new; returns a message for each file that could not be copied."""
-        failed = []
+        failed, sent = [], 0
         for path, state in self._files():
             if self._known.get(path) == state:
                 continue
-            target = f"{self.url}/{path.relative_to(self.folder).as_posix()}"
             try:
-                _files_at(self.url).copy(str(path), target)
+                files = _files_at(self.url)
+                files.copy(str(path), self._target(path))
+                there = _state_there(files, self._target(path))
             except FileNotFoundError:  # a checkpoint that was removed meanwhile
                 continue
             except Exception as error:  # MoXing documents no exceptions
                 failed.append(f"{path.name}: {error}")
                 continue
             self._known[path] = state
+            if there is not None:
+                self._ledger[self._name(path)] = Copied(state, there)
+                sent += 1
+        if sent:
+            self._ledger.save()
         return failed
 
-    def _files(self) -> list[tuple[Path, tuple[int, int]]]:
-        """Path, and time of change with size, of each file; hidden ones are half-written."""
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _target(self, path: Path) -> str:
+        return f"{self.url}/{self._name(path)}"
+
+    def _files(self) -> list[tuple[Path, FileState]]:
+        """Path and state of each file; hidden ones are half-written."""
         found = []
         for path in sorted(self.folder.rglob("*")):
             with suppress(FileNotFoundError):
                 if path.is_file() and not path.name.startswith("."):
-                    status = path.stat()
-                    found.append((path, (status.st_mtime_ns, status.st_size)))
+                    found.append((path, _state_here(path)))
         return found
+
+
+def _state_here(path: Path) -> FileState:
+    status = path.stat()
+    return FileState(status.st_mtime_ns, status.st_size)
+
+
+def _state_there(files: Any, url: str) -> FileState | None:
+    """None if there is no such file."""
+    try:
+        status = files.stat(url)
+    except Exception:
+        return None
+    return FileState(int(status.mtime_nsec), int(status.length))
 
 
 class _LocalFiles:
@@ -145,6 +197,12 @@ class _LocalFiles:
 
     exists = staticmethod(os.path.exists)
     is_directory = staticmethod(os.path.isdir)
+
+    @staticmethod
+    def stat(path: str) -> SimpleNamespace:
+        """Size and time of change."""
+        status = os.stat(path)
+        return SimpleNamespace(length=status.st_size, mtime_nsec=status.st_mtime_ns)
 
     @staticmethod
     def list_directory(folder: str, recursive: bool) -> list[str]:

@@ -13,6 +13,7 @@ from crnn_mindspore.data.image_io import UnreadableImageError, decode_image
 from crnn_mindspore.data.preprocess import Preprocessing, to_uint8
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.whole_file import whole_file
 
 LIST_NAME = "inputs.txt"
 _FIRST_LINES = {1: "crnn_inputs 1", 2: "crnn_inputs 2"}
@@ -89,7 +90,8 @@ def write_inputs(
             images,
         )
         # Its last line ends with a line feed: a list without it was cut off.
-        (target / LIST_NAME).write_bytes(b"\n".join([*_lines(inputs), b""]))
+        with whole_file(target / LIST_NAME) as temporary:
+            temporary.write_bytes(b"\n".join([*_lines(inputs), b""]))
     except OSError as error:
         raise UserError(f"{folder}: {error.strerror}") from None
     _logger.info(

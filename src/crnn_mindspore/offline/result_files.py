@@ -18,6 +18,7 @@ from crnn_mindspore.evaluation.evaluator import Evaluation, ImageReading, compar
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.offline.input_list import InputList, result_names
 from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.whole_file import whole_file
 
 TIMINGS_NAME = "test_perform_static.txt"
 _DECODED_AT_ONCE = 256  # images
@@ -146,7 +147,8 @@ def _forward(
     logits = backend.forward(images)  # (T,N,C)
     report.predict_ms += 1000 * (time.perf_counter() - start)
     for n, (name, _) in enumerate(pending):
-        (results / name).write_bytes(np.ascontiguousarray(logits[:, n], dtype=np.float32).tobytes())
+        with whole_file(results / name) as temporary:
+            temporary.write_bytes(np.ascontiguousarray(logits[:, n], dtype=np.float32).tobytes())
     report.images += len(pending)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PrivateAttr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -19,13 +19,21 @@ def _no_boolean(value: object) -> object:
     return value
 
 
+def _storable(value: int) -> int:
+    if abs(value) > LARGEST:
+        raise ValueError("too large")
+    return value
+
+
 def _finite(value: object) -> object:
     if isinstance(value, str | float) and not math.isfinite(float(value)):
         raise ValueError("not finite")
     return _no_boolean(value)
 
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
+# What NumPy, ONNX and MindSpore can hold.
+LARGEST = 2**63 - 1
+Whole = Annotated[int, BeforeValidator(_no_boolean), AfterValidator(_storable)]
 Number = Annotated[float, BeforeValidator(_finite)]
 # An empty value of a yaml file is an empty text.
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
@@ -41,14 +49,21 @@ def _with_commas(value: object) -> object:
 ListText = Annotated[Text, BeforeValidator(_with_commas)]
 
 
-def _in_home(value: object) -> object:
-    """Paths, comma between, with `~` for the user's folder, which a shell leaves alone in --option=~/run."""
+def in_home(value: object) -> object:
+    """Paths, comma between, with `~` for the user's folder, which a shell leaves alone in --option=~/run.
+
+    Raises:
+        UserError: If the user has none.
+    """
     if not isinstance(value, str) or "~" not in value:
         return value
-    return ",".join(os.path.expanduser(part) for part in value.split(","))
+    parts = [os.path.expanduser(part) for part in value.split(",")]
+    if any(part == "~" or part.startswith("~/") for part in parts):
+        raise UserError(f"{value}: ~ is the user's folder, and this user has none; set HOME")
+    return ",".join(parts)
 
 
-PathText = Annotated[Text, BeforeValidator(_in_home)]
+PathText = Annotated[Text, BeforeValidator(in_home)]
 
 
 @dataclass(frozen=True)
@@ -158,6 +173,9 @@ def _message(name: str, error: ErrorDetails, field: FieldInfo | None) -> str:
     for limit, words in (("gt", "above"), ("ge", "at least"), ("le", "at most"), ("lt", "below")):
         if limit in limits:
             return f"{name} is {value}, must be {words} {limits[limit]:,}"
+    if kind == "value_error" and type_of(field) is int and not isinstance(value, bool):
+        words = "at least -" if int(str(value)) < 0 else "at most "
+        return f"{name} is {value}, must be {words}{LARGEST:,}"
     return f"{name} is {value!r}, must be {_wanted(field)}"
 
 

@@ -19,6 +19,7 @@ from crnn_mindspore.options.converters import (
 # default_config.yaml holds just these sections, in this order.
 SECTIONS: tuple[type[Options], ...] = (
     common.DeviceOptions,
+    common.EngineOptions,
     common.BatchOptions,
     common.WorkerOptions,
     common.ImageTextOptions,
@@ -79,6 +80,7 @@ class EvalOptions(
     common.ModelOptions,
     common.WorkerOptions,
     common.BatchOptions,
+    common.EngineOptions,
     common.DeviceOptions,
     using_sections.EvaluationBatchOptions,
     using_sections.EvaluationPathOptions,
@@ -96,6 +98,7 @@ class ExportCommandOptions(
     common.ModelArtsOptions,
     common.ModelOptions,
     common.BatchOptions,
+    common.EngineOptions,
     common.DeviceOptions,
     using_sections.ExportOptions,
     using_sections.FileNameOptions,
@@ -108,6 +111,7 @@ class ReportCommandOptions(
     common.ModelOptions,
     common.WorkerOptions,
     common.BatchOptions,
+    common.EngineOptions,
     common.DeviceOptions,
     using_sections.ReportOptions,
     using_sections.EvaluationBatchOptions,
@@ -141,6 +145,7 @@ class ServeOptions(
     common.ModelOptions,
     common.WorkerOptions,
     common.BatchOptions,
+    common.EngineOptions,
     common.DeviceOptions,
     using_sections.ServiceOptions,
     using_sections.ModelFileOptions,
@@ -154,6 +159,7 @@ class OfflineCommandOptions(
     common.ProtocolOptions,
     common.ModelOptions,
     common.BatchOptions,
+    common.EngineOptions,
     common.DeviceOptions,
     using_sections.OfflineOptions,
     using_sections.EvaluationPathOptions,
@@ -162,7 +168,7 @@ class OfflineCommandOptions(
     """Options of the three steps of `crnn offline`, so that one list serves all."""
 
 
-class ReadOptions(common.DecodingOptions, common.DeviceOptions, common.BatchOptions):
+class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOptions, common.BatchOptions):
     """Options of `crnn read`."""
 
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -180,7 +186,7 @@ class ReadOptions(common.DecodingOptions, common.DeviceOptions, common.BatchOpti
     keep_ratio: Flag = Field(False, description="do not squeeze images longer than the model's input")
 
 
-class ParityOptions(common.BatchOptions, common.DeviceOptions):
+class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOptions):
     """Options of `crnn parity`."""
 
     models: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -214,6 +220,7 @@ class RenderOptions(Options):
         description="characters that labels may hold, or a .txt file of them",
     )
     font_dir: PathText = Field("", description="folder of typefaces, in addition to those of the machine")
+    photos: PathText = Field("", description="folder of photographs that are blended into the words")
     effects: PathText = Field("", description="yaml that replaces values of configs/effects.yaml")
     seed: Whole = Field(0, description="series of images")
     num_workers: Whole = Field(1, description="processes; the files do not depend on it")

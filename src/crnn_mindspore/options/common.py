@@ -1,25 +1,21 @@
 """Options that several commands take."""
 
-import os
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole
+from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole, in_home
 
 # An alphabet is taken as it is; the path of one may begin with `~`.
 LabelDictText = Annotated[
-    Text,
-    BeforeValidator(
-        lambda v: os.path.expanduser(v) if isinstance(v, str) and v.lower().endswith(".txt") else v
-    ),
+    Text, BeforeValidator(lambda v: in_home(v) if isinstance(v, str) and v.lower().endswith(".txt") else v)
 ]
 
 
 def _mapping_or_path(value: object) -> object:
     if not isinstance(value, dict | str | None):
         raise ValueError("neither a mapping nor a path")
-    return "" if value is None else os.path.expanduser(value) if isinstance(value, str) else value
+    return "" if value is None else in_home(value)
 
 
 PositionsText = Annotated[Any, BeforeValidator(_mapping_or_path)]
@@ -32,6 +28,17 @@ class DeviceOptions(Options):
         description="where to compute; auto: Ascend where MindSpore has it, else GPU, else CPU"
     )
     device_id: Whole = Field(ge=0, description="which device of this server")
+
+
+class EngineOptions(Options):
+    """ONNX Runtime."""
+
+    onnx_threads: Whole = Field(
+        ge=0,
+        le=1_024,
+        description="threads that run an ONNX file, or a checkpoint on ONNX Runtime; 0: the cores that this "
+        "process may use",
+    )
 
 
 class BatchOptions(Options):
@@ -94,8 +101,8 @@ class ImageTextOptions(Options):
         "characters in one; auto: from the labels"
     )
     with_space: bool = Field(description="appends a space to the alphabet where it has none")
-    image_width: Whole = Field(description="pixels; gives image_width // 4 - 1 time steps")
-    image_height: Whole = Field(description="pixels")
+    image_width: Whole = Field(le=65_536, description="pixels; gives image_width // 4 - 1 time steps")
+    image_height: Whole = Field(le=65_536, description="pixels")
 
 
 class NetworkOptions(Options):
@@ -106,7 +113,9 @@ class NetworkOptions(Options):
         "(residual blocks, plates) and character_net (five convolutions, single characters)"
     )
     hidden_size: Whole = Field(ge=1, le=65_536, description="units of each LSTM direction")
-    channel_scale: Number = Field(description="multiplies the channel counts 64 to 512 of the convolutions")
+    channel_scale: Number = Field(
+        le=1_024, description="multiplies the channel counts 64 to 512 of the convolutions"
+    )
     class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")
     blank: Whole = Field(description="follows from label_dict: its length; checked when given")
     num_step: Whole = Field(description="follows from image_width: image_width // 4 - 1; checked when given")

@@ -79,8 +79,10 @@ class LmdbOptions(Options):
 class WeightsOptions(Options):
     """Options of `crnn convert weights`."""
 
-    ckpt_file: PathText = Field(description="the model zoo's checkpoint")
-    output: PathText = Field(description="the checkpoint to write, .ckpt")
+    ckpt_file: PathText = Field("", description="the model zoo's checkpoint; with to_torch any")
+    from_torch: PathText = Field("", description="in its place, weights of PyTorch, .safetensors")
+    output: PathText = Field("", description="the checkpoint to write, .ckpt; empty: beside FROM_TORCH")
+    to_torch: PathText = Field("", description="in its place, the file for PyTorch to write, .safetensors")
     label_dict: Text = Field(
         "abcdefghijklmnopqrstuvwxyz0123456789",
         description="the alphabet it was trained with, or a .txt file of it",

@@ -121,6 +121,7 @@ class RenderingOptions(Options):
 
     render_words: PathText = Field(description="file with one word a line; empty: built-in English words")
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
+    render_photos: PathText = Field(description="folder of photographs that are blended into the words")
     render_effects: PathText = Field(description="yaml laid over configs/effects.yaml")
     render_split: Literal["train", "all"] = Field(
         description="whose words: train leaves out those that `crnn render --num_test` shows"

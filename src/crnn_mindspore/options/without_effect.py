@@ -42,8 +42,8 @@ NEEDS = (
     _one_of(
         "train_dataset",
         ["render"],
-        *("render_words", "render_fonts", "render_effects", "render_split", "render_ramp_start"),
-        *("render_ramp_end", "render_epoch_images"),
+        *("render_words", "render_fonts", "render_photos", "render_effects", "render_split"),
+        *("render_ramp_start", "render_ramp_end", "render_epoch_images"),
     ),
     Need(
         ("augment", "ordered_epochs", "last_batch"),

@@ -178,6 +178,7 @@ class Recognizer:
         device_id: int = 0,
         decoding: Decoding = GREEDY_DECODING,
         task: str = WORDS,
+        onnx_threads: int = 0,
         **options: Any,
     ) -> "Recognizer":
         """Opens a .ckpt, .mindir or .onnx file, or the weights that come with the project.
@@ -190,6 +191,7 @@ class Recognizer:
             device_id: Which accelerator.
             decoding: Decoder, lexicon, language model, threshold.
             task: Whose weights `pretrained` means.
+            onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
 
         Raises:
@@ -202,7 +204,7 @@ class Recognizer:
                 "here name a file with one word a line"
             )
         path = resolve_model(path, task)
-        backend = open_reader(path, device_target, device_id)
+        backend = open_reader(path, device_target, device_id, onnx_threads)
         decoder = backend.artifact.decoder(decoding)
         decoder = calibrated(decoder, path, backend.artifact)
         return cls(backend, decoder=decoder, reject_below=decoding.reject_below, **options)

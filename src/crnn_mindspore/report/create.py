@@ -11,6 +11,7 @@ from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.report.analysis import Findings, Subject, work_out
 from crnn_mindspore.report.page import html_page
 from crnn_mindspore.report.training_log import find_logs, read_curves
+from crnn_mindspore.text_file import write_text
 
 _logger = logging.getLogger(__name__)
 
@@ -64,11 +65,8 @@ def create_report(
         batch_size=batch_size,
     )
     text = html_page(findings)
-    try:
-        # A file name may hold bytes that are no text.
-        page.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UserError(f"report_path {page}: {error.strerror}") from None
+    # A file name may hold bytes that are no text.
+    write_text(page, text.encode(errors="replace").decode())
     _logger.info("report: %s (%.1f MB)", page, page.stat().st_size / 1e6)
     return findings
 

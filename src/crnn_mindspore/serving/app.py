@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +25,8 @@ from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
 from crnn_mindspore.serving.wrapping import WrappedApp
 
+# Pages ask relative to their own address: a proxy may have this server below a path of its own.
+_DOCS_FILES = "static-offline-docs"
 _STATIC = Path(__file__).with_name("static")
 _PATHS = ("/", "/recognize", "/health", "/metrics", "/docs", "/openapi.json")
 _CLIENT_LEFT = 499  # by convention; nobody is there to see it but the metrics
@@ -88,7 +91,15 @@ def create_app(
         metrics: Counts.
         limits: On requests.
     """
-    app = FastAPIOffline(title="CRNN text recogniser", version="1", description=_DESCRIPTION, redoc_url=None)
+    app = FastAPIOffline(
+        title="CRNN text recogniser",
+        version="1",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        static_url=f"/{_DOCS_FILES}",
+        servers=[{"url": "."}],
+    )
     bodies = BodyReader(limits)
 
     @app.post(
@@ -123,6 +134,16 @@ def create_app(
     @app.get("/", include_in_schema=False)
     async def get_page() -> FileResponse:
         return FileResponse(_STATIC / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def get_docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            title=app.title,
+            openapi_url="openapi.json",
+            swagger_js_url=f"{_DOCS_FILES}/swagger-ui-bundle.js",
+            swagger_css_url=f"{_DOCS_FILES}/swagger-ui.css",
+            swagger_favicon_url=f"{_DOCS_FILES}/favicon.png",
+        )
 
     app.mount("/static", StaticFiles(directory=_STATIC))
     _name_problems(app)

@@ -1,11 +1,9 @@
 """A web application on a socket, until the process is told to end."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.serving.limits import Limits
+from crnn_mindspore.signals import ending_signals, handled
 
 _LAST_PORT = 65535
 
@@ -68,34 +67,22 @@ def create_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
 
 
 def serve(server: uvicorn.Server, listener: socket.socket) -> None:
-    """Answers requests until SIGTERM or SIGINT, then finishes those in flight.
+    """Answers requests until a signal asks to end, then finishes those in flight.
 
     Raises:
         KeyboardInterrupt: After SIGINT.
     """
     host, port = listener.getsockname()[:2]
-    with _ending_at_sigterm(server):
-        listener.listen()  # whoever reads the next line may connect
-        _logger.info("serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-        server.run(sockets=[listener])
-
-
-@contextlib.contextmanager
-def _ending_at_sigterm(server: uvicorn.Server) -> Iterator[None]:
-    """SIGTERM is the usual way to end a server, not a failure.
-
-    Uvicorn ends gracefully and then raises the signal again for whoever handled it before; by default that
-    would kill the process with the signal's status.
-    """
 
     def end(*_: object) -> None:
         server.should_exit = True
 
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    # A signal is the usual way to end a server, not a failure. Uvicorn ends gracefully and then raises the
+    # signal again for whoever handled it before; by default that would kill the process with its status.
+    with handled(end, [number for number in ending_signals() if number != signal.SIGINT]):
+        listener.listen()  # whoever reads the next line may connect
+        _logger.info("serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        server.run(sockets=[listener])
 
 
 class _TimedProtocol(HttpToolsProtocol):

@@ -20,7 +20,13 @@ _logger = logging.getLogger(__name__)
 
 
 def load_recognizer(
-    path: str, decoding: Decoding, *, device_target: str = "auto", device_id: int = 0, batch_size: int = 64
+    path: str,
+    decoding: Decoding,
+    *,
+    device_target: str = "auto",
+    device_id: int = 0,
+    onnx_threads: int = 0,
+    batch_size: int = 64,
 ) -> Recognizer:
     """A model that has read its first batch, on ONNX Runtime.
 
@@ -29,6 +35,7 @@ def load_recognizer(
         decoding: How to decode; the words of a lexicon must be in a file.
         device_target: "CPU", "GPU", "Ascend" or "auto"; a .ckpt runs on the CPU only.
         device_id: Which accelerator.
+        onnx_threads: That compute; 0 for the cores that this process may use.
         batch_size: Images read at a time.
 
     Raises:
@@ -38,7 +45,9 @@ def load_recognizer(
     decoding.check()
     if Path(path).suffix.lower() == ".mindir":
         raise UserError(f"{path}: is served from an .onnx file or a checkpoint; write one with `crnn export`")
-    recognizer = Recognizer.load(path, device_target, device_id, decoding, batch_size=batch_size)
+    recognizer = Recognizer.load(
+        path, device_target, device_id, decoding, onnx_threads=onnx_threads, batch_size=batch_size
+    )
     for note in recognizer.decoder.notes():
         _logger.warning("%s", note)
     backend = recognizer.backend

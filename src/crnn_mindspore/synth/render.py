@@ -1,6 +1,5 @@
 """The renderer: (seed, index) -> a picture of a word and what it says."""
 
-import os
 import zlib
 from pathlib import Path
 
@@ -9,12 +8,14 @@ import numpy as np
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.synth.effects.camera import Image
 from crnn_mindspore.synth.effects.dice import Dice
+from crnn_mindspore.synth.effects.photographs import Photographs, load_photographs
 from crnn_mindspore.synth.effects.settings import EffectSettings, load_effects
 from crnn_mindspore.synth.render_facts import Facts, renderer_facts
 from crnn_mindspore.synth.scene import draw_scene
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
 from crnn_mindspore.synth.words.corpus import Corpus
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.user_folders import cache_folder
 
 PUNCTUATION = ".,!?:;'\"()-&@#$£€+%®/"
 _SPLIT_IDS = {"train": 0, "test": 1, "all": 2}
@@ -35,6 +36,7 @@ class Renderer:
         charset: What labels may hold.
         seed: Two seeds give two unrelated series of images.
         split: Whose words: 'train', 'test' or 'all'; must be the corpus's.
+        photos: Photographs to blend words with, or None.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Renderer:
         charset: Charset,
         seed: int = 0,
         split: str = "train",
+        photos: Photographs | None = None,
     ) -> None:
         if split != corpus.split:
             raise UserError(f"the renderer's split is {split!r}, its corpus's {corpus.split!r}")
@@ -56,6 +59,7 @@ class Renderer:
         self.charset = self.codec = charset
         self.seed = seed
         self.split = split
+        self.photos = photos
 
     def render(self, index: int, difficulty: float = 1.0) -> tuple[Image, str]:
         """One image and its label.
@@ -81,8 +85,13 @@ class Renderer:
         dice = Dice(self.effects, rng, strength)
         longest = None if rng.random() < strength else _PLAIN_LENGTH
         plain = strength == 0 or rng.random() < self.effects.number("plain_face_probability")
+        if dice.chosen("short_word"):
+            longest = round(dice.between("short_word"))
+        capitals = dice.chosen("capitals")
         for _ in range(_TRIES):
             text, label = self.corpus.sample(rng, longest)
+            if capitals and self.corpus.label(text.upper()):
+                text, label = text.upper(), self.corpus.label(text.upper())
             text = _spaced(text)
             face = self.fonts.pick(rng, text, plain)
             if face is not None:
@@ -94,17 +103,18 @@ class Renderer:
         else:
             raise UserError(f"no typeface can draw {text!r}; give more with --font_dir")
         others = [_spaced(self.corpus.neighbour(rng)) for _ in range(2)] if strength else []
-        return draw_scene(text, face, [other for other in others if face.covers(other)], dice), label
+        others = [other for other in others if face.covers(other)]
+        return draw_scene(text, face, others, dice, self.photos), label
 
     @property
     def facts(self) -> Facts:
         """What the images depend on beside seed and options; see `renderer_facts`."""
-        return renderer_facts(self.fonts, self.corpus, self.effects)
+        return renderer_facts(self.fonts, self.corpus, self.effects, self.photos)
 
     def of_split(self, split: str) -> "Renderer":
         """The same renderer for the words of another split."""
         corpus = Corpus(self.charset, self.corpus.words_file, split, self.corpus.max_time_steps)
-        return Renderer(corpus, self.fonts, self.effects, self.charset, self.seed, split)
+        return Renderer(corpus, self.fonts, self.effects, self.charset, self.seed, split, self.photos)
 
 
 def create_renderer(
@@ -117,6 +127,7 @@ def create_renderer(
     split: str = "train",
     max_time_steps: int = 24,
     cache_file: str | Path | None = None,
+    photo_dir: str | Path | None = None,
 ) -> Renderer:
     """A renderer with everything found and checked.
 
@@ -129,18 +140,20 @@ def create_renderer(
         split: 'train', 'test' or 'all'.
         max_time_steps: Time steps of the reader; longer words are not made. 24 for images 100 wide.
         cache_file: Where the examination of typefaces is kept; a file in the user's cache folder by default.
+        photo_dir: Folder of photographs to blend words with.
 
     Raises:
         UserError: If a file is missing or malformed, or no typeface or word is usable.
     """
     effects = load_effects(effects_file)
+    photos = load_photographs(photo_dir) if photo_dir is not None else None
     corpus = Corpus(charset, words_file, split, max_time_steps)
     needed = set(charset.characters) | {c.upper() for c in charset.characters if len(c.upper()) == 1}
     needed |= set(PUNCTUATION) | corpus.characters
     needed = {_spaced(character) for character in needed}
     drawn = "".join(sorted(needed))
     fonts = scan_fonts(drawn, font_dir, cache_file or default_cache_file(drawn))
-    return Renderer(corpus, fonts, effects, charset, seed, split)
+    return Renderer(corpus, fonts, effects, charset, seed, split, photos)
 
 
 def _spaced(text: str) -> str:
@@ -148,10 +161,12 @@ def _spaced(text: str) -> str:
     return "".join(("  " if c == _WIDE_SPACE else " ") if c.isspace() else c for c in text)
 
 
-def default_cache_file(characters: str) -> Path:
-    """Where the examination of typefaces for these characters is kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "crnn_mindspore" / f"typefaces-{zlib.crc32(characters.encode()):08x}.json"
+def default_cache_file(characters: str) -> Path | None:
+    """Where the examination of typefaces for these characters is kept between runs; None: nowhere."""
+    cache = cache_folder()
+    if cache is None:
+        return None
+    return cache / "crnn_mindspore" / f"typefaces-{zlib.crc32(characters.encode()):08x}.json"
 
 
 def difficulty_at(index: int, ramp_start: int, ramp_end: int) -> float:

@@ -4,27 +4,46 @@ import hashlib
 import json
 from pathlib import Path
 
-from crnn_mindspore.synth.effects.settings import EffectSettings
+from crnn_mindspore.synth.effects.photographs import Photographs
+from crnn_mindspore.synth.effects.settings import EffectSettings, Range
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary
 from crnn_mindspore.synth.words.corpus import Corpus
 
 Facts = dict[str, int | str]
 
+_OPTIONAL = ("raised", "own_colour", "ring", "climb", "short_word", "capitals")
 
-def renderer_facts(fonts: FontLibrary, corpus: Corpus, effects: EffectSettings) -> Facts:
-    """Number of typefaces, hash of their files by name and content, hash of the words, of the effects."""
+
+def renderer_facts(
+    fonts: FontLibrary, corpus: Corpus, effects: EffectSettings, photos: Photographs | None = None
+) -> Facts:
+    """Number of typefaces, hash of their files by name and content, hash of the words, of the effects;
+    number and hash of the photographs, where there are any."""
     files = sorted({face.path for face in fonts.faces}, key=lambda path: (Path(path).name, path))
     digest = hashlib.sha256()
     for path in files:
         digest.update(Path(path).name.encode())
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    return {
+    facts: Facts = {
         "typefaces": len(fonts.faces),
         "typefaces' files": digest.hexdigest()[:16],
         "words": _hash_of(list(corpus.words)),
-        "effects": _hash_of(effects.items()),
+        "effects": _hash_of(_at_work(effects, photos)),
     }
+    if photos is not None:
+        facts["photographs"] = len(photos.images)
+        facts["photographs' pixels"] = photos.digest
+    return facts
+
+
+def _at_work(effects: EffectSettings, photos: Photographs | None) -> dict[str, float | Range]:
+    """The effects, but for those that later versions brought and that do not touch these images."""
+    values = effects.items()
+    idle = [name for name in _OPTIONAL if values[f"{name}_probability"] == 0]
+    if photos is None:
+        idle.append("photo")
+    return {key: value for key, value in values.items() if not key.startswith(tuple(idle))}
 
 
 def _hash_of(values: object) -> str:

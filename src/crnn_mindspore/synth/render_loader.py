@@ -1,9 +1,5 @@
 """Training batches straight from the renderer: nothing is written, and there is no end."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -12,7 +8,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +15,7 @@ from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import Preprocessing, normalize, to_uint8
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.synth.render import difficulty_at
+from crnn_mindspore.synth.workers import kill_workers, start_workers
 from crnn_mindspore.text.codec import Codec
 
 _BATCHES_AHEAD = 4  # for each worker: rendering goes on while the network is busy elsewhere
@@ -118,16 +114,20 @@ class RenderLoader:
         """
         first = epoch * self.steps_per_epoch
         steps = range(first + start_step, first + self.steps_per_epoch)
-        if self.num_workers <= 0:
-            for step in steps:
-                yield self._batch(
-                    step, *render_images(self.renderer, self.preprocessing, self.ramp, *self._images(step))
-                )
+        if self._pool is None and self.num_workers > 0:
+            self._pool = start_workers(
+                self.num_workers, _prepare, self.renderer, self.preprocessing, self.ramp
+            )
+            self.num_workers = 0 if self._pool is None else self.num_workers
+        if self._pool is not None:
+            yield from self._from_workers(self._pool, steps)
             return
-        yield from self._from_workers(steps)
+        for step in steps:
+            yield self._batch(
+                step, *render_images(self.renderer, self.preprocessing, self.ramp, *self._images(step))
+            )
 
-    def _from_workers(self, steps: range) -> Generator[Batch, None, None]:
-        pool = self._pool = self._pool or self._start_pool()
+    def _from_workers(self, pool: ProcessPoolExecutor, steps: range) -> Generator[Batch, None, None]:
         pending: deque[tuple[int, Future[tuple[Pixels, list[str]]]]] = deque()
         upcoming = iter(steps)
         try:
@@ -139,6 +139,7 @@ class RenderLoader:
                 step, future = pending.popleft()
                 yield self._batch(step, *future.result())
         except BrokenProcessPool:
+            kill_workers()
             first, count = self._images(step)
             raise UserError(
                 f"a rendering process died at images {first} to {first + count - 1}; too little memory? "
@@ -147,12 +148,6 @@ class RenderLoader:
         finally:
             for _, future in pending:
                 future.cancel()
-
-    def _start_pool(self) -> ProcessPoolExecutor:
-        # Fresh processes: a fork would copy MindSpore's threads in an undefined state.
-        context = multiprocessing.get_context("spawn")
-        arguments = (self.renderer, self.preprocessing, self.ramp)
-        return ProcessPoolExecutor(self.num_workers, context, initializer=_start_worker, initargs=arguments)
 
     def _images(self, step: int) -> tuple[int, int]:
         """Number of the first image of this rank's batch, and how many."""
@@ -192,20 +187,9 @@ def render_images(
 _worker: tuple[ImageRenderer, Preprocessing, Ramp] | None = None
 
 
-def _start_worker(renderer: ImageRenderer, preprocessing: Preprocessing, ramp: Ramp) -> None:
+def _prepare(renderer: ImageRenderer, preprocessing: Preprocessing, ramp: Ramp) -> None:
     global _worker  # noqa: PLW0603 - set once in a process of its own
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the training decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = (renderer, preprocessing, ramp)
-
-
-def _end_with_parent() -> None:
-    """Ends this process when the training is killed, so that none stays behind."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _render_in_worker(first: int, count: int) -> tuple[Pixels, list[str]]:

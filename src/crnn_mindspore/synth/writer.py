@@ -9,10 +9,10 @@ Natural Scene Text Recognition".
 """
 
 import json
-import multiprocessing
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from crnn_mindspore.data.sources.charset_file import resolve_charset
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.synth.render import Renderer, create_renderer, difficulty_at
+from crnn_mindspore.synth.workers import kill_workers, start_workers
 from crnn_mindspore.text.charset import DEFAULT_CHARACTERS
 
 MARKER = "render_words.json"
@@ -41,6 +42,7 @@ class WordSetSpec:
         characters: The charset, or a .txt file of it.
         words_file: The user's words, or None.
         font_dir: The user's typefaces, or None.
+        photo_dir: The user's photographs, or None.
         effects_file: The user's effects, or None.
         seed: Series of images.
         difficulty: Of the first and the last training image, 0..1; test images take the last.
@@ -52,6 +54,7 @@ class WordSetSpec:
     characters: str = DEFAULT_CHARACTERS
     words_file: str | None = None
     font_dir: str | None = None
+    photo_dir: str | None = None
     effects_file: str | None = None
     seed: int = 0
     difficulty: tuple[float, float] = (1.0, 1.0)
@@ -63,6 +66,7 @@ class WordSetSpec:
             charset=resolve_charset(self.characters),
             words_file=self.words_file,
             font_dir=self.font_dir,
+            photo_dir=self.photo_dir,
             effects_file=self.effects_file,
             seed=self.seed,
             split=split,
@@ -81,13 +85,14 @@ class Summary:
     families: int
     seconds: float
     megabytes: float
+    photographs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         rate = self.images / max(self.seconds, 1e-9)
         return (
             f"{self.images} images of {self.words} different words in {self.folder}\n"
             f"{self.typefaces} typefaces of {self.families} families, {rate:.0f} images a second, "
-            f"{self.megabytes:.1f} MB"
+            f"{self.megabytes:.1f} MB" + "".join(f"\nphotographs: {line}" for line in self.photographs)
         )
 
 
@@ -142,7 +147,11 @@ def write_word_set(
         raise UserError(f"cannot write into --output_dir {folder}: {error.strerror or error}") from None
     fonts = renderers[0].fonts
     seconds = time.perf_counter() - start
-    return Summary(str(folder), total, len(lexicon), len(fonts.faces), fonts.families, seconds, size / 1e6)
+    photos = renderers[0].photos
+    said = tuple(photos.lines()) if photos else ()
+    return Summary(
+        str(folder), total, len(lexicon), len(fonts.faces), fonts.families, seconds, size / 1e6, said
+    )
 
 
 def _write_split(
@@ -217,21 +226,27 @@ def _images(
         ramp = [difficulty_at(i, 0, max(count - 1, 1)) for i in indices]
         levels = [last if split == "test" else first + (last - first) * share for share in ramp]
         chunks.append((indices, levels))
-    if num_workers == 1:
+    pool = start_workers(num_workers, _prepare, renderer) if num_workers > 1 else None
+    if pool is None:
         for chunk in chunks:
             yield from _encode(renderer, *chunk)
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(num_workers, initializer=_start_worker, initargs=(renderer,)) as pool:
-        for results in pool.imap(_encode_chunk, chunks):
+    try:
+        for results in pool.map(_encode_chunk, chunks):
             yield from results
+    except BrokenProcessPool:
+        kill_workers()
+        raise UserError(
+            "a rendering process died; too little memory? --num_workers sets their number"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _worker: dict[str, Renderer] = {}
 
 
-def _start_worker(renderer: Renderer) -> None:
-    cv2.setNumThreads(1)
+def _prepare(renderer: Renderer) -> None:
     _worker["renderer"] = renderer
 
 

@@ -3,7 +3,6 @@
 import logging
 import math
 import signal
-import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.signals import ending_signals, handled
 from crnn_mindspore.training.checkpoints.checkpoint import TrainState
 from crnn_mindspore.training.checkpoints.checkpoint_folder import CheckpointFolder
 from crnn_mindspore.training.ranks import Ranks
@@ -272,7 +272,7 @@ def updates_per_epoch(batches: int, accumulate_steps: int) -> int:
 
 @contextmanager
 def _stop_signal() -> Iterator[list[int]]:
-    """A list that receives the number of the first SIGINT or SIGTERM; the step under way is finished.
+    """A list that receives the numbers of signals that ask to end; the step under way is finished.
 
     While it runs a graph, MindSpore turns a SIGINT into a SIGTERM.
     """
@@ -283,12 +283,5 @@ def _stop_signal() -> Iterator[list[int]]:
         received.append(number)
         signal.signal(number, signal.SIG_DFL)  # a second one ends the program at once
 
-    if threading.current_thread() is not threading.main_thread():
+    with handled(remember, ending_signals()):
         yield received
-        return
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

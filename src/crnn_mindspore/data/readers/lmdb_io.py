@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from types import TracebackType
 
 import lmdb
@@ -113,9 +114,13 @@ class LmdbWriter:
         if os.path.exists(path):
             raise UserError(f"output {path!r} exists already; choose another or remove it")
         self.path = path
-        self._whole = whole_folder(path)
-        self._folder = str(self._whole.__enter__())
-        self._environment = lmdb.open(self._folder, map_size=map_size)
+        self._whole = ExitStack()
+        try:
+            self._folder = str(self._whole.enter_context(whole_folder(path)))
+            self._environment = lmdb.open(self._folder, map_size=map_size)
+        except (lmdb.Error, OSError) as error:
+            self._whole.__exit__(*sys.exc_info())
+            raise UserError(f"writing {path!r} failed: {error}") from None
         self._map_size = map_size
         self._pending: list[tuple[bytes, bytes]] = []
         self._lexicons: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -159,18 +164,20 @@ class LmdbWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        except BaseException:
-            self._whole.__exit__(*sys.exc_info())
-            raise
-        finally:
+        if error is not None:
             self._environment.close()
-        lock = os.path.join(self._folder, "lock.mdb")
-        if os.path.exists(lock):
-            os.remove(lock)
-        self._whole.__exit__(kind, error, trace)
+            self._whole.__exit__(kind, error, trace)
+            return
+        try:
+            with self._whole:
+                try:
+                    self._finish()
+                finally:
+                    self._environment.close()
+                with suppress(FileNotFoundError):
+                    os.remove(os.path.join(self._folder, "lock.mdb"))
+        except OSError as failed:
+            raise UserError(f"writing {self.path!r} failed: {failed}") from None
 
     def _finish(self) -> None:
         self._pending.append((b"num-samples", str(self.count).encode()))

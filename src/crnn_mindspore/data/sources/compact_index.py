@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.sources.samples import FilterReport
+from crnn_mindspore.file_lock import locked
+from crnn_mindspore.user_folders import cache_folder
 from crnn_mindspore.whole_file import whole_folder
 
 _logger = logging.getLogger(__name__)
@@ -77,7 +79,8 @@ def cached_index(files: Sequence[str], kind: str, build: Callable[[], CompactInd
     """The index of some files: from the cache if they have not changed, else built and cached.
 
     It lies in `.crnn_index` beside the first file, or, where that cannot be written, under
-    `$XDG_CACHE_HOME/crnn` (`~/.cache/crnn`). Arrays are mapped, so all processes of a machine share one copy.
+    `$XDG_CACHE_HOME/crnn` (`~/.cache/crnn`). Arrays are mapped, so all processes of a machine share one copy;
+    one of them builds it, the others wait.
 
     Args:
         files: What the index is made from; a change of size, time or of a sampled part makes it stale.
@@ -86,19 +89,29 @@ def cached_index(files: Sequence[str], kind: str, build: Callable[[], CompactInd
     """
     name = f"{Path(files[0]).name}-{kind}"
     fingerprint = _fingerprint(files, kind)
-    for folder in _cache_folders(files[0]):
-        index = _load(folder / f"{name}-{fingerprint}")
-        if index is not None:
+    folders = _cache_folders(files[0])
+    if index := _find(folders, name, fingerprint):
+        return index
+    with contextlib.ExitStack() as alone:
+        for folder in folders:
+            with contextlib.suppress(OSError):  # not writable, or without locks
+                alone.enter_context(locked(folder / f"{name}.lock"))
+                break
+        if index := _find(folders, name, fingerprint):  # of the process that was waited for
             return index
-    index = build()
-    for folder in _cache_folders(files[0]):
-        with contextlib.suppress(OSError):  # not writable, full, or another process was faster
-            _save(index, folder, name, fingerprint)
-        saved = _load(folder / f"{name}-{fingerprint}")
-        if saved is not None:
-            return saved
+        index = build()
+        for folder in folders:
+            with contextlib.suppress(OSError):  # not writable, or full
+                _save(index, folder, name, fingerprint)
+            if saved := _find([folder], name, fingerprint):
+                return saved
     _logger.warning("no folder to keep the index of %s in: it is built again at every start", files[0])
     return index
+
+
+def _find(folders: Iterable[Path], name: str, fingerprint: str) -> CompactIndex | None:
+    found = (_load(folder / f"{name}-{fingerprint}") for folder in folders)
+    return next((index for index in found if index is not None), None)
 
 
 def _fingerprint(files: Sequence[str], kind: str) -> str:
@@ -114,10 +127,10 @@ def _fingerprint(files: Sequence[str], kind: str) -> str:
 
 
 def _cache_folders(path: str) -> list[Path]:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     beside = Path(os.path.abspath(path)).parent
     place = hashlib.sha256(str(beside).encode()).hexdigest()[:16]
-    return [beside / _FOLDER, Path(cache) / "crnn" / "index" / place]
+    cache = cache_folder()
+    return [beside / _FOLDER, *([cache / "crnn" / "index" / place] if cache else [])]
 
 
 def _load(folder: Path) -> CompactIndex | None:

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from mindspore import nn
 
-from crnn_mindspore.artifacts.artifact import Artifact, description_path, hash_weights, read_description
+from crnn_mindspore.artifacts.artifact import Artifact, description_path, hash_weights, read_descriptions
 from crnn_mindspore.artifacts.checkpoint_file import as_computed, read_checkpoint_file
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.engines.mindspore.parameters import load_weights
@@ -68,13 +68,15 @@ def load_mindir_backend(path: str) -> MindSporeBackend:
     Raises:
         UserError: If either file is missing or damaged, or they do not belong together.
     """
-    artifact = read_description(path)
+    described = read_descriptions(path)
     try:
         graph = nn.GraphCell(ms.load(path))
     except (RuntimeError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not a whole MINDIR: {str(error).strip().splitlines()[0]}") from None
     weights = {p.name: p.asnumpy() for p in graph.get_parameters()}
-    if artifact.weights_sha256 != hash_weights(weights):
+    digest = hash_weights(weights)
+    artifact = next((artifact for artifact in described if artifact.weights_sha256 == digest), None)
+    if artifact is None:
         raise UserError(
             f"{path}: its parameters do not have the hash in {description_path(path)}: damaged, "
             "or of another model"

@@ -5,10 +5,12 @@ import logging
 import os
 import platform
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crnn_mindspore.engines.cores import usable_cores
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.versions import version_tuple
 
@@ -44,8 +46,16 @@ def prepare_environment() -> list[str]:
 
     Raises:
         ModuleNotFoundError: If MindSpore is not installed.
-        UserError: If it was imported already where a variable is needed.
+        UserError: If it was imported already where a variable is needed; if there is no folder for temporary
+            files, without which MindSpore aborts the program.
     """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise UserError(
+            "no folder for temporary files, which MindSpore needs: neither /tmp nor /var/tmp nor the working "
+            "folder can be written; set TMPDIR to one that can"
+        ) from None
     os.environ.setdefault("GLOG_v", "3")
     try:
         version = importlib.metadata.version("mindspore")
@@ -90,7 +100,7 @@ def initialize(device_target: str, device_id: int = 0, run_distribute: bool = Fa
         ) from None
     decisions += [
         f"Python {platform.python_version()}",
-        f"{device_target} {device_id}" if device_target != "CPU" else f"CPU, {os.cpu_count()} cores",
+        f"{device_target} {device_id}" if device_target != "CPU" else f"CPU, {usable_cores()} cores",
         "graph mode",
     ]
     if run_distribute:

@@ -3,7 +3,7 @@
 // Sends images to /recognize and draws what comes back. Texts of clients and of the model enter the page as
 // text nodes only.
 
-const RECOGNIZE = "/recognize?top_k=3&positions=true&alignment=true";
+const RECOGNIZE = "recognize?top_k=3&positions=true&alignment=true";
 const SVG = "http://www.w3.org/2000/svg";
 const GUTTER = 24; // left of the picture, for the classes' names
 const STEP = 12; // a time step, unless that makes the picture too narrow or too wide
@@ -51,7 +51,7 @@ function probability(value) {
 
 async function askForModel() {
   try {
-    const model = await (await fetch("/health")).json();
+    const model = await (await fetch("health")).json();
     const hash = model.weights_sha256 ? `, weights ${model.weights_sha256.slice(0, 12)}` : "";
     byId("model").textContent =
       `${model.model} (${model.version}, ${model.precision}${hash}), ${model.charset_size} characters, ` +

@@ -28,9 +28,9 @@ def brightness(colour: Colour) -> float:
     return 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2]
 
 
-def choose_palette(dice: Dice) -> Palette:
-    """Ground, letters and a third colour."""
-    ground = _ground(dice)
+def choose_palette(dice: Dice, ground: Colour | None = None) -> Palette:
+    """Ground, letters and a third colour; or those that fit a ground."""
+    ground = ground or _ground(dice)
     text = _text(dice, ground)
     accent = _accent(dice, ground, text)
     return Palette(ground, text, accent)

@@ -24,6 +24,10 @@ class Dice:
         """Whether the effect `name` is applied to this image (key `name`_probability)."""
         return self.rng.random() < self.settings.number(name + "_probability") * self.strength
 
+    def chosen(self, name: str) -> bool:
+        """The same; where the probability is 0 no chance is used up, so that images stay what they were."""
+        return self.settings.number(name + "_probability") > 0 and self.happens(name)
+
     def between(self, name: str) -> float:
         """A value of the range `name`_range, as it stands."""
         low, high = self.settings.range(name + "_range")

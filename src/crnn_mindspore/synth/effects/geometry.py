@@ -25,6 +25,7 @@ class View:
         wave: Amplitude, period and phase of a waved baseline, drawing pixels and radians.
         centre: Middle of the word in the drawing, and half its width, pixels.
         scale: Image pixels per drawing pixel.
+        ring: Radius of the circle on which the word stands, drawing pixels; negative below its middle, or 0.
     """
 
     matrix: Matrix
@@ -35,11 +36,12 @@ class View:
     wave: tuple[float, float, float]
     centre: tuple[float, float, float]
     scale: float
+    ring: float = 0.0
 
     def apply(self, layers: np.ndarray) -> np.ndarray:
         """The layers (H, W) or (H, W, K) as seen, (height, width) or (height, width, K)."""
         size = (self.width, self.height)
-        if not self.arc and not self.wave[0]:
+        if not self.arc and not self.wave[0] and not self.ring:
             return cv2.warpPerspective(layers, self.matrix, size, flags=cv2.INTER_LINEAR)
         inverse = np.linalg.inv(self.matrix).astype(np.float32)
         xs = np.arange(self.width, dtype=np.float32)
@@ -47,7 +49,10 @@ class View:
         depth = inverse[2, 0] * xs + inverse[2, 1] * ys + inverse[2, 2]
         map_x = (inverse[0, 0] * xs + inverse[0, 1] * ys + inverse[0, 2]) / depth
         map_y = (inverse[1, 0] * xs + inverse[1, 1] * ys + inverse[1, 2]) / depth
-        map_y -= self._bend(map_x)
+        if self.ring:
+            map_x, map_y = _unrolled(map_x, map_y, self.centre, self.ring)
+        else:
+            map_y -= self._bend(map_x)
         return cv2.remap(layers, map_x, map_y, cv2.INTER_LINEAR)
 
     def _bend(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -79,15 +84,18 @@ def choose_view(
         dice: Chance and strengths.
     """
     x, y, w, h = ink
-    arc, wave = _bends(dice, cap, w)
+    ring = _ring(dice, w, h) if w > 1.5 * cap and dice.chosen("ring") else 0.0
+    arc, wave = _bends(dice, cap, w) if not ring else (0.0, (0.0, 1.0, 0.0))
     rise = abs(arc) * 0.5 + abs(wave[0])
     scale = target / cap
     stretch = float(np.exp(dice.spread("stretch")))
     matrix = _homography(dice, (x + w / 2, y + h / 2), (w, h), (scale * stretch, scale))
-    corners = np.array(
+    outline = np.array(
         [[x, y - rise], [x + w, y - rise], [x + w, y + h + rise], [x, y + h + rise]], dtype=np.float64
     )
-    seen = _map(matrix, corners)
+    if ring:
+        outline = _rolled(ink, ring)
+    seen = _map(matrix, outline)
     low, high = seen.min(axis=0), seen.max(axis=0)
     left, top, right, bottom = (m * target for m in margins)
     width, height = high[0] - low[0] + left + right, high[1] - low[1] + top + bottom
@@ -110,7 +118,35 @@ def choose_view(
         wave=wave,
         centre=(x + w / 2, y + h / 2, max(w / 2, 1.0)),
         scale=scale * shrink,
+        ring=ring,
     )
+
+
+def _ring(dice: Dice, width: float, height: float) -> float:
+    """Radius of a circle on which a word of this size spans an angle; at least about a letter."""
+    radius = max(width / np.deg2rad(dice.amount("ring")), 0.9 * height)
+    return radius if dice.rng.random() < 0.65 else -radius
+
+
+def _rolled(ink: tuple[int, int, int, int], ring: float) -> Matrix:
+    """Points (N, 2) of the outline of the ink when it stands on the circle."""
+    x, y, w, h = ink
+    radius, side = abs(ring), np.sign(ring)
+    angles = np.linspace(-w / 2, w / 2, 15) / radius
+    reach = np.array([[radius - h / 2], [radius + h / 2]])
+    across = x + w / 2 + reach * np.sin(angles)
+    down = y + h / 2 + ring - side * reach * np.cos(angles)
+    return np.stack([across.ravel(), down.ravel()], axis=1)
+
+
+def _unrolled(
+    x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], centre: tuple[float, float, float], ring: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Where on the flat drawing lies what is seen at (x, y) with the word on the circle."""
+    side = np.float32(np.sign(ring))
+    away, down = x - np.float32(centre[0]), y - np.float32(centre[1] + ring)
+    along = np.arctan2(away, -side * down) * np.float32(abs(ring)) + np.float32(centre[0])
+    return along, np.float32(centre[1] + ring) - side * np.hypot(away, down)
 
 
 def _bends(dice: Dice, cap: float, width: float) -> tuple[float, tuple[float, float, float]]:
@@ -138,6 +174,9 @@ def _homography(
     flat = np.array([[scale[0], shear * scale[1], 0], [0, scale[1], 0], [0, 0, 1.0]])
     turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
     matrix = turn @ flat @ to_origin
+    if dice.chosen("climb"):
+        slope = np.tan(np.deg2rad(dice.amount("climb"))) * dice.sign()
+        matrix = np.array([[1, 0, 0], [slope, 1, 0], [0, 0, 1.0]]) @ matrix
     if dice.happens("perspective"):
         tilt = np.eye(3)
         if dice.rng.random() < 0.7:

@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.user_folders import home_folder
 
 EXTENSIONS = (".ttf", ".otf", ".ttc", ".otc")
 _NOT_LETTERS = ("symbol", "emoji", "icon", "dingbat", "ornament", "braille", "awesome", "barcode")
@@ -14,17 +15,16 @@ _PACKAGES = ("font-", "fontpkg-", "ttf-", "matplotlib")
 
 def system_folders() -> list[Path]:
     """Folders in which this operating system keeps typefaces; they need not exist."""
-    home = Path.home()
+    home = home_folder()
+    own = [] if home is None else [home / ".fonts", home / ".local" / "share" / "fonts"]
     if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA", str(home / "AppData" / "Local"))
-        return [
-            Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts",
-            Path(local) / "Microsoft/Windows/Fonts",
-        ]
+        local = os.environ.get("LOCALAPPDATA")
+        own = [Path(local) / "Microsoft/Windows/Fonts"] if local else []
+        return [Path(os.environ.get("WINDIR", "C:/Windows")) / "Fonts", *own]
     if sys.platform == "darwin":
-        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library" / "Fonts"]
-    shared = [Path("/usr/share/fonts"), Path("/usr/local/share/fonts")]
-    return [*shared, home / ".fonts", home / ".local" / "share" / "fonts"]
+        own = [] if home is None else [home / "Library" / "Fonts"]
+        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), *own]
+    return [Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), *own]
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -50,7 +50,7 @@ def describe_foreign(
         version = next(v for v, layer in CLASS_LAYERS.items() if f"{layer}.weight" in weights)
         classes, hidden_twice = weights[f"{CLASS_LAYERS[version]}.weight"].shape
         channel_scale = weights["vgg.conv7.conv.weight"].shape[0] / _FULL_FEATURES
-    except (StopIteration, KeyError, ValueError):
+    except (StopIteration, KeyError, ValueError, IndexError):
         raise UserError(
             f"{path}: carries no self-description and is no V1 or V2 network of the model zoo"
         ) from None

@@ -1,6 +1,7 @@
 """CTC: one row of scores a time step, the blank last; texts of any length that fits the steps."""
 
 import importlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -26,6 +27,8 @@ from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
 from crnn_mindspore.text.decoding import Decoding
 from crnn_mindspore.text.strip import Strip, create_strip
+
+_logger = logging.getLogger(__name__)
 
 _FULL_FEATURES = 512  # channels of the last convolution at channel_scale 1
 _CHARSET_SHOWN = 80
@@ -139,15 +142,19 @@ class Ctc(Kind):
         """Words in the typefaces of the machine."""
         charset = self.codec_from(options)
         steps = Preprocessing(options.image_height, options.image_width).time_steps
-        return create_renderer(
+        renderer = create_renderer(
             charset=charset,
             words_file=options.render_words or None,
             font_dir=options.render_fonts or None,
+            photo_dir=options.render_photos or None,
             effects_file=options.render_effects or None,
             seed=options.seed,
             split=options.render_split,
             max_time_steps=min(steps, options.max_text_length),
         )
+        for line in renderer.photos.lines() if renderer.photos else ():
+            _logger.info("photographs: %s", line)
+        return renderer
 
     def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
         """Greedy, beam or lexicon."""

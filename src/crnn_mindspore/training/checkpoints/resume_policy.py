@@ -45,6 +45,7 @@ ANNOUNCED = frozenset(
         "render_effects",
         "render_epoch_images",
         "render_fonts",
+        "render_photos",
         "render_ramp_end",
         "render_ramp_start",
         "render_split",

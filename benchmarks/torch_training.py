@@ -1,0 +1,227 @@
+"""The training of `crnn train` on rendered words in PyTorch, for a fast GPU that MindSpore does not serve.
+
+    python benchmarks/torch_training.py --config_path configs/pretrained.yaml --seconds 600 --output FOLDER \\
+        --batch_size=512 --render_effects=configs/street_effects.yaml
+
+Takes the options of `crnn train` where they apply, and its own: --help lists these. Rendering processes fill
+a pool of images in the GPU's memory, from which batches are drawn; images that are seen again are distorted
+there. FOLDER receives `weights.safetensors`, for `crnn convert weights --from-torch`, and the state to go on
+from (--resume_ckpt=FOLDER), every minute and at the end.
+
+A run is not repeatable: which images a batch holds depends on how fast they come.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# Nothing here imports PyTorch before `main`: the rendering processes import this file too.
+import src  # noqa: F401 - makes the checkout's package importable
+from benchmarks.twin.worker import Series
+from crnn_mindspore.artifacts.agreement import adopting, check_artifact, kind_in, model_of, network_of
+from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
+from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, read_checkpoint_file
+from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.cli.command import run_command
+from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.commands import TrainOptions
+from crnn_mindspore.options.load import load_options
+from crnn_mindspore.synth.effects.settings import load_effects
+from crnn_mindspore.synth.render import Renderer, difficulty_at
+from crnn_mindspore.synth.render_loader import Ramp
+
+PROGRAM = "benchmarks/torch_training.py"
+_STARTED = time.perf_counter()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Trains, or packs the renderer; 0, or 2 for a mistake in the options."""
+    own, others = _parse(argv)
+
+    def command() -> int:
+        options = load_options(TrainOptions, others, PROGRAM, "see crnn train --help")
+        if own.pack_fonts:
+            return _pack(options, Path(own.pack_fonts))
+        return _train(options, own)
+
+    return run_command(command, output_is_result=False)
+
+
+def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], allow_abbrev=False)
+    add = parser.add_argument
+    add("--output", default="torch_training", help="folder for weights and state")
+    add("--pack_fonts", default="", help="only write the renderer, its typefaces and words to this .tar.xz")
+    add("--packed", default="", help="take renderer, typefaces and words from such a file")
+    add("--seconds", type=float, default=0.0, help="of the program until training ends; 0: max_steps")
+    add(
+        "--fall_share",
+        type=float,
+        default=0.25,
+        help="--seconds: share with a falling learning rate, at its end",
+    )
+    add("--replays", type=int, default=8, help="how often an image is seen at most")
+    add("--pool_images", type=int, default=2_000_000, help="images kept on the device")
+    add("--prefill", type=int, default=30_000, help="images to draw from that training waits for")
+    add("--distortion", type=float, default=1.0, help="strength, of images that are seen again; 0: none")
+    add("--widen", action="store_true", help="give the weights of --pretrained to a wider network")
+    add("--processes", type=int, default=0, help="rendering processes; 0: one for every core but one")
+    add("--precision", choices=("float32", "bfloat16"), default="bfloat16", help="float32 on a CPU")
+    add("--compile", action="store_true", help="torch.compile of the convolutions")
+    add("--device", default="", help="of PyTorch; default: cuda where there is one")
+    add("--save_seconds", type=float, default=60.0, help="between two savings")
+    add("--report_seconds", type=float, default=10.0, help="between two lines")
+    add("--save_megabytes", type=float, default=63.8, help="MiB of all files of a saving")
+    add("--eval_images", type=int, default=2000, help="rendered words that are read at the end; 0: none")
+    return parser.parse_known_args(argv)
+
+
+def _renderers(options: TrainOptions, packed: str) -> dict[str, Any]:
+    """`train` and, of words held out where there are such, `test`; made here or unpacked."""
+    if not packed:
+        renderer = kind_in(options).renderer(options)
+        held_out = renderer.of_split("test") if isinstance(renderer, Renderer) else renderer
+        return {"train": renderer, "test": held_out}
+    from benchmarks.twin.packing import unpack
+
+    renderers = unpack(Path(packed))
+    for renderer in renderers.values():
+        renderer.seed = options.seed
+        renderer.effects = load_effects(options.render_effects or None)
+    made = renderers["train"]
+    for name, value, wanted in (
+        ("classes", made.codec.classes, model_of(options).codec.classes),
+        ("render_split", made.split, options.render_split),
+    ):
+        if value != wanted:
+            raise UserError(f"{packed}: was packed with {name} {value!r}, now {wanted!r}")
+    return renderers
+
+
+def _pack(options: TrainOptions, file: Path) -> int:
+    from benchmarks.twin.packing import pack
+
+    print(pack(file, _renderers(options, "")))
+    return 0
+
+
+def _origin(options: TrainOptions, is_widened: bool) -> tuple[TrainOptions, CheckpointFile | None, str]:
+    """What training starts from, the sizes of its network adopted."""
+    path = options.resume_ckpt or resolve_model(options.pretrained)
+    if not path:
+        return options, None, ""
+    if options.resume_ckpt and Path(path).is_dir():
+        from benchmarks.twin.states import WEIGHTS, read_pieces
+
+        _, texts = read_pieces(Path(path), WEIGHTS)
+        checkpoint, artifact = None, Artifact.from_json(texts[METADATA_KEY], path)
+    else:
+        checkpoint = read_checkpoint_file(path)
+        artifact = checkpoint.artifact
+        if artifact is None:
+            raise UserError(f"{path}: describes itself not; `crnn convert weights` writes the description")
+    if is_widened and checkpoint is not None and not options.resume_ckpt:
+        from benchmarks.twin.widening import widened
+
+        wide = network_of(options)
+        weights = widened(checkpoint.weights, artifact.network, wide, options.seed)
+        artifact, checkpoint = replace(artifact, network=wide), replace(checkpoint, weights=dict(weights))
+    check_artifact(options, artifact, path)
+    return adopting(options, artifact), checkpoint, path
+
+
+def _train(options: TrainOptions, own: argparse.Namespace) -> int:
+    if options.train_dataset != "render":
+        raise UserError(f"train_dataset is {options.train_dataset!r}; this program trains on rendered words: "
+                        "--train_dataset=render")  # fmt: skip
+    if not own.seconds and not options.max_steps:
+        raise UserError("give --seconds or --max_steps")
+    if not 0 <= own.fall_share <= 1 or own.replays < 1:
+        raise UserError(
+            f"fall_share is {own.fall_share}, must be from 0 to 1; replays {own.replays}, at least 1"
+        )
+    difficulty_at(0, options.render_ramp_start, options.render_ramp_end)  # raises where they contradict
+    options, checkpoint, origin = _origin(options, own.widen)
+    training = {"dataset": "render", "batch_size": options.batch_size, "program": PROGRAM}
+    artifact = replace(model_of(options), training=training)
+    renderers = _renderers(options, own.packed)
+    processes = own.processes or max(1, len(os.sched_getaffinity(0)) - 1)
+    _say(f"{len(renderers['train'].fonts.faces)} typefaces, {processes} rendering processes")
+    return _run(options, own, artifact, renderers, processes, checkpoint, origin)
+
+
+def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> int:  # type: ignore[no-untyped-def]
+    import torch
+
+    from benchmarks.twin import states
+    from benchmarks.twin.rendering import Rendering
+    from benchmarks.twin.task import create_task
+    from benchmarks.twin.training import Plan, Training, accuracy
+    from benchmarks.twin.update import Recipe, Updates
+    from crnn_mindspore.training.updates.lr_schedule import create_schedule
+
+    device = torch.device(own.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    is_cuda = device.type == "cuda"
+    torch.backends.cudnn.benchmark = True
+    torch.manual_seed(options.seed)
+    task = create_task(artifact, options.use_dropout)
+    network = task.create_network().to(device, memory_format=torch.channels_last)
+    if own.compile:
+        network.vgg.compile()
+    recipe = Recipe(
+        options.optimizer, options.momentum, options.nesterov, options.weight_decay,
+        options.gamma_decay, options.clip_norm, options.ema_decay, own.precision if is_cuda else "float32",
+    )  # fmt: skip
+    updates = Updates(network, task.loss, recipe)
+    facts = states.Facts()
+    if checkpoint is not None:
+        facts = states.start_from(checkpoint, updates, origin, bool(options.resume_ckpt))
+    elif origin:
+        facts = states.restore(Path(origin), updates, artifact)
+    ramp = Ramp(options.render_ramp_start, options.render_ramp_end)
+    series = Series(renderers["train"], artifact.preprocessing, task.targets, ramp, facts.rendered)
+    held_out = replace(series, renderer=renderers["test"], ramp=Ramp(), first=10**9, count=own.eval_images)
+    rendering = Rendering(series, processes, is_cuda)
+    tested = Rendering(held_out, 1) if own.eval_images else None
+    parameters = sum(p.numel() for p in network.parameters())
+    name = torch.cuda.get_device_name(device) if is_cuda else "CPU"
+    _say(f"PyTorch {torch.__version__} on {name}; {artifact.network}, {parameters:,} parameters, {recipe}")
+    schedule = None
+    if not own.seconds:
+        by_step = create_schedule(
+            options.lr_schedule, options.learning_rate, options.max_steps,
+            max(1, options.render_epoch_images // options.batch_size), options.warmup_steps,
+            options.decay_steps, options.decay_rate,
+        )  # fmt: skip
+        schedule = lambda step: by_step(facts.updates + step)  # noqa: E731
+    plan = Plan(
+        options.batch_size, own.seconds, 0 if own.seconds else options.max_steps - facts.updates,
+        own.fall_share, options.learning_rate, options.warmup_steps, schedule, own.replays, own.pool_images,
+        own.prefill, own.distortion, own.report_seconds, own.save_seconds,
+        int(own.save_megabytes * 2**20), _STARTED,
+    )  # fmt: skip
+    facts = Training(task, updates, rendering, facts, plan, Path(own.output), options.seed).run()
+    _say(f"trained: {facts}")
+    if tested is not None:
+        trained, averaged = accuracy(task, updates, tested.all())
+        words = (
+            "words held out" if options.render_split == "train" else "rendered words, none of these images"
+        )
+        _say(
+            f"{own.eval_images} {words}: {100 * averaged:.2f} % right averaged, {100 * trained:.2f} % trained"
+        )
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"{time.perf_counter() - _STARTED:6.1f} s  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

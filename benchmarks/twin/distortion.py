@@ -1,0 +1,62 @@
+"""Cheap distortions of batches on the device, for images that are seen again."""
+
+import torch
+from torch.nn import functional
+
+
+class Distortion:
+    """Shifts, stretches, slants, lights, blurs and inverts images, each in its own way.
+
+    Args:
+        strength: 0 leaves images as they are; 1 is the usual amount.
+        device: Where the images lie.
+        seed: Of the numbers drawn.
+    """
+
+    def __init__(self, strength: float, device: torch.device, seed: int) -> None:
+        self._strength = strength
+        self._device = device
+        self._random = torch.Generator(device).manual_seed(seed)
+
+    def __call__(self, images: torch.Tensor, is_distorted: torch.Tensor) -> torch.Tensor:
+        """Images (N,C,H,W) from -1 to 1 -> the same, those that are marked (N,) distorted."""
+        if self._strength <= 0:
+            return images
+        changed = self._lit(self._moved(images)).clamp_(-1, 1)
+        return torch.where(is_distorted[:, None, None, None], changed, images)
+
+    def _moved(self, images: torch.Tensor) -> torch.Tensor:
+        count = len(images)
+        # Rather smaller than larger: a letter that is cut off makes the label wrong.
+        width, height = (self._around_one(count, 0.06) * (1 + 0.04 * self._strength) for _ in range(2))
+        slant, slope = self._spread(count, 0.12), self._spread(count, 0.06)
+        aside, down = self._spread(count, 0.04), self._spread(count, 0.08)
+        rows = torch.stack([width, slant, aside, slope, height, down], dim=1).view(count, 2, 3)
+        grid = functional.affine_grid(rows, list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+    def _lit(self, images: torch.Tensor) -> torch.Tensor:
+        count, channels = images.shape[:2]
+        blurred = functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+        images = torch.lerp(images, blurred, self._sometimes(count, 0.35)[:, None, None, None])
+        gain = self._around_one(count, 0.30)[:, None] * self._around_one(count * channels, 0.08).view(
+            count, channels
+        )
+        offset = self._spread(count, 0.25)[:, None]
+        inverted = 1 - 2 * (self._uniform(count) < 0.1 * self._strength).float()
+        images = images * (gain * inverted[:, None])[:, :, None, None] + offset[:, :, None, None]
+        noise = torch.empty_like(images).normal_(generator=self._random)
+        return images + noise * (0.12 * self._sometimes(count, 0.5))[:, None, None, None]
+
+    def _uniform(self, count: int) -> torch.Tensor:
+        return torch.rand(count, device=self._device, generator=self._random)
+
+    def _spread(self, count: int, most: float) -> torch.Tensor:
+        return (2 * self._uniform(count) - 1) * (most * self._strength)
+
+    def _around_one(self, count: int, most: float) -> torch.Tensor:
+        return self._spread(count, most).exp()
+
+    def _sometimes(self, count: int, probability: float) -> torch.Tensor:
+        """0 for most images, else from 0 to 1."""
+        return self._uniform(count) * (self._uniform(count) < probability * self._strength).float()

@@ -1,0 +1,265 @@
+"""The loop: images come in, batches go through the network, a line every ten seconds, files every minute."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.twin.distortion import Distortion
+from benchmarks.twin.pool import Chunk, Pool
+from benchmarks.twin.rendering import Rendering, join
+from benchmarks.twin.states import Facts, save, sizes
+from benchmarks.twin.task import Task
+from benchmarks.twin.update import Updates, tensors_of
+from crnn_mindspore.errors import UserError
+
+_STEPS_AHEAD = 4  # given to the device before it has finished the first of them
+_EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, and how images are used.
+
+    Attributes:
+        batch_size: Images an update.
+        seconds: Since `started` after which training ends; 0: `steps` decides.
+        steps: Updates of this run; 0: `seconds` decides.
+        fall_share: Share of the time or steps over which the learning rate falls to 0 at the end.
+        learning_rate: Its peak.
+        warmup_steps: Updates of this run over which it rises.
+        schedule: Step -> learning rate; takes the place of the four above where it is given.
+        replays: How often an image is seen at most.
+        pool_images: Images kept on the device.
+        prefill: Images that must be there to be drawn; training waits for them.
+        distortion: Strength of the distortion of images that are seen again.
+        report_seconds: Between two lines.
+        save_seconds: Between two savings.
+        most_bytes: Of all files of one saving.
+        started: `time.perf_counter()` when the program began.
+    """
+
+    batch_size: int
+    seconds: float
+    steps: int
+    fall_share: float
+    learning_rate: float
+    warmup_steps: int
+    schedule: Callable[[int], float] | None
+    replays: int
+    pool_images: int
+    prefill: int
+    distortion: float
+    report_seconds: float
+    save_seconds: float
+    most_bytes: int
+    started: float
+
+    def progress(self, step: int) -> float:
+        """Share of the run that is over, 0 to 1."""
+        by_steps = step / self.steps if self.steps else 0.0
+        by_time = (time.perf_counter() - self.started) / self.seconds if self.seconds else 0.0
+        return max(by_steps, by_time)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of update `step` of this run."""
+        if self.schedule is not None:
+            return self.schedule(step)
+        rise = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        left = max(0.0, 1.0 - self.progress(step))
+        fall = 0.5 - 0.5 * math.cos(math.pi * min(1.0, left / self.fall_share)) if self.fall_share else 1.0
+        return self.learning_rate * rise * fall
+
+
+class Training:
+    """One run.
+
+    Args:
+        task: What is learnt.
+        updates: Network and optimiser, filled.
+        rendering: Gives images without end.
+        facts: Where the training is.
+        plan: How long.
+        folder: For the files.
+        seed: Of the order and the distortions.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        updates: Updates,
+        rendering: Rendering,
+        facts: Facts,
+        plan: Plan,
+        folder: Path,
+        seed: int,
+    ) -> None:
+        self.task, self.updates, self.rendering = task, updates, rendering
+        self.plan, self.folder, self.facts = plan, folder, facts
+        self._device = updates.device
+        self._rng = np.random.default_rng([seed, facts.rendered])
+        self._distortion = Distortion(plan.distortion, self._device, seed + facts.updates)
+        self._to_input = Normalization(task.artifact.preprocessing, self._device)
+        self._pool: Pool | None = None
+        self._queued: deque[torch.cuda.Event] = deque()
+        self._losses: list[torch.Tensor] = []
+        self._norms: list[torch.Tensor] = []
+        self._waited = 0.0
+        self._last = (plan.started, 0, 0, 0)  # of the latest line: time, images rendered, trained, steps
+        self._saved_at = time.perf_counter()
+        self.step = 0
+
+    def run(self) -> Facts:
+        """Trains to the end and saves.
+
+        Raises:
+            UserError: If the loss is not finite; the files of the latest saving stay.
+        """
+        plan = self.plan
+        while plan.progress(self.step) < 1:
+            pool = self._fill()
+            draw = pool.draw(plan.batch_size)
+            images = self._distortion(self._to_input(draw.images), draw.is_again)
+            images = images.contiguous(memory_format=torch.channels_last)
+            loss, norm = self.updates.step(images, draw.targets, draw.lengths, plan.rate(self.step))
+            self._losses.append(loss)
+            self._norms.append(norm)
+            self.step += 1
+            self._keep_pace()
+            now = time.perf_counter()
+            if now - self._last[0] >= plan.report_seconds:
+                self._report(now)
+            if now - self._saved_at >= plan.save_seconds:
+                self.save()
+        self._report(time.perf_counter())
+        self.rendering.stop()
+        self.save()
+        return self._now()
+
+    def save(self) -> None:
+        """Writes the files."""
+        self._check()
+        begin = time.perf_counter()
+        files = save(self.folder, self.updates, self.task.artifact, self._now(), self.plan.most_bytes)
+        self._saved_at = time.perf_counter()
+        print(f"saved {sizes(files)} in {self._saved_at - begin:.1f} s", flush=True)
+
+    def _now(self) -> Facts:
+        pool = self._pool
+        return replace(
+            self.facts,
+            updates=self.updates.count,
+            rendered=self.facts.rendered + (pool.taken_in if pool else 0),
+            trained=self.facts.trained + (pool.drawn if pool else 0),
+            seconds=self.facts.seconds + time.perf_counter() - self.plan.started,
+        )
+
+    def _fill(self) -> Pool:
+        """Takes in what has arrived; waits until there is enough to draw from."""
+        if self._pool is None:
+            first = self.rendering.next()
+            capacity = self._capacity(first)
+            self._pool = Pool(capacity, first, self.plan.replays, self._device, self._rng)
+            self._pool.take_in(first)
+        for chunk in self.rendering.ready():
+            self._pool.take_in(chunk)
+        least = max(self.plan.batch_size, min(self.plan.prefill, self._pool.capacity // 2))
+        begin = time.perf_counter()
+        while self._pool.available < least and self.plan.progress(self.step) < 1:
+            self._pool.take_in(self.rendering.next())
+        while self._pool.available < self.plan.batch_size:
+            self._pool.take_in(self.rendering.next())
+        self._waited += time.perf_counter() - begin
+        return self._pool
+
+    def _capacity(self, chunk: Chunk) -> int:
+        """Images that the pool holds: as many as asked for, in at most 60 % of the free memory."""
+        wanted = max(self.plan.pool_images, 2 * self.plan.batch_size)
+        if self._device.type != "cuda":
+            return wanted
+        free, _ = torch.cuda.mem_get_info(self._device)
+        fitting = int(0.6 * free / chunk.images[0].numel())
+        if fitting < wanted:
+            print(f"pool: {fitting} images instead of {wanted}, for want of memory", flush=True)
+        return min(wanted, fitting)
+
+    def _keep_pace(self) -> None:
+        """Lets the device be only a few steps behind, so that the clock and the lines are right."""
+        if self._device.type != "cuda":
+            return
+        event = torch.cuda.Event()
+        event.record()
+        self._queued.append(event)
+        if len(self._queued) > _STEPS_AHEAD:
+            self._queued.popleft().synchronize()
+
+    def _check(self) -> float:
+        """The mean loss since the last line."""
+        loss = float(torch.stack(self._losses).mean()) if self._losses else 0.0
+        if not math.isfinite(loss):
+            raise UserError(
+                f"step {self.step}: the loss is not finite; try a lower --learning_rate (the files in "
+                f"{self.folder} are of the latest saving)"
+            )
+        return loss
+
+    def _report(self, now: float) -> None:
+        if self._pool is None or not self._losses:
+            return
+        loss, norm = self._check(), float(torch.stack(self._norms).mean())
+        then, rendered, trained, steps = self._last
+        seconds = max(now - then, 1e-9)
+        pool = self._pool
+        print(
+            f"{now - self.plan.started:6.1f} s  step {self.step} ({(self.step - steps) / seconds:.1f}/s)  "
+            f"loss {loss:.4f}  norm {norm:.2f}  lr {self.plan.rate(self.step):.3g}  "
+            f"rendered {(pool.taken_in - rendered) / seconds:.0f}/s ({pool.taken_in:,})  "
+            f"trained {(pool.drawn - trained) / seconds:.0f}/s ({pool.drawn:,})  "
+            f"waited {100 * self._waited / seconds:.0f} %  unseen {pool.unseen}",
+            flush=True,
+        )
+        self._losses.clear()
+        self._norms.clear()
+        self._waited = 0.0
+        self._last = (now, pool.taken_in, pool.drawn, self.step)
+
+
+class Normalization:
+    """uint8 images (N,H,W,3) BGR -> the network's input (N,3,H,W), on the device."""
+
+    def __init__(self, preprocessing: Any, device: torch.device) -> None:
+        self._mean, self._std = preprocessing.mean, preprocessing.std
+        self._is_rgb = preprocessing.channel_order == "RGB"
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        if self._is_rgb:
+            images = images.flip(-1)
+        return ((images.float() - self._mean) / self._std).permute(0, 3, 1, 2)
+
+
+@torch.inference_mode()
+def accuracy(task: Task, updates: Updates, chunks: list[Chunk]) -> tuple[float, float]:
+    """Shares of images that the trained and the averaged weights read without a mistake."""
+    whole = join(chunks)
+    network, to_input = updates.network.eval(), Normalization(task.artifact.preprocessing, updates.device)
+    found = []
+    for average in ({}, updates.averages):
+        own = {name: tensor.clone() for name, tensor in tensors_of(network).items()}
+        for name, value in average.items():
+            tensors_of(network)[name].copy_(value)
+        right = []
+        for first in range(0, len(whole.lengths), _EVALUATION_BATCH):
+            part = slice(first, first + _EVALUATION_BATCH)
+            scores = network(to_input(whole.images[part].to(updates.device)))
+            right.append(task.is_right(scores, whole.targets[part].numpy(), whole.lengths[part]))
+        found.append(float(np.concatenate(right).mean()))
+        for name, value in own.items():
+            tensors_of(network)[name].copy_(value)
+    network.train()
+    return found[0], found[1]

@@ -1,0 +1,60 @@
+"""Processes that render in the background, for files and for training alike."""
+
+import logging
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+
+import cv2
+
+from crnn_mindspore.signals import blocked, ending_signals
+
+_logger = logging.getLogger(__name__)
+
+
+def start_workers(count: int, prepare: Callable[..., None], *arguments: object) -> ProcessPoolExecutor | None:
+    """Processes that call `prepare` with the arguments once, then wait for work.
+
+    They end with this process, however it ends, and not by a signal that is sent to all processes at once:
+    this one decides what is still to be done.
+
+    Returns:
+        None where this machine lets processes share nothing; a warning says so.
+    """
+    # Fresh processes: a fork would copy MindSpore's threads in an undefined state.
+    context = multiprocessing.get_context("spawn")
+    # What is blocked here is so in all that this starts: the process in which Python keeps count of what the
+    # others share, and those others, with the first task.
+    with blocked(ending_signals()):
+        try:
+            pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(prepare, arguments))
+        except (OSError, ImportError) as error:  # the latter where the system has no semaphores at all
+            _logger.warning(
+                "rendering in this process alone: more need /dev/shm, missing or not writable here (%s)",
+                error,
+            )
+            return None
+        pool.submit(os.getpid)
+    return pool
+
+
+def kill_workers() -> None:
+    """Ends those that are left when one has died: they hear no signal, and nobody gives them work."""
+    for process in multiprocessing.active_children():
+        process.kill()
+
+
+def _begin(prepare: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    prepare(*arguments)
+
+
+def _end_with_parent() -> None:
+    """Ends this process when the first one is killed, so that none stays behind."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
