@@ -38,6 +38,7 @@ class Artifact:
         versions: Package name -> version that wrote it.
         training: Free facts about the run (data set, seed, accuracy), for people.
         task: The kind of output, see `kind_of`.
+        reading: How it is read where nobody says otherwise: `decoder` and `prior` of a `Decoding`.
         precision: What the file keeps its weights in, one of `PRECISIONS`; `weights_sha256` is that of the
             weights it was made from.
     """
@@ -51,6 +52,7 @@ class Artifact:
     training: Mapping[str, Any] = field(default_factory=dict)
     task: str = "ctc"
     precision: str = "fp32"
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -63,7 +65,7 @@ class Artifact:
         Raises:
             UserError: If the decoding is not one of this kind of output, or contradicts itself.
         """
-        return self.kind.decoder(self, decoding)
+        return self.kind.decoder(self, decoding.settled(self.reading))
 
     def to_json(self, indent: int | None = None) -> str:
         """JSON text, readable by people, that `from_json` turns back into an equal description.
@@ -82,6 +84,7 @@ class Artifact:
                 "precision": self.precision,
                 "versions": dict(self.versions),
                 "training": dict(self.training),
+                **({"reading": dict(self.reading)} if self.reading else {}),
             },
             ensure_ascii=False,
             indent=indent,
@@ -140,6 +143,7 @@ class Artifact:
                 training=values["training"],
                 task=kind.name,
                 precision=values.get("precision", "fp32"),  # earlier versions wrote none
+                reading=_texts(values.get("reading", {})),
             )
             if artifact.precision not in PRECISIONS:
                 raise UserError(f"precision {artifact.precision!r} is none of {', '.join(PRECISIONS)}")
@@ -148,6 +152,12 @@ class Artifact:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{origin}: its description is damaged ({error!r})") from None
         return artifact
+
+
+def _texts(values: object) -> dict[str, str]:
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise TypeError("reading is not a mapping of texts")
+    return values
 
 
 def description_path(model_path: str) -> Path:

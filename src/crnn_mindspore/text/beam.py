@@ -1,6 +1,7 @@
 """CTC prefix beam search, with a character language model if there is one."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,27 @@ from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
 from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
 from crnn_mindspore.text.decoder import Decoded, ImageLexicons
-from crnn_mindspore.text.ngram import NgramModel
 
 _BEYOND, _DEAD = -1, -2  # what follows the end of a prefix; what fills the place of none
+
+
+class LanguageModel(Protocol):
+    """How probable the next character is; a history, an integer, stands for the characters before it."""
+
+    @property
+    def start(self) -> int:
+        """The history at the beginning of a text."""
+        ...
+
+    def advance(
+        self, histories: npt.NDArray[np.int64], symbols: npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.int64]:
+        """The histories after one more symbol each."""
+        ...
+
+    def log_probabilities(self, histories: npt.NDArray[np.int64]) -> Floats:
+        """Log-probability of each next symbol, (..., C); the last column is the end of the text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +95,7 @@ class BeamDecoder(CtcDecoder):
         self,
         charset: Charset,
         beam_width: int = 10,
-        language_model: NgramModel | None = None,
+        language_model: LanguageModel | None = None,
         language_weight: float = 0.0,
         length_bonus: float = 0.0,
         name: str = "",

@@ -26,9 +26,9 @@ class PriorDecoder(CtcDecoder):
 
         log P(text | image) + 0.5 log P(text) + 1.2 x characters
 
-    among the candidates: the greedy reading, the ten best texts of a beam search without a language model, and
-    the ten best listed words of one within the list. P(text | image) is the exact CTC probability, P(text) that
-    of `WordPrior`; a prior alone prefers short texts, hence the bonus.
+    among the candidates: the greedy reading, the ten best texts of a beam search without a language model,
+    and the ten best listed words of one within the list. P(text | image) is the exact CTC probability,
+    P(text) that of `WordPrior`; a prior alone prefers short texts, hence the bonus.
 
     The confidence is the share of a text in the sum over the candidates of exp(score / temperature).
 
@@ -46,6 +46,7 @@ class PriorDecoder(CtcDecoder):
         super().__init__(charset)
         self.name = name
         self.prior = prior
+        self._of_scores = 1.0
         words, frequencies = _writable(charset, prior, time_steps)
         if not words:
             raise UserError(f"{name}: the alphabet can write none of its words")
@@ -55,9 +56,9 @@ class PriorDecoder(CtcDecoder):
         self._listed = BeamDecoder(charset, BEAM_WIDTH, tree, PRIOR_WEIGHT, LENGTH_BONUS)
 
     def at_temperature(self, temperature: float) -> Decoder:
-        """The same readings with their confidences at a temperature."""
+        """The same readings; the temperature divides the scores of the candidates."""
         other = copy(self)
-        other.temperature = temperature
+        other._of_scores = temperature
         return other
 
     def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
@@ -67,16 +68,14 @@ class PriorDecoder(CtcDecoder):
         raws = best_paths(log_probs, self.charset)
         readings = []
         for raw, (texts, scores) in zip(raws, self._candidates(log_probs), strict=True):
-            shares = _shares(scores, self.temperature)
+            shares = _shares(scores, self._of_scores)
             order = np.argsort(-scores, kind="stable")[:count]
             readings.append(
                 [Decoded(self.charset.decode(texts[k]), float(shares[k]), raw, texts[k]) for k in order]
             )
         return readings
 
-    def confidences(
-        self, logits: Floats, targets: Sequence[Sequence[int]]
-    ) -> Callable[[float], Floats]:
+    def confidences(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Callable[[float], Floats]:
         """Temperature -> (N,) confidences of one reading each of N images."""
         found = self._candidates(log_softmax(logits))
         places = [texts.index(tuple(target)) for (texts, _), target in zip(found, targets, strict=True)]
@@ -108,10 +107,8 @@ class PriorDecoder(CtcDecoder):
         return list(zip(texts, np.split(scores, ends), strict=True))
 
 
-def _writable(
-    charset: Charset, prior: WordPrior, time_steps: int
-) -> tuple[list[list[int]], list[float]]:
-    """The listed words that the alphabet can write, as ids, and their shares; in three cases where it has them."""
+def _writable(charset: Charset, prior: WordPrior, time_steps: int) -> tuple[list[list[int]], list[float]]:
+    """The listed words that the alphabet can write, as ids, and their shares; also in capitals."""
     forms: dict[tuple[int, ...], float] = {}
     for word, share in prior.words.items():
         for form in dict.fromkeys((word, word.upper(), word.capitalize())):

@@ -30,8 +30,8 @@ class WordPrior:
         a mark            x 0.05
         several words     the product
 
-    P(letters) is a character 4-gram model of the most frequent words. Without the terms for numbers and codes,
-    numbers would be read as words.
+    P(its letters) is by a character 4-gram model of the most frequent words. Without the terms for numbers
+    and codes, numbers would be read as words.
 
     Args:
         frequencies: Word -> how often it occurs, in any unit.
@@ -85,5 +85,5 @@ class WordPrior:
 
 
 def fold(text: str) -> str:
-    """What two spellings of a word have in common: letters and digits, in lower case."""
-    return _BESIDE.sub("", text.lower())
+    """What two spellings of a word have in common: letters and digits, case folded."""
+    return _BESIDE.sub("", text.casefold())

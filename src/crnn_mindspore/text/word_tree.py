@@ -13,18 +13,16 @@ _NOWHERE, _ROOT = 0, 1  # a history is a node; 0: no listed word begins like thi
 
 
 class WordTree:
-    """A language model of a list of words, exact: P(c | prefix) is the share of the words that go on with c.
+    """A language model of a list of words, exact: P(c | prefix) is the share of words that go on with c.
 
-    Everything else has the probability 0, so that a beam search with it finds listed words alone. A history is
-    a node of the tree; see `NgramModel`, whose methods it has.
+    Everything else has the probability 0, so that a beam search with it finds listed words alone. A history
+    is a node of the tree.
 
     Args:
         words: Class ids of each word; different, none empty.
         frequencies: (W,) of the words, positive.
         num_classes: Of the network, the blank included: it stands for the end of a word.
     """
-
-    start = _ROOT
 
     def __init__(self, words: Sequence[Sequence[int]], frequencies: Floats, num_classes: int) -> None:
         self._classes = num_classes
@@ -52,6 +50,11 @@ class WordTree:
         self._ends[nodes[np.arange(len(ids)), lengths - 1]] = mass
         self._keys = parents * num_classes + self._labels  # ascending from the first child of the root
         self._rows: dict[int, Floats] = {}
+
+    @property
+    def start(self) -> int:
+        """The history at the beginning of a word."""
+        return _ROOT
 
     def __len__(self) -> int:
         """Number of prefixes, the empty one included."""
