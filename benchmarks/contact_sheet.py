@@ -5,7 +5,8 @@
 A source is `render` (words straight from the renderer), `render:EFFECTS.yaml` (with these effects),
 `render:EFFECTS.yaml:PHOTOS` (and blended with a folder of photographs), a folder of images (searched to any
 depth), or `mixed:FOLDER,FOLDER` (images of several folders in turn). Two sources stand beside each other.
-`--as_seen` shows the images as the network gets them, 100 x 32.
+`--as_seen` shows the images as the network gets them. With options of `crnn train`, such as
+`--config_path=configs/lines.yaml`, what is rendered is what that training would render, and as wide.
 """
 
 import argparse
@@ -19,11 +20,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
+from benchmarks.render_speed import renderer_of
+from crnn_mindspore.data.preprocess import Preprocessing, to_uint8
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.synth.render import create_renderer
-from crnn_mindspore.text.charset import Charset
 
-_CELL_WIDTH, _CELL_HEIGHT, _COLUMNS = 132, 52, 8
+_CELL_HEIGHT, _SHEET_WIDTH = 52, 1056
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
@@ -36,12 +37,13 @@ def _folder_images(folder: Path, count: int) -> list[np.ndarray]:
     return [image for image in images if image is not None][:count]
 
 
-def _images(source: str, count: int, difficulty: float, seed: int) -> list[np.ndarray]:
+def _images(source: str, count: int, difficulty: float, seed: int, training: list[str]) -> list[np.ndarray]:
     kind, _, given = source.partition(":")
     if kind == "render":
         effects, _, photos = given.partition(":")
-        files = {"effects_file": effects or None, "photo_dir": photos or None}
-        renderer = create_renderer(charset=Charset(), split="all", seed=seed, **files)
+        files = {"render_effects": effects, "render_photos": photos}
+        own = [f"--{name}={value}" for name, value in files.items() if value]
+        renderer, _ = renderer_of([*training, *own], seed)
         return [renderer.render(index, difficulty)[0] for index in range(count)]
     if source.startswith("mixed:"):
         folders = source.removeprefix("mixed:").split(",")
@@ -50,16 +52,18 @@ def _images(source: str, count: int, difficulty: float, seed: int) -> list[np.nd
     return _folder_images(Path(source), count)
 
 
-def _panel(images: Sequence[np.ndarray], as_seen: bool) -> np.ndarray:
+def _panel(images: Sequence[np.ndarray], size: Preprocessing, as_seen: bool) -> np.ndarray:
     """The images in rows, each scaled into its cell."""
-    rows = -(-max(len(images), 1) // _COLUMNS)
-    panel = np.full((rows * _CELL_HEIGHT, _COLUMNS * _CELL_WIDTH, 3), 255, dtype=np.uint8)
-    for place, word in enumerate(images):
-        image = cv2.resize(word, (100, 32), interpolation=cv2.INTER_LINEAR) if as_seen else word
-        scale = min((_CELL_WIDTH - 4) / image.shape[1], (_CELL_HEIGHT - 4) / image.shape[0])
+    cell_width = round(1.32 * size.width)
+    columns = max(1, _SHEET_WIDTH // cell_width)
+    rows = -(-max(len(images), 1) // columns)
+    panel = np.full((rows * _CELL_HEIGHT, columns * cell_width, 3), 255, dtype=np.uint8)
+    for place, given in enumerate(images):
+        image = to_uint8(given, size) if as_seen else given
+        scale = min((cell_width - 4) / image.shape[1], (_CELL_HEIGHT - 4) / image.shape[0])
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         shown = cv2.resize(image, None, fx=scale, fy=scale, interpolation=how)
-        top, left = place // _COLUMNS * _CELL_HEIGHT + 2, place % _COLUMNS * _CELL_WIDTH + 2
+        top, left = place // columns * _CELL_HEIGHT + 2, place % columns * cell_width + 2
         panel[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
     return panel
 
@@ -73,13 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--difficulty", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--as_seen", action="store_true")
-    args = parser.parse_args(argv)
+    args, training = parser.parse_known_args(argv)
     try:
-        sources = [_images(source, args.count, args.difficulty, args.seed) for source in args.sources]
+        renderer, size = renderer_of(training, args.seed)
+        sources = [_images(source, args.count, args.difficulty, renderer) for source in args.sources]
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    panels = [_panel(images, args.as_seen) for images in sources]
+    panels = [_panel(images, size, args.as_seen) for images in sources]
     height = max(panel.shape[0] for panel in panels)
     gap = np.zeros((height, 12, 3), dtype=np.uint8)
     parts: list[np.ndarray] = []

@@ -24,10 +24,10 @@ Weights = Mapping[str, npt.NDArray[np.generic]]
 class ConvBatchNorm(nn.Module):
     """Convolution without bias, then batch normalisation."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
         super().__init__()
         padding = 1 if kernel_size == 3 else 0
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(out_channels, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -116,32 +116,39 @@ def from_weights(weights: Weights) -> TorchCRNN:
     num_classes, hidden_twice = weights[last].shape
     channels = [weights[f"vgg.conv{number}.conv.weight"].shape[0] for number in range(1, 8)]
     network = TorchCRNN(channels, hidden_twice // 2, num_classes, version)
-    state = {torch_name(name): torch.from_numpy(np.array(array)) for name, array in weights.items()}
-    counters = {name: value for name, value in network.state_dict().items() if name.endswith(COUNTER)}
-    network.load_state_dict(state | counters)
+    fill(network, weights)
     return network
 
 
-def to_weights(network: TorchCRNN) -> dict[str, npt.NDArray[np.float32]]:
+def fill(network: nn.Module, weights: Weights) -> None:
+    """Copies our parameters into a network whose modules carry their names.
+
+    Raises:
+        RuntimeError: If parameters are missing, left over, or of another shape.
+    """
+    state = {torch_name(name): torch.from_numpy(np.array(array)) for name, array in weights.items()}
+    counters = {name: value for name, value in network.state_dict().items() if name.endswith(COUNTER)}
+    network.load_state_dict(state | counters)
+
+
+def to_weights(network: nn.Module) -> dict[str, npt.NDArray[np.float32]]:
     """The inverse of `from_weights`: our parameter names -> arrays."""
     state = {name: value for name, value in network.state_dict().items() if not name.endswith(COUNTER)}
     names = our_names(state)
     return {names[name]: value.detach().contiguous().numpy().copy() for name, value in state.items()}
 
 
-class TorchTrainer:
-    """One update as ours: gradients of the CTC loss, clipped to a global norm, then SGD with momentum.
+class TorchUpdates:
+    """Updates as ours: gradients clipped to a global norm, then SGD with Nesterov momentum.
 
     Args:
         network: Trained in place.
-        blank: Class id of the blank.
         channels_last: Memory layout of images and convolutions.
     """
 
     def __init__(
         self,
-        network: TorchCRNN,
-        blank: int,
+        network: nn.Module,
         channels_last: bool = True,
         learning_rate: float = 0.02,
         momentum: float = 0.95,
@@ -149,11 +156,35 @@ class TorchTrainer:
     ) -> None:
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network.to(memory_format=self.layout).train()
-        self.blank = blank
         self.clip_norm = clip_norm
         self.optimizer = torch.optim.SGD(
             network.parameters(), learning_rate, momentum, nesterov=momentum > 0, foreach=True
         )
+
+    def scores(self, images: npt.NDArray[np.float32]) -> torch.Tensor:
+        """Images (N,C,H,W) -> what the network gives."""
+        return self.network(torch.from_numpy(images).contiguous(memory_format=self.layout))
+
+    def update(self, loss: torch.Tensor) -> tuple[float, float]:
+        """One update; returns loss and gradient norm."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
+        self.optimizer.step()
+        return loss.item(), norm.item()
+
+
+class TorchTrainer(TorchUpdates):
+    """Updates from the CTC loss.
+
+    Args:
+        network, channels_last, options: See `TorchUpdates`.
+        blank: Class id of the blank.
+    """
+
+    def __init__(self, network: TorchCRNN, blank: int, channels_last: bool = True, *options: float) -> None:
+        super().__init__(network, channels_last, *options)
+        self.blank = blank
 
     def step(
         self,
@@ -162,8 +193,7 @@ class TorchTrainer:
         target_lengths: npt.NDArray[np.int32],
     ) -> tuple[float, float]:
         """One update from images (N,3,H,W), targets (N,L), lengths (N,); returns loss and gradient norm."""
-        x = torch.from_numpy(images).contiguous(memory_format=self.layout)
-        log_probs = self.network(x).log_softmax(-1)  # (T,N,C)
+        log_probs = self.scores(images).log_softmax(-1)  # (T,N,C)
         time_steps, batch_size, _ = log_probs.shape
         losses = functional.ctc_loss(
             log_probs,
@@ -174,9 +204,4 @@ class TorchTrainer:
             reduction="none",
             zero_infinity=True,
         )
-        loss = losses.mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.clip_norm)
-        self.optimizer.step()
-        return loss.item(), norm.item()
+        return self.update(losses.mean())

@@ -9,20 +9,18 @@ of the first updates say whether it is the same computation. Without PyTorch onl
 
 import argparse
 import json
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
-from benchmarks.engines import Engines, cores, machine, markdown_table, paired_ratio, serve, torch_python
+from benchmarks.engines import cores
+from benchmarks.training_engines import Prepared, add_options, compare, print_result, run_engine
 
-OURS, TORCH_LAST, TORCH_PLAIN = "MindSpore", "PyTorch, channels-last", "PyTorch, plain"
 CHARACTERS = 36
 LEARNING_RATE, MOMENTUM, CLIP_NORM = 0.02, 0.95, 10.0
 
@@ -31,20 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measures and prints; 0."""
     args = _parse(argv)
     if args.engine:
-        return _run_engine(args)
-    python = torch_python(args.torch_python)
-    with Engines() as engines:
-        _write_batch(engines.folder, args.batch_size, args.width)
-        engines.start(OURS, _command(args, "mindspore", engines.folder), sys.executable, args.threads)
-        engines[OURS].ask("prepare")
-        if python:
-            for name, layout in ((TORCH_LAST, "channels_last"), (TORCH_PLAIN, "plain")):
-                engines.start(name, _command(args, layout, engines.folder), python, args.threads)
-                engines[name].ask("prepare")
-        else:
-            print("PyTorch is not installed here and --torch_python is not given: only ours is measured")
-        result = _compare(engines, args)
-    _print(result)
+        return run_engine(args, _mindspore_engine if args.engine == "mindspore" else _torch_engine)
+    network = f"{args.model_version}, channel scale {args.channel_scale:g}, hidden {args.hidden_size}"
+    options = ("model_version", "channel_scale", "hidden_size")
+    result = compare(__file__, args, options, _batch(args.batch_size, args.width))
+    result |= {"network": network, "width": args.width}
+    print_result(result, f"{network}, width {args.width}")
     if args.json:
         Path(args.json).write_text(json.dumps(result, indent=2), encoding="utf-8")
     return 0
@@ -57,121 +47,24 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hidden_size", type=int, default=256)
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--width", type=int, default=100, help="of the images, pixels")
-    parser.add_argument("--repeats", type=int, default=9, help="turns of every engine")
-    parser.add_argument("--steps", type=int, default=3, help="updates in a turn")
-    parser.add_argument("--threads", type=int, default=0, help="of every engine; 0: the cores")
-    parser.add_argument("--torch_python", default="", help="interpreter that has torch, if this one has not")
-    parser.add_argument("--json", help="also write the figures to this file")
-    parser.add_argument("--engine", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--answer_fd", type=int, default=-1, help=argparse.SUPPRESS)
+    add_options(parser)
     args = parser.parse_args(argv)
     args.threads = args.threads or cores()
     return args
 
 
-def _command(args: argparse.Namespace, engine: str, folder: Path) -> list[str]:
-    names = ("model_version", "channel_scale", "hidden_size", "steps", "threads")
-    options = [f"--{name}={getattr(args, name)}" for name in names]
-    return [str(Path(__file__).resolve()), f"--engine={engine}", f"--folder={folder}", *options]
-
-
-def _write_batch(folder: Path, batch_size: int, width: int) -> None:
+def _batch(batch_size: int, width: int) -> dict[str, npt.NDArray[np.generic]]:
     rng = np.random.default_rng(1)
     time_steps = width // 4 - 1
     longest = min(8, time_steps // 2)  # a word needs at most 2 * length - 1 steps
-    np.savez(
-        folder / "batch.npz",
-        images=rng.uniform(-1, 1, (batch_size, 3, 32, width)).astype(np.float32),
-        targets=rng.integers(0, CHARACTERS, (batch_size, time_steps)).astype(np.int32),
-        target_lengths=rng.integers(1, longest + 1, batch_size).astype(np.int32),
-    )
-
-
-def _compare(engines: Engines, args: argparse.Namespace) -> dict[str, Any]:
-    logits, losses = {}, {}
-    for name in engines.names:
-        path = engines.folder / f"{name}.npy"
-        engines[name].ask("logits", path=str(path))
-        logits[name] = np.load(path)
-        losses[name] = engines[name].ask("first_losses")["losses"]
-    engines.in_turns(engines.names, "train", 1)  # warm-up
-    seconds = engines.in_turns(engines.names, "train", args.repeats)
-    torch_names = [name for name in seconds if name != OURS]
-    best = min(torch_names, key=lambda name: statistics.median(seconds[name]), default=None)
     return {
-        "machine": machine(),
-        "network": f"{args.model_version}, channel scale {args.channel_scale:g}, hidden {args.hidden_size}",
-        "batch_size": args.batch_size,
-        "width": args.width,
-        "threads": args.threads,
-        "seconds": seconds,
-        "images_per_second": {
-            name: args.batch_size / statistics.median(values) for name, values in seconds.items()
-        },
-        "ratio_to_best_pytorch": paired_ratio(seconds[best], seconds[OURS]) if best else None,
-        "best_pytorch": best,
-        "logits_max_difference": max(
-            (float(np.abs(logits[name] - logits[OURS]).max()) for name in torch_names), default=None
-        ),
-        "first_losses": losses,
+        "images": rng.uniform(-1, 1, (batch_size, 3, 32, width)).astype(np.float32),
+        "targets": rng.integers(0, CHARACTERS, (batch_size, time_steps)).astype(np.int32),
+        "target_lengths": rng.integers(1, longest + 1, batch_size).astype(np.int32),
     }
 
 
-def _print(result: dict[str, Any]) -> None:
-    print(
-        f"{result['network']}; batch {result['batch_size']}, width {result['width']}, "
-        f"{result['threads']} threads; {result['machine']}\n"
-    )
-    rows = []
-    for name, values in result["seconds"].items():
-        speed, losses = result["images_per_second"][name], result["first_losses"][name]
-        spread = f"{min(values):.3f} .. {max(values):.3f}"
-        rows.append(
-            [
-                name,
-                f"{statistics.median(values):.3f}",
-                spread,
-                f"{speed:.1f}",
-                " ".join(f"{x:.4f}" for x in losses),
-            ]
-        )
-    header = ["engine", "s a step, median", "s a step, range", "images/s", "losses of the first steps"]
-    print(markdown_table(header, rows))
-    if result["best_pytorch"]:
-        print(
-            f"\nratio to PyTorch's best ({result['best_pytorch']}), median of pairs: "
-            f"{result['ratio_to_best_pytorch']:.3f}"
-        )
-        print(f"logits for the same weights: max |difference| {result['logits_max_difference']:.1e}")
-
-
-def _run_engine(args: argparse.Namespace) -> int:
-    create = _mindspore_engine if args.engine == "mindspore" else _torch_engine
-    prepared: dict[str, Callable[..., Any]] = {}
-
-    def prepare() -> dict[str, Any]:
-        prepared.update(create(args))
-        return {}
-
-    def logits(path: str) -> dict[str, Any]:
-        np.save(path, prepared["logits"]())
-        return {}
-
-    def first_losses() -> dict[str, Any]:
-        return {"losses": [prepared["step"]() for _ in range(3)]}
-
-    def train() -> dict[str, Any]:
-        start = time.perf_counter()
-        for _ in range(args.steps):
-            prepared["step"]()
-        return {"seconds": (time.perf_counter() - start) / args.steps}
-
-    handlers = {"prepare": prepare, "logits": logits, "first_losses": first_losses, "train": train}
-    return serve(args.answer_fd, handlers)
-
-
-def _mindspore_engine(args: argparse.Namespace) -> dict[str, Callable[..., Any]]:
+def _mindspore_engine(args: argparse.Namespace) -> Prepared:
     from crnn_mindspore.engines.mindspore.runtime import initialize
 
     initialize("CPU")
@@ -201,14 +94,14 @@ def _mindspore_engine(args: argparse.Namespace) -> dict[str, Callable[..., Any]]
         float(norm.asnumpy())
         return float(loss.asnumpy())
 
-    def logits() -> Any:
+    def logits() -> npt.NDArray[np.float32]:
         network.set_train(False)
         return network(ms.Tensor(images)).asnumpy()
 
     return {"step": step, "logits": logits}
 
 
-def _torch_engine(args: argparse.Namespace) -> dict[str, Callable[..., Any]]:
+def _torch_engine(args: argparse.Namespace) -> Prepared:
     import torch
 
     from benchmarks.torch_twin import TorchTrainer, from_weights
@@ -228,7 +121,7 @@ def _torch_engine(args: argparse.Namespace) -> dict[str, Callable[..., Any]]:
         network.train()
         return trainer.step(images, targets, target_lengths)[0]
 
-    def logits() -> Any:
+    def logits() -> npt.NDArray[np.float32]:
         network.eval()
         with torch.inference_mode():
             return network(torch.from_numpy(images)).numpy()

@@ -22,6 +22,7 @@ from crnn_mindspore.serving.app import create_app
 from crnn_mindspore.serving.batching import BatchingReader
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
+from crnn_mindspore.serving.served_models import ServedModel
 from crnn_mindspore.serving.server import create_server, open_socket
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
@@ -93,7 +94,12 @@ def service(recognizer: Recognizer, limits: Limits | None = None, **options: flo
     description = health(recognizer.backend, "tiny.onnx", recognizer.decoder.name)
     try:
         yield Service(
-            create_app(recognizer.backend, reader, description, metrics, limits), reader, batches, limits
+            create_app(
+                [ServedModel("model", recognizer.backend.artifact, reader, description)], metrics, limits
+            ),
+            reader,
+            batches,
+            limits,
         )
     finally:
         reader.close()

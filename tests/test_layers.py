@@ -77,7 +77,7 @@ NAMES_A_KIND = {
     "cli.convert_weights": "describes such checkpoints",
 }
 # What only CTC has, in the text below the tasks.
-OF_CTC = {"text.ctc_decoder", "text.greedy", "text.beam", "text.lexicon", "text.trie", "text.alignment"}
+OF_CTC = {"text.ctc_decoder", "text.greedy", "text.beam", "text.lexicon", "text.trie"}
 ONLY_POSIX = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog", "posix"}
 MOST_FILES = 16
 MAY_BE_FULL = {"cli"}

@@ -48,6 +48,16 @@ class Reader {
     return line;
   }
 
+  // Whether the next line begins with `name` and a space.
+  bool IsNext(const std::string& name) {
+    const auto place = file_.tellg();
+    std::string line;
+    std::getline(file_, line);
+    file_.clear();
+    file_.seekg(place);
+    return line.compare(0, name.size() + 1, name + " ") == 0;
+  }
+
   // What follows `name` and a space.
   std::istringstream Field(const std::string& name) {
     const std::string line = Line();
@@ -119,6 +129,11 @@ InputList ReadInputList(const std::string& path) {
   // Through double, as Python reads and narrows them.
   p.mean = static_cast<float>(reader.Value<double>("mean"));
   p.std = static_cast<float>(reader.Value<double>("std"));
+  if (reader.IsNext("standardize")) {
+    const auto value = reader.Value<std::string>("standardize");
+    if (value != "True" && value != "False") reader.Fail("'standardize' must be True or False");
+    p.standardize = value == "True";
+  }
   try {
     CheckPreprocessing(p);
   } catch (const Error& error) {

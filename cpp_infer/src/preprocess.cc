@@ -1,6 +1,8 @@
 #include "preprocess.h"
 
 #include <array>
+#include <cmath>
+#include <cstdint>
 #include <map>
 #include <opencv2/imgproc.hpp>
 
@@ -23,6 +25,30 @@ cv::Mat Resized(const cv::Mat& image, const Preprocessing& p) {
   return resized;
 }
 
+// What each of the 256 values becomes: by the given mean and deviation, or by the image's own, which come from
+// whole numbers as in Python.
+std::array<float, 256> Table(const cv::Mat& image, const Preprocessing& p) {
+  std::array<float, 256> table;
+  if (!p.standardize) {
+    for (int value = 0; value < 256; ++value) table[value] = (static_cast<float>(value) - p.mean) / p.std;
+    return table;
+  }
+  std::int64_t total = 0, squares = 0;
+  for (int y = 0; y < image.rows; ++y) {
+    const std::uint8_t* row = image.ptr<std::uint8_t>(y);
+    for (int i = 0; i < 3 * image.cols; ++i) {
+      total += row[i];
+      squares += std::int64_t{row[i]} * row[i];
+    }
+  }
+  const auto size = static_cast<std::int64_t>(p.size());
+  const double mean = static_cast<double>(total) / static_cast<double>(size);
+  const double variance = static_cast<double>(size * squares - total * total) / static_cast<double>(size * size);
+  const double deviation = variance > 0 ? std::sqrt(variance) : 1;
+  for (int value = 0; value < 256; ++value) table[value] = static_cast<float>((value - mean) / deviation);
+  return table;
+}
+
 }  // namespace
 
 void CheckPreprocessing(const Preprocessing& p) {
@@ -36,8 +62,7 @@ void CheckPreprocessing(const Preprocessing& p) {
 
 void Preprocess(const cv::Mat& image, const Preprocessing& p, float* out) {
   const cv::Mat resized = Resized(image, p);
-  std::array<float, 256> table;
-  for (int value = 0; value < 256; ++value) table[value] = (static_cast<float>(value) - p.mean) / p.std;
+  const std::array<float, 256> table = Table(resized, p);
   for (int plane = 0; plane < 3; ++plane) {
     const int channel = p.channel_order == "RGB" ? 2 - plane : plane;
     for (int y = 0; y < p.height; ++y) {

@@ -15,6 +15,7 @@ struct Preprocessing {
   std::string interpolation;  // "nearest", "linear" or "area"; others only for images of the right size
   float mean = 0;
   float std = 0;
+  bool standardize = false;  // whether the image's own mean and deviation take the place of these
 
   // Values of one image.
   std::size_t size() const { return std::size_t{3} * height * width; }
@@ -23,7 +24,7 @@ struct Preprocessing {
 // Throws Error if a value is not allowed; the message names it.
 void CheckPreprocessing(const Preprocessing& p);
 
-// Resizes (h, w) 8 bit BGR pixels and writes (x - mean) / std as planes to `out`, p.size() values. Throws
+// Resizes (h, w) 8 bit BGR pixels and writes (x - mean) / std, of these or of the image's own, as planes to `out`, p.size() values. Throws
 // UnreadableImage where the interpolation cannot be done here.
 void Preprocess(const cv::Mat& image, const Preprocessing& p, float* out);
 

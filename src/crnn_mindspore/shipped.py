@@ -16,6 +16,11 @@ def shipped(name: str) -> Path:
     return (_COPIES if _COPIES.is_dir() else _top()) / name
 
 
+def found(path: str) -> str:
+    """The path as it is, or of the shipped file of that name where there is none."""
+    return str(shipped(path)) if not Path(path).exists() and shipped(path).is_file() else path
+
+
 def checkout() -> Path | None:
     """The top of the checkout that this package lies in; None where it was installed from a wheel."""
     return _top() if (_top() / "default_config.yaml").is_file() else None

@@ -101,6 +101,7 @@ def seen_by_python(path: Path, p: Preprocessing) -> bytes:
         Preprocessing(64, 64, interpolation="nearest"),
         Preprocessing(interpolation="cubic"),
         Preprocessing(1, 8),
+        Preprocessing(40, 120, "RGB", standardize=True),
     ],
     ids=lambda p: f"{p.height}x{p.width}-{p.interpolation}",
 )
@@ -303,6 +304,12 @@ def test_classes_of_several_code_points_are_written_as_python_writes_them(
             ("mean 127.5", "mean x"),
             [],
             "line 6: 'mean' has no proper value",
+        ),
+        (
+            "fake_lite -1 32 -1 24 37 float32",
+            ("std 127.5\n", "std 127.5\nstandardize yes\n"),
+            [],
+            "line 8: 'standardize' must be True or False",
         ),
         ("fake_lite -1 32 -1 24 37 float32", ("images 8", "images 9"), [], "the list ends here"),
         ("fake_lite -1 32 -1 24 37 float32", ("\t", " "), [], "expected 'RESULT<tab>IMAGE'"),

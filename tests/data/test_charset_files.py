@@ -15,6 +15,7 @@ from crnn_mindspore.data.sources.charset_file import (
 )
 from crnn_mindspore.data.sources.samples import ListSource, WordSample
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.shipped import shipped
 from crnn_mindspore.text.charset import Charset
 
 # Character files of other projects, where they lie beside the checkout or above it.
@@ -179,3 +180,16 @@ def test_the_alphabet_of_labels_with_a_turkish_capital_has_no_mark() -> None:
 def test_the_alphabet_of_labels_holds_what_lower_case_composes() -> None:
     labels = ListSource([WordSample("0.png", "\u03aa\u0301J\u030c")], "memory")
     assert derive_characters(labels) == "\u01f0\u0390"
+
+
+def test_the_shipped_list_of_360cc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a shipped file is found from anywhere
+    charset = resolve_charset("configs/charsets/char_std_5990.txt")
+    assert len(charset) == 5989 and charset.is_plain and charset.case_sensitive
+    assert charset.classes[:4] == ("，", "的", "。", "一") and charset.classes[-1] == "柞"
+    lines = shipped("configs/charsets/char_std_5990.txt").read_bytes().decode("utf-8").split("\n")
+    assert lines[0] == "blank" and lines[-1] == "" and tuple(lines[1:-1]) == charset.classes
+    assert set(map(chr, range(0x21, 0x7F))) <= set(charset.classes)
+    assert sum("\ue000" <= c <= "\uf8ff" for c in charset.classes) == 6
+    with pytest.raises(UserError, match="absent"):
+        resolve_charset("configs/charsets/absent.txt")

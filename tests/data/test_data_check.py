@@ -61,8 +61,8 @@ FAULTS: list[tuple[str, str, bytes | None]] = [
     ("cut.png", "word", picture(7, 100, 100)[:5000]),
     ("twin.png", "hello", picture(1)),
     ("liar.png", "other", picture(2)),
-    ("greek.png", "Αlpha", picture(8)),  # noqa: RUF001 - a Greek capital
-    ("wide.png", "ａbc", picture(9)),  # noqa: RUF001 - full width
+    ("greek.png", "Αlpha", picture(8)),
+    ("wide.png", "ａbc", picture(9)),
     ("hidden.png", "zero\u200bwidth", picture(10)),
     ("space.png", " space", picture(11)),
     ("parts.png", "e\u0301", picture(12)),
@@ -187,11 +187,11 @@ def test_a_share_of_the_images_can_be_looked_at(tmp_path: Path) -> None:
 
 
 def test_look_alikes() -> None:
-    assert {c: look_alike(c) for c in "aéСｌ①中"} == {  # noqa: RUF001
+    assert {c: look_alike(c) for c in "aéСｌ①中"} == {
         "a": None,
         "é": None,
-        "С": "C",  # noqa: RUF001
-        "ｌ": "l",  # noqa: RUF001
+        "С": "C",
+        "ｌ": "l",
         "①": "1",
         "中": None,
     }

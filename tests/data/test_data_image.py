@@ -193,6 +193,31 @@ def test_a_batch_is_normalised_as_each_image_is() -> None:
         assert np.allclose(one, (image.transpose(2, 0, 1) - 100.0) / 50.0)
 
 
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+def test_a_standardised_image_has_mean_0_and_deviation_1_whatever_is_beside_it(order: str) -> None:
+    p = Preprocessing(channel_order=order, mean=3.0, standardize=True)
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (4, 32, 100, 3), dtype=np.uint8)
+    images[1] = images[0] // 2 + 90  # half the contrast, other brightness
+    images[2, 3:] = 200
+    images[3] = 77
+    batch = normalize(images, p)
+    assert (batch.dtype, batch.flags.c_contiguous) == (np.float32, True)
+    for one, image in zip(batch[:3], images, strict=False):
+        assert np.array_equal(one, preprocess(image, p))
+        values = image[..., :: -1 if order == "RGB" else 1].transpose(2, 0, 1).astype(np.float64)
+        np.testing.assert_allclose(one, (values - values.mean()) / values.std(), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(batch[1], batch[0], atol=0.02)  # but for rounding to whole values
+    assert not batch[3].any()
+
+
+def test_a_description_says_standardised_only_where_it_is_so() -> None:
+    plain, own = Preprocessing(), Preprocessing(standardize=True)
+    assert "standardize" not in plain.as_dict()
+    assert own.as_dict() == {**plain.as_dict(), "standardize": True}
+    assert Preprocessing.from_dict(own.as_dict()) == own
+
+
 def test_description_round_trip_and_its_errors() -> None:
     p = Preprocessing(width=160, channel_order="RGB")
     assert Preprocessing.from_dict(p.as_dict()) == p

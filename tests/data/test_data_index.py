@@ -82,7 +82,7 @@ def test_every_odd_line_is_judged(tmp_path: Path) -> None:
         "j.jpg 99999999999999999999",
         "k.jpg -1",
         " 5",
-        "l.jpg ５",  # noqa: RUF001 - a full-width digit
+        "l.jpg ５",
         "./m.jpg 0004",
     ]
     write_set(tmp_path, odd)

@@ -19,6 +19,7 @@ import train
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.cli import main as crnn
 from crnn_mindspore.reading.recognizer import Recognizer
+from crnn_mindspore.tasks.positions.network_spec import PositionsNetwork
 from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.slow
@@ -151,6 +152,41 @@ def test_a_clock_is_read_by_every_engine_and_command(clock: Path, run_program: R
     assert "hour (12 classes)" in page.read_text()
 
 
+def test_other_blocks_stem_widths_and_standardising_are_the_models_own(
+    clock: Path, run_program: Run, tmp_path: Path
+) -> None:
+    outcome = run_program(
+        train.main,
+        *(f"--task={clock / 'task.yaml'}", f"--train_dataset_path={clock / 'data'}", "--max_steps=2"),
+        *("--resnet_block=v2", "--stem_stride=1", "--stem_pooling=False", "--last_channels=256"),
+        *("--image_standardize", "--save_checkpoint_steps=2"),
+        *(f"--save_checkpoint_path={tmp_path}", f"--output_dir={tmp_path}"),
+    )
+    assert outcome.status == 0, outcome
+    (checkpoint,) = tmp_path.glob("crnn-*.ckpt")
+    artifact = read_checkpoint_file(str(checkpoint)).artifact
+    assert artifact is not None
+    assert artifact.network == PositionsNetwork("resnet18", 0.125, "v2", 1, False, 256)
+    assert artifact.preprocessing.standardize
+    data = "--verify=folder", f"--verify_path={clock / 'data'}", "--device_target=CPU"
+    for form in ("MINDIR", "ONNX"):
+        file = f"--ckpt_file={checkpoint}", f"--file_name={tmp_path / 'clock'}", f"--file_format={form}"
+        exported = run_program(export.main, *file, *data)
+        assert exported.status == 0, exported
+        assert "0 of 36 texts differ" in exported.out
+    report = run_program(
+        crnn.main,
+        *("report", f"--checkpoint_path={tmp_path / 'clock.onnx'}", "--eval_dataset=folder"),
+        *(f"--eval_dataset_path={clock / 'data'}", f"--report_path={tmp_path / 'report.html'}"),
+    )
+    assert report.status == 0, report
+    page = (tmp_path / "report.html").read_text()
+    assert "resnet_block v2, stem_stride 1, stem_pooling False, last_channels 256" in page
+    assert "linear, standardised" in page
+    again = run_program(export.main, *file, "--stem_stride=2", "--task", clock / "task.yaml")
+    assert_refused(again, "stem_stride 1, but stem_stride 2 was given")
+
+
 def test_an_int8_file_reads_clocks_too(clock: Path, run_program: Run, tmp_path: Path) -> None:
     exported = run_program(
         export.main,
@@ -166,6 +202,13 @@ def test_a_model_of_one_task_is_not_taken_for_another(clock: Path, run_program: 
     data = "--eval_dataset=folder", f"--eval_dataset_path={clock / 'data'}", "--device_target=CPU"
     outcome = run_program(eval_program.main, f"--checkpoint_path={checkpoint}", *data, "--task=words")
     assert_refused(outcome, "output 'positions'", "'ctc'")
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", f"--model={checkpoint}", "--task=words")
+    assert_refused(outcome, "output 'positions'", "'words'", "'ctc'")
+    task = f"--task={clock / 'task.yaml'}"
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", f"--model={checkpoint}", task)
+    assert (outcome.status, "  7 " in outcome.out) == (0, True), outcome
+    outcome = run_program(predict.main, clock / "data" / "7_200.png", task)
+    assert_refused(outcome, "task.yaml", "no weights come with the project")
     outcome = run_program(train.main, "--task=plaets")
     assert_refused(outcome, "plaets")
     outcome = run_program(
@@ -211,7 +254,8 @@ def test_a_task_of_several_positions_trains_on_and_resumes_to_the_last_bit(
 
 def test_clocks_are_served(clock: Path, tmp_path: Path) -> None:
     model = clock / "ckpt" / "crnn-best.ckpt"
-    command = [sys.executable, "-u", "-m", "src", "serve", f"--checkpoint_path={model}", "--port=0"]
+    several = f"--models=clock={model},words=pretrained"
+    command = [sys.executable, "-u", "-m", "src", "serve", several, "--port=0"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -225,9 +269,21 @@ def test_clocks_are_served(clock: Path, tmp_path: Path) -> None:
                 text=True,
                 check=True,
             )
+            listed = subprocess.run(
+                ["curl", "-s", f"{address}/models"], capture_output=True, text=True, check=True
+            )
+            word = subprocess.run(
+                [*asked, f"{address}/models/words/recognize?alignment=true"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
         finally:
             process.terminate()
+    assert [m["name"] for m in json.loads(listed.stdout)["models"]] == ["clock", "words"]
+    assert "alignment" in json.loads(word.stdout)["results"][0]
     (result,) = json.loads(answer.stdout)["results"]
+    assert "alignment" not in result
     assert result["text"] == "4"
     assert [c["text"] for c in result["characters"]] == ["4"]
 

@@ -81,6 +81,21 @@ def test_charset_protocol_folds_as_the_charset_does() -> None:
     assert create_protocol("charset", Charset("a-")).normalize("A-a") == "a-a"
 
 
+def test_width_protocol_takes_the_widths_of_a_character_for_the_same() -> None:
+    charset = Charset("，,（()A1。", case_sensitive=True)
+    metric = CRNNAccuracy(create_protocol("width", charset))
+    metric.update(["（１）,A。", "，A", "。A", "a"], ["(1)，A。", ",Ａ", ".A", "A"])
+    accuracy = metric.eval()
+    assert (accuracy.correct, accuracy.total) == (
+        2,
+        4,
+    )  # a full stop is no width of a point, nor a case of one
+    assert metric.protocol.name == "width"
+    strict = CRNNAccuracy(create_protocol("charset", charset))
+    strict.update(["，A"], [",A"])
+    assert strict.eval().correct == 0
+
+
 def test_unknown_protocol_names_the_known_ones() -> None:
-    with pytest.raises(UserError, match="'klassic', must be one of auto, classic, charset"):
+    with pytest.raises(UserError, match="'klassic', must be one of auto, classic, charset, width"):
         create_protocol("klassic", Charset())

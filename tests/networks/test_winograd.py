@@ -9,6 +9,7 @@ from reference import convolution
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.networks.cpu import ReverseTime, WinogradConv, allow_any_size, axis_transforms, is_faster
 from crnn_mindspore.networks.crnn import CRNN
+from crnn_mindspore.networks.fitted_winograd import FittedWinogradConv, fitting_tile
 from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss
 from crnn_mindspore.training.updates.step import NetworkWithLoss
 
@@ -52,6 +53,28 @@ def test_it_is_the_convolution_whatever_the_size(height: int, width: int) -> Non
     x, weight = random(2, 3, height, width), random(5, 3, 3, 3, seed=1)
     found = WinogradConv()(Tensor(x), Tensor(weight)).asnumpy()
     np.testing.assert_allclose(found, convolution(x, weight, padding=1), atol=2e-5)
+
+
+MAPS = [(12, 36), (6, 18), (3, 9), (2, 5), (64, 8), (1, 1), (7, 10)]
+
+
+@pytest.mark.parametrize(("height", "width"), MAPS)
+def test_tiles_that_fit_the_map_give_the_convolution_and_its_gradients(height: int, width: int) -> None:
+    x, weight, sensitivity = random(2, 3, height, width), random(5, 3, 3, 3), random(2, 5, height, width)
+    found = FittedWinogradConv()(Tensor(x), Tensor(weight)).asnumpy()
+    expected = convolution(x, weight, padding=1)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    arguments = [Tensor(a) for a in (x, weight, sensitivity)]
+    for own, other in zip(
+        Gradients(FittedWinogradConv())(*arguments), Gradients(Direct(5))(*arguments), strict=True
+    ):
+        direct = other.asnumpy()
+        np.testing.assert_allclose(own.asnumpy(), direct, atol=1e-5 * np.abs(direct).max())
+
+
+def test_the_tile_of_an_axis_is_the_one_that_multiplies_least() -> None:
+    # 9 pixels: five tiles of 2 take 20 multiplications, three of 3 15, three of 4 18.
+    assert [fitting_tile(size) for size in (1, 2, 3, 5, 6, 9, 12, 64)] == [2, 2, 3, 3, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 25), (8, 9)])

@@ -70,6 +70,17 @@ def test_the_list_in_words(words_folder: Path, tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "in").iterdir()] == ["inputs.txt"]
 
 
+def test_a_list_of_standardised_images_says_so(words_folder: Path, tmp_path: Path) -> None:
+    artifact = replace(ARTIFACT, preprocessing=Preprocessing(standardize=True))
+    written = write_inputs(str(tmp_path / "in"), load_samples("folder", str(words_folder)), artifact)
+    path = tmp_path / "in" / "inputs.txt"
+    assert path.read_text().splitlines()[6:8] == ["std 127.5", "standardize True"]
+    assert read_inputs(str(tmp_path / "in")) == written
+    path.write_text(path.read_text().replace("standardize True", "standardize Yes"))
+    with pytest.raises(UserError, match="damaged list of images"):
+        read_inputs(str(tmp_path / "in"))
+
+
 def test_classes_of_several_code_points_are_listed_in_another_form(
     words_folder: Path, tmp_path: Path
 ) -> None:

@@ -248,6 +248,7 @@ ARTIFACT = Artifact(Charset("abc"), Preprocessing(width=60), NetworkSpec("V2", 3
     [
         ("--label_dict=abd", "label_dict 'abc', but label_dict 'abd' was given"),
         ("--image_width=100", "image_width 60, but image_width 100 was given"),
+        ("--image_standardize=True", "image_standardize False, but image_standardize True was given"),
         ("--model_version=V1", "model_version 'V2', but model_version 'V1' was given"),
         ("--hidden_size=256", "hidden_size 32, but hidden_size 256 was given"),
         ("--channel_scale=1", "channel_scale 0.5, but channel_scale 1.0 was given"),

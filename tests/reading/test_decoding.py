@@ -16,8 +16,9 @@ import predict
 from crnn_mindspore.data.sources.lexicons import save_lexicons
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation import opened_model
-from crnn_mindspore.evaluation.evaluator import ImageReading, compare_readings, save_predictions
+from crnn_mindspore.evaluation.evaluator import ImageReading, compare_readings
 from crnn_mindspore.evaluation.metric import create_protocol
+from crnn_mindspore.evaluation.prediction_file import save_predictions
 from crnn_mindspore.reading import calibration as calibration_file
 from crnn_mindspore.reading.calibration import (
     Calibration,

@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -21,7 +22,12 @@ from table_backend import TableBackend
 
 from crnn_mindspore.data.image_formats import TAKEN
 from crnn_mindspore.reading.recognizer import Recognizer
+from crnn_mindspore.serving.answers import health
+from crnn_mindspore.serving.app import create_app
+from crnn_mindspore.serving.batching import BatchingReader
 from crnn_mindspore.serving.limits import Limits
+from crnn_mindspore.serving.metrics import Metrics
+from crnn_mindspore.serving.served_models import ServedModel
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +286,41 @@ def test_health_describes_the_model(client: TestClient) -> None:
     }
 
 
+def test_every_model_answers_under_its_name(client: TestClient) -> None:
+    metrics, limits = Metrics(), Limits()
+    tables = {"words": {"cat": ("cat", 30.0)}, "plates": {"cat": ("cab7", 30.0)}}
+    with ExitStack() as readers:
+        models = []
+        for name, table in tables.items():
+            recognizer = Recognizer(TableBackend(table))
+            reader = BatchingReader(recognizer, on_batch=metrics.count_batch)
+            readers.callback(reader.close)
+            description = health(recognizer.backend, f"{name}.onnx", "greedy")
+            models.append(ServedModel(name, recognizer.backend.artifact, reader, description))
+        several = TestClient(create_app(models, metrics, limits))
+
+        def read(path: str) -> str:
+            return several.post(path, content=word_png("cat"), headers=PNG).json()["results"][0]["text"]
+
+        assert read("/recognize") == read("/models/words/recognize") == "cat"
+        assert read("/models/plates/recognize") == "cab7"
+        assert several.get("/health").json()["model"] == "words.onnx"
+        assert several.get("/models/plates/health").json()["model"] == "plates.onnx"
+        listed = several.get("/models").json()["models"]
+        assert [(m["name"], m["model"]) for m in listed] == [
+            ("words", "words.onnx"),
+            ("plates", "plates.onnx"),
+        ]
+        for path, method in (("health", several.get), ("recognize", several.post)):
+            answer = method(f"/models/plate/{path}")
+            assert (answer.status_code, "did you mean 'plates'" in answer.json()["detail"]) == (404, True)
+        counted = several.get("/metrics").text
+        assert 'crnn_requests_total{path="/models/plates/recognize",status="200"} 1.0' in counted
+        assert 'path="/models/plate/health"' not in counted
+        assert "crnn_request_seconds_count 3.0" in counted
+    assert [m["name"] for m in client.get("/models").json()["models"]] == ["model"]
+
+
 def test_the_pages_load_nothing_from_elsewhere_and_run_no_foreign_script(client: TestClient) -> None:
     for page in ("/", "/docs"):
         answer = client.get(page)
@@ -322,7 +363,10 @@ def test_the_pages_ask_below_the_path_that_a_proxy_gives_them(client: TestClient
 
 def test_the_api_is_described(client: TestClient) -> None:
     description = client.get("/openapi.json").json()
-    assert set(description["paths"]) == {"/recognize", "/health", "/metrics"}
+    assert set(description["paths"]) == {
+        *("/recognize", "/health", "/metrics", "/models"),
+        *("/models/{name}/recognize", "/models/{name}/health"),
+    }
     post = description["paths"]["/recognize"]["post"]
     assert set(post["requestBody"]["content"]) == {
         "multipart/form-data",

@@ -11,6 +11,7 @@ from table_backend import TableBackend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.limits import Limits
+from crnn_mindspore.serving.served_models import parse_models
 from crnn_mindspore.serving.server import open_socket
 from crnn_mindspore.serving.service import load_recognizer
 from crnn_mindspore.text.decoding import Decoding
@@ -159,3 +160,22 @@ def test_a_model_is_refused_if_it_gives_no_numbers(tmp_path: Path) -> None:
     assert load_recognizer(str(good), Decoding(reject_below=0.5), batch_size=3).reject_below == 0.5
     with pytest.raises(UserError, match=r"broken\.onnx: gives numbers that are not finite"):
         load_recognizer(str(broken), Decoding())
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("words", "'words'"),
+        ("=a.onnx", "'=a.onnx'"),
+        ("a/b=c.onnx", "'a/b=c.onnx'"),
+        ("a=1,a=2", "'a' comes twice"),
+    ],
+)
+def test_models_that_are_not_named_are_refused(text: str, part: str) -> None:
+    with pytest.raises(UserError, match=f"models: .*{part}"):
+        parse_models(text)
+
+
+def test_models_keep_their_order() -> None:
+    found = parse_models("plates=a=b.onnx, words=pretrained")
+    assert list(found.items()) == [("plates", "a=b.onnx"), ("words", "pretrained")]

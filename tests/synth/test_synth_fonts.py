@@ -179,13 +179,13 @@ def test_cache_is_used_and_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     calls: list[Path] = []
     real = fonts_module.examine
 
-    def counted(path: Path, characters: str) -> tuple[list[dict], dict[str, int]]:
+    def counted(path: Path, characters: str, probe: str) -> tuple[list[dict], dict[str, int]]:
         calls.append(path)
-        return real(path, characters)
+        return real(path, characters, probe)
 
     monkeypatch.setattr(fonts_module, "examine", counted)
     monkeypatch.setattr(
-        fonts_module, "find_font_files", lambda _: [(path, "x") for path in files_in(few_fonts)]
+        fonts_module, "find_font_files", lambda *_: [(path, "x") for path in files_in(few_fonts)]
     )
     first = scan_fonts(LETTERS, cache_file=cache)
     assert len(calls) == 2

@@ -186,7 +186,7 @@ def test_of_many_photographs_an_even_part_is_kept(tmp_path: Path, monkeypatch: p
 def test_a_folder_without_photographs_is_an_error(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(render_module, "scan_fonts", lambda *_: library())
+    monkeypatch.setattr(render_module, "scan_fonts", lambda *_, **__: library())
     folder = tmp_path / "pictures"
     if kind == "file":
         folder.write_text("no folder")
@@ -207,7 +207,7 @@ def test_a_folder_without_photographs_is_an_error(
 def test_the_command_says_which_photographs_it_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(render_module, "scan_fonts", lambda *_: library())
+    monkeypatch.setattr(render_module, "scan_fonts", lambda *_, **__: library())
     (tmp_path / "pictures").mkdir()
     cv2.imwrite(str(tmp_path / "pictures" / "a.png"), scene())
     (tmp_path / "pictures" / "b.png").write_bytes(b"")

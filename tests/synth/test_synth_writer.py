@@ -1,13 +1,17 @@
 """`crnn render`: layout, equal bytes for any number of workers, what bad arguments get."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from test_synth_common import library
 
 from crnn_mindspore.cli import render as render_command
+from crnn_mindspore.data.readers.folder_dataset import load_folder
+from crnn_mindspore.synth import line_render
 from crnn_mindspore.synth import render as render_module
 from crnn_mindspore.synth.words.corpus import is_held_out
 from crnn_mindspore.synth.writer import file_name
@@ -16,7 +20,8 @@ from crnn_mindspore.text.charset import Charset
 
 @pytest.fixture(autouse=True)
 def few_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render_module, "scan_fonts", lambda *_: library())
+    for module in (render_module, line_render):
+        monkeypatch.setattr(module, "scan_fonts", lambda *_, **__: library())
 
 
 def run(*options: object) -> int:
@@ -94,9 +99,29 @@ def test_file_names_are_safe() -> None:
     assert file_name(20000, "x" * 99, 0) == f"2/1/1_{'x' * 30}_0.jpg"
 
 
+def test_lines(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("thewindowsofatext,asitruns\n", encoding="utf-8")
+    folder = tmp_path / "lines"
+    options = ("--lines", "--text", text, "--charset", "abcdefghijklmnopqrstuvwxyz,", "--rare", 0)
+    assert render(folder, *options, "--length", "4:6", "--seed", 7) == 0
+    train, test = (annotations(folder, split) for split in ("train", "test"))
+    assert (len(train), len(test)) == (70, 12)
+    assert all(1 <= len(label) <= 6 and label.islower() for _, label in train + test)
+    windows = [label for _, label in train + test if label in "thewindowsofatext,asitruns"]
+    assert len(windows) > 50  # the others are dressed
+    shutil.rmtree(folder)
+    assert render(folder, *options, "--length", "4:6", "--seed", 7) == 0
+    assert annotations(folder, "test") == test
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
+        (("--text", "a.txt"), "--text is for lines, with --lines"),
+        (("--lines", "--words", "a.txt"), "--words is for words"),
+        (("--lines", "--text", "absent.txt", "--charset", "ab"), "absent.txt"),
+        (("--lines", "--length", "x", "--charset", "ab"), "length of lines is 'x'"),
         (("--num_train", -1), "num_train is -1"),
         (("--num_train", 0, "--num_test", 0), "num_train + num_test is 0"),
         (("--num_workers", 0), "num_workers is 0"),
@@ -146,3 +171,37 @@ def test_without_test_images_every_word_is_rendered(tmp_path: Path) -> None:
     assert run("--output_dir", folder, "--num_train", 60, "--num_test", 0, "--words", words) == 0
     assert {word.lower() for _, word in annotations(folder, "train")} == {"one", "two", "three", "four"}
     assert not (folder / "annotation_test.txt").exists()
+
+
+def test_images_of_another_task_are_written_in_the_layout_of_folders(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "short.yaml").write_text("label_dict: abcdefghij\nimage_width: 64\nmodel_version: V2\n")
+    task = "--task", tmp_path / "short.yaml"
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert render(first, *task) == 0
+    assert "82 images of " in capsys.readouterr().out
+    assert render(second, *task, "--num_workers", 2) == 0
+    assert content(first) == content(second)
+    texts = {}
+    for split, count in (("train", 70), ("test", 12)):
+        source = load_folder(str(first / split))
+        assert len(source) == count
+        texts[split] = {source.text(i).lower() for i in range(count)}
+        assert cv2.imdecode(np.frombuffer(source.image_bytes(count - 1), np.uint8), 1).ndim == 3
+    assert set("".join(texts["train"])) <= set("abcdefghij")
+    assert not texts["train"] & texts["test"]
+    assert render(first, "--overwrite") == 0  # words in their place
+    assert not (first / "train").exists()
+
+
+def test_a_task_without_a_renderer_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bits.yaml").write_text(
+        "output: positions\npositions: {text: ['01']}\nmodel_version: resnet18\n"
+    )
+    task = "--task", tmp_path / "bits.yaml"
+    assert render(tmp_path / "out", *task) == 2
+    assert "render: output 'positions' has no renderer" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert render(tmp_path / "out", *task, "--charset", "ab") == 2
+    assert "--charset belongs to task words" in capsys.readouterr().err

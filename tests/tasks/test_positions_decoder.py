@@ -8,8 +8,9 @@ import pytest
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
-from crnn_mindspore.tasks.positions.decoder import Attribute, PositionsDecoder, Rule
+from crnn_mindspore.tasks.positions.decoder import PositionsDecoder, Rule
 from crnn_mindspore.tasks.positions.layout import Layout, layout_of
+from crnn_mindspore.text.decoder import Attribute
 
 PLATE = layout_of(
     {

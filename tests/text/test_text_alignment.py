@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from reference import log_probabilities
 
-from crnn_mindspore.text.alignment import align
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.ctc import align
 from crnn_mindspore.text.greedy import GreedyDecoder, collapse
 
 BLANK = 2

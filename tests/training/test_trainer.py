@@ -475,6 +475,26 @@ def test_a_bad_pixel_stops_before_the_update(create_run) -> None:
     assert len(run.step.rates) == 4
 
 
+def test_the_accuracy_of_batches_is_logged_where_the_step_gives_it(
+    create_run, tmp_path: Path, log: list[str]
+) -> None:
+    class AccurateStep(CountingStep):
+        def __call__(self, *inputs: object) -> tuple[ms.Tensor, ...]:
+            return *super().__call__(*inputs), ms.Tensor([0.25, 0.75, 0.5, 1.0][self.batches - 1], ms.float32)
+
+    run = create_run(total=4)
+    run.trainer.run_step = AccurateStep()
+    path, scalars = tmp_path / "with.csv", {}
+    run.trainer.progress = Progress(
+        4, 0, 0, STEPS_PER_EPOCH, 2, path, scalars=scalars.__setitem__, has_accuracy=True
+    )
+    run.trainer.fit(FRESH, 4)
+    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    assert [float(row["accuracy"]) for row in rows] == [0.5, 0.75]
+    assert [values["accuracy"] for values in scalars.values()] == [0.5, 0.75]
+    assert [line[-18:] for line in log if "step: [" in line] == [", accuracy: 0.5000", ", accuracy: 0.7500"]
+
+
 def test_images_of_all_processes_are_counted(create_run) -> None:
     ranks = Ranks()
     ranks.world_size = 4

@@ -221,6 +221,17 @@ def test_a_bad_pixel_is_told_from_divergence_and_the_batch_kept(
     ]
 
 
+def test_a_standardised_batch_is_kept_as_pictures_of_a_usual_contrast(tmp_path: Path) -> None:
+    preprocessing = Preprocessing(width=24, standardize=True)
+    batch = create_batch(preprocessing)
+    batch.images[1, 0, 0, 0] = math.nan
+    with pytest.raises(UserError, match="NaN or infinite"):
+        FiniteGuard(tmp_path, preprocessing).check_images(7, batch)
+    picture = cv2.imread(str(tmp_path / "bad_batch_7" / "0000.png")).astype(np.float64)
+    own = PIXELS[0].astype(np.float64)
+    np.testing.assert_allclose(picture, np.clip((own - own.mean()) / own.std() * 64 + 127.5, 0, 255), atol=1)
+
+
 def test_finite_pixels_with_an_infinite_sum_are_no_fault() -> None:
     batch = create_batch()
     batch.images[:] = 3e38

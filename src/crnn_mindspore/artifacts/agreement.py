@@ -30,8 +30,8 @@ def codec_of(options: ModelOptions) -> Codec:
 
 
 def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
-    """The image transform of the sizes."""
-    return Preprocessing(height=options.image_height, width=options.image_width)
+    """The image transform that the options ask for."""
+    return Preprocessing(options.image_height, options.image_width, standardize=options.image_standardize)
 
 
 def network_of(options: ModelOptions) -> Any:
@@ -73,9 +73,11 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
     Raises:
         UserError: Naming both values, at the first that differs.
     """
-    sizes = {"image_width": artifact.preprocessing.width, "image_height": artifact.preprocessing.height}
+    own = artifact.preprocessing
     pairs: dict[str, tuple[Any, Any]] = {
-        name: (value, getattr(options, name)) for name, value in sizes.items()
+        "image_width": (own.width, options.image_width),
+        "image_height": (own.height, options.image_height),
+        "image_standardize": (own.standardize, options.image_standardize),
     }
     if "output" in options.given or "task" in options.given:
         kind_in(options)
@@ -88,13 +90,14 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
 
 
 def adopting(options: Options, artifact: Artifact) -> Options:
-    """The options with a model's network, classes and image width where the user gave none.
+    """The options with a model's network, classes, image width and standardising where the user gave none.
 
     Args:
         options: Of a training.
         artifact: Of the model that it starts from.
     """
-    own = {"image_width": artifact.preprocessing.width}
+    image = artifact.preprocessing
+    own: dict[str, Any] = {"image_width": image.width, "image_standardize": image.standardize}
     if artifact.task == options.output:
         own |= artifact.kind.adoptable(artifact)
     return options.replaced(**{name: value for name, value in own.items() if name not in options.given})

@@ -111,7 +111,7 @@ class Artifact:
                 )
 
     def _identity(self) -> dict[str, Any]:
-        sizes = {f"image_{name}": value for name, value in self.preprocessing.as_dict().items()}
+        sizes = {f"image_{name}": value for name, value in asdict(self.preprocessing).items()}
         return {**self.kind.classes_of(self.codec), **sizes, **self.kind.sizes_of(self.network)}
 
     @classmethod

@@ -21,6 +21,7 @@ def build_resnet18(
     mask: ClassMask | None,
     properties: Mapping[str, str],
     image_size: tuple[int, int] | None = None,
+    stem: tuple[int, bool] = (2, True),
 ) -> onnx.ModelProto:
     """An ONNX model with input `images` (N, C, H, W) and output `logits` (T, N, K), float32.
 
@@ -30,6 +31,7 @@ def build_resnet18(
         mask: As the network has it.
         properties: The model's metadata.
         image_size: Height and width; None: any.
+        stem: As the network has it.
 
     Raises:
         UserError: If a parameter is missing, or the mask does not fit.
@@ -37,9 +39,10 @@ def build_resnet18(
     graph = GraphPieces(weights)
     is_v2 = "features.bn.gamma" in weights
     # ReLU and max-pooling commute; in this order ONNX Runtime fuses convolution and ReLU.
-    x = graph.convolution(INPUT_NAME, "features.stem", stride=2)
+    stem_stride, has_pooling = stem
+    x = graph.convolution(INPUT_NAME, "features.stem", stem_stride)
     x = x if is_v2 else graph.relu(x)
-    x = graph.max_pool(x, _POOL, rounds_up=True)
+    x = graph.max_pool(x, _POOL, rounds_up=True) if has_pooling else x
     for stage in (1, 2, 3, 4):
         for block in (0, 1):
             stride = 2 if block == 0 and stage > 1 else 1

@@ -22,7 +22,7 @@ from crnn_mindspore.data.readers.annotated import load_annotated
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.evaluation.evaluator import save_predictions
+from crnn_mindspore.evaluation.prediction_file import save_predictions
 from crnn_mindspore.offline.input_list import read_inputs, write_inputs
 from crnn_mindspore.offline.result_files import infer, judge
 from crnn_mindspore.options.commands import OfflineCommandOptions
@@ -113,6 +113,7 @@ def _postprocess(options: OfflineCommandOptions) -> int:
         options.result_path,
         options.protocol,
         decoding.reject_below,
+        options.top_k,
     )
     if options.save_predictions:
         save_predictions(evaluation, options.save_predictions)

@@ -1,16 +1,26 @@
 """Renders words into the MJSynth layout: numbered folders of JPEG files, annotation files, lexicon.txt.
 
+Images of another --task go to train/ and test/, each with labels.tsv.
+
 Example: crnn render --output_dir words --num_train 20000 --num_test 2000 --num_workers 2
 """
 
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
 
+from crnn_mindspore.artifacts.agreement import kind_in
+from crnn_mindspore.artifacts.model_path import WORDS
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.commands import RenderOptions
+from crnn_mindspore.options.commands import RenderOptions, TrainOptions
 from crnn_mindspore.options.load import load_options
-from crnn_mindspore.synth.writer import WordSetSpec, write_word_set
+from crnn_mindspore.synth.folder_writer import write_folders
+from crnn_mindspore.synth.writer import LineSpec, WordSetSpec, write_word_set
+
+_OF_WORDS = {"words"}
+_OF_LINES = {"text", "length", "rare"}
+_LINES = {"charset": "configs/charsets/char_std_5990.txt", "max_time_steps": 69}  # of images 280 wide
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn render") -> int:
@@ -24,6 +34,14 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn render") -> int
 
 def _render(options: RenderOptions) -> int:
     options.require("output_dir")
+    if options.task != WORDS:
+        return _render_task(options)
+    other = options.given & (_OF_WORDS if options.lines else _OF_LINES)
+    if other:
+        raise UserError(f"--{min(other)} is for {'words' if options.lines else 'lines, with --lines'}")
+    options = options.replaced(
+        **{k: v for k, v in _LINES.items() if options.lines and k not in options.given}
+    )
     spec = WordSetSpec(
         num_train=options.num_train,
         num_test=options.num_test,
@@ -35,10 +53,42 @@ def _render(options: RenderOptions) -> int:
         seed=options.seed,
         difficulty=_difficulty(options.difficulty),
         max_time_steps=options.max_time_steps,
+        only_font_dir=options.only_fonts,
+        lines=LineSpec(options.text or None, options.length, options.rare) if options.lines else None,
     )
     print(
         write_word_set(options.output_dir, spec, num_workers=options.num_workers, overwrite=options.overwrite)
     )
+    return 0
+
+
+def _render_task(options: RenderOptions) -> int:
+    """Images of any task's renderer; alphabet and sizes are those of the task."""
+    for name in ("charset", "max_time_steps"):
+        if name in options.given:
+            raise UserError(
+                f"--{name} belongs to task {WORDS}; that of {options.task!r} follows from the task"
+            )
+    of_task = load_options(
+        TrainOptions,
+        [
+            f"--task={options.task}",
+            "--train_dataset=render",
+            f"--render_words={options.words}",
+            f"--render_fonts={options.font_dir}",
+            f"--render_photos={options.photos}",
+            f"--render_effects={options.effects}",
+            f"--seed={options.seed}",
+        ],
+    )
+    kind, splits = kind_in(of_task), {}
+    for split, count in (("train", options.num_train), ("test", options.num_test)):
+        if count > 0:
+            # What is tested on is held out, unless nothing is.
+            values = {**of_task.values(), "render_split": split if options.num_test else "all"}
+            splits[split] = kind.renderer(SimpleNamespace(**values)), count
+    difficulty = _difficulty(options.difficulty)
+    print(write_folders(options.output_dir, splits, difficulty, options.num_workers, options.overwrite))
     return 0
 
 

@@ -41,6 +41,8 @@ class Preprocessing:
         interpolation: 'nearest', 'linear', 'area' or 'cubic'.
         mean: Subtracted from each value, in units of 0..255.
         std: Divides each value, in units of 0..255.
+        standardize: Whether mean and standard deviation of the image's own values, over all channels, take
+            the place of `mean` and `std`; an image of a single value becomes zeros.
 
     Raises:
         UserError: If a value is not allowed; the message names the option and the value.
@@ -52,6 +54,7 @@ class Preprocessing:
     interpolation: str = "linear"
     mean: float = 127.5
     std: float = 127.5
+    standardize: bool = False
 
     def __post_init__(self) -> None:
         if self.height < 1:
@@ -73,8 +76,11 @@ class Preprocessing:
         return time_steps_for_width(self.width)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields by name, for the self-description of a checkpoint."""
-        return asdict(self)
+        """The fields by name, for the self-description of a checkpoint; `standardize` only where it is so."""
+        values = asdict(self)
+        if not self.standardize:
+            del values["standardize"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
@@ -84,8 +90,8 @@ class Preprocessing:
             UserError: If a field is missing or unknown.
         """
         names = {f.name for f in fields(cls)}
-        if set(values) != names:
-            missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+        missing, unknown = sorted(names - {"standardize"} - set(values)), sorted(set(values) - names)
+        if missing or unknown:
             raise UserError(f"preprocessing description: missing {missing}, unknown {unknown}")
         return cls(**values)
 
@@ -127,8 +133,24 @@ def normalize(images: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np
         planes[:, place] = cv2.extractChannel(stacked, channel).reshape(n, h, w)
     # One table for the 256 values: each is computed once, in one way, whatever the batch. OpenCV applies it
     # without holding the interpreter, three times faster than NumPy.
+    if p.standardize:
+        standardized = np.empty(planes.shape, dtype=np.float32)
+        for image, result in zip(planes.reshape(n, 3 * h, w), standardized, strict=True):
+            result[...] = cv2.LUT(image, _own_table(image)).reshape(3, h, w)
+        return standardized
     table = (np.arange(256, dtype=np.float32) - np.float32(p.mean)) / np.float32(p.std)
     return cv2.LUT(planes.reshape(n * 3 * h, w), table).reshape(n, 3, h, w)  # type: ignore[return-value]
+
+
+def _own_table(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """What each of the 256 values becomes by an image's own mean and standard deviation.
+
+    Both come from whole numbers, so that no order of summing matters.
+    """
+    counts, values = np.bincount(image.ravel(), minlength=256), np.arange(256)
+    total, squares = int(counts @ values), int(counts @ values**2)
+    deviation = float(np.sqrt((image.size * squares - total**2) / image.size**2))
+    return ((values - total / image.size) / (deviation or 1.0)).astype(np.float32)
 
 
 def preprocess(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.float32]:

@@ -13,7 +13,8 @@ from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.readers.benchmark_sets import BenchmarkSet, find_benchmarks
 from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset, save_predictions
+from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset
+from crnn_mindspore.evaluation.prediction_file import save_predictions
 from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
 from crnn_mindspore.text_file import write_text
@@ -63,6 +64,7 @@ def evaluate_all(
     protocol: str = "auto",
     num_workers: int = 2,
     predictions_path: str = "",
+    top_k: int = 1,
     json_path: str = "",
     table_paths: Sequence[str] = (),
     decoding: Decoding = GREEDY_DECODING,
@@ -77,6 +79,7 @@ def evaluate_all(
         protocol: See `create_protocol`.
         num_workers: Background threads that prepare images.
         predictions_path: File for every prediction, or ""; the set's name is put before its ending.
+        top_k: Texts in it of each image.
         json_path: File for the figures as JSON, or "".
         table_paths: Files for the table; .txt, .md, .csv or .json.
         decoding: What to decode with.
@@ -97,7 +100,7 @@ def evaluate_all(
         for line in dataset.report.lines() if dataset.report.num_dropped else ():
             _logger.info("%s", line)
         evaluation = evaluate_dataset(
-            backend, decoder, dataset, batch_size, protocol, num_workers, decoding.reject_below
+            backend, decoder, dataset, batch_size, protocol, num_workers, decoding.reject_below, top_k
         )
         rows.append(TableRow(benchmark, evaluation))
         if predictions_path:

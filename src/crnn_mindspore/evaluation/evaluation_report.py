@@ -9,7 +9,8 @@ from crnn_mindspore.data.loading.datasets import create_dataset
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.evaluation.calibrating import LogitRecorder, fit_calibration
-from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset, save_predictions
+from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset
+from crnn_mindspore.evaluation.prediction_file import save_predictions
 from crnn_mindspore.reading.calibration import calibrated, save_calibration
 from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
 from crnn_mindspore.text_file import write_text
@@ -55,6 +56,7 @@ def evaluate_and_report(
     protocol: str = "auto",
     num_workers: int = 2,
     predictions_path: str = "",
+    top_k: int = 1,
     json_path: str = "",
     decoding: Decoding = GREEDY_DECODING,
     calibrate: bool = False,
@@ -70,6 +72,7 @@ def evaluate_and_report(
         protocol: See `create_protocol`.
         num_workers: Background threads that prepare images.
         predictions_path: File for every prediction, or "".
+        top_k: Texts in it of each image.
         json_path: File for the figures, or "".
         decoding: What to decode with.
         calibrate: Fit the temperature of the confidences on this data set and write it beside the model; the
@@ -85,7 +88,7 @@ def evaluate_and_report(
     decoder = recorder if calibrate else calibrated(plain, model_path, artifact)
     dataset = load_evaluation_data(artifact, dataset_name, dataset_path, decoding.image_lexicon)
     evaluation = evaluate_dataset(
-        backend, decoder, dataset, batch_size, protocol, num_workers, decoding.reject_below
+        backend, decoder, dataset, batch_size, protocol, num_workers, decoding.reject_below, top_k
     )
     for line in [*evaluation.lines(), *decoder.notes()]:
         _logger.info("%s", line)

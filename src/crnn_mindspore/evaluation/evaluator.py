@@ -1,13 +1,9 @@
 """Evaluation of a model on a data set: in order, every word counted."""
 
-import csv
-import io
-import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,12 +15,14 @@ from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.metric import Accuracy, CRNNAccuracy, Protocol, create_protocol
 from crnn_mindspore.progress_bar import progress_bar
-from crnn_mindspore.text.decoder import Decoded, Decoder
-from crnn_mindspore.text_file import write_text
+from crnn_mindspore.tasks.interface import Details, PartMistake
+from crnn_mindspore.text.decoder import Attribute, Decoded, Decoder
+from crnn_mindspore.text.interval import Share
 
 _logger = logging.getLogger(__name__)
 
 Forward = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+LossOf = Callable[[npt.NDArray[np.float32], Batch], npt.NDArray[np.float32]]
 
 
 _UNREADABLE = Decoded(text="", confidence=0.0, raw="")
@@ -34,13 +32,22 @@ _UNREADABLE = Decoded(text="", confidence=0.0, raw="")
 class ImageReading:
     """What was made of one image; `reading` is None where the image could not be read.
 
-    `index` is the position in the data set.
+    `index` is the position in the data set, `others` the next most probable readings, where asked for.
     """
 
     index: int
     name: str
     truth: str
     reading: Decoded | None
+    others: Sequence[Decoded] = ()
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another text the image may show, and its probability."""
+
+    text: str
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class Prediction:
         raw: The network's best path before collapsing, '-' for the blank.
         index: Position in the data set.
         rejected: Whether the confidence is below the threshold of the evaluation.
+        attributes: What was read beside the text.
+        alternatives: The next most probable texts, where they were asked for.
     """
 
     path: str
@@ -68,6 +77,8 @@ class Prediction:
     raw: str
     index: int
     rejected: bool = False
+    attributes: tuple[Attribute, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,9 @@ class Evaluation:
         not_counted: The images of `empty_truths`, in the order of the data set.
         reject_below: Readings with a lower confidence are rejected; `accuracy` counts them all the same.
         part_of: Images of the data set where only some of them were read; 0: all were.
+        loss: Mean over the images whose label can be learnt; None where it was not computed.
+        parts: Name of each part of a reading -> how often it is right; none of a kind that has no parts.
+        part_mistakes: What was confused in these parts, the most frequent first.
     """
 
     accuracy: Accuracy
@@ -97,6 +111,9 @@ class Evaluation:
     reject_below: float = 0.0
     part_of: int = 0
     not_counted: list[Prediction] = field(default_factory=list, repr=False)
+    loss: float | None = None
+    parts: Mapping[str, Share] = field(default_factory=dict)
+    part_mistakes: Sequence[PartMistake] = field(default=(), repr=False)
 
     def lines(self) -> list[str]:
         """The contract's two lines, one that says how the figure came about, one about rejection if asked.
@@ -111,6 +128,8 @@ class Evaluation:
             f"protocol {self.protocol}",
             f"decoder {self.decoder}",
         ]
+        if self.loss is not None:
+            notes.insert(2, f"loss {self.loss:.6f}")
         if self.words_per_second:
             notes.append(f"{self.words_per_second:.0f} words/s")
         if self.unreadable:
@@ -125,8 +144,13 @@ class Evaluation:
             f"correct num: {a.correct} , total num: {a.total}",
             f"result: {{'CRNNAccuracy': {a.word_accuracy}}}",
             ", ".join(notes),
+            *([self.parts_line()] if self.parts else []),
             *([self.rejection_line()] if self.reject_below else []),
         ]
+
+    def parts_line(self) -> str:
+        """How often each part of a reading is right."""
+        return ", ".join(f"{name} {share.rate:.2%}" for name, share in self.parts.items())
 
     def rejection_line(self) -> str:
         """How many words are accepted, and how accurate those are."""
@@ -161,6 +185,7 @@ class Evaluation:
             "empty_truths": self.empty_truths,
             "words_per_second": self.words_per_second,
             **({"part_of": self.part_of} if self.part_of else {}),
+            **({"parts": {name: s.as_dict() for name, s in self.parts.items()}} if self.parts else {}),
             **rejection,
         }
 
@@ -172,6 +197,9 @@ def evaluate(
     protocol: Protocol,
     on_batch: Callable[[int], None] | None = None,
     reject_below: float = 0.0,
+    loss_of: LossOf | None = None,
+    details: Details | None = None,
+    top_k: int = 1,
 ) -> Evaluation:
     """Reads every batch and compares.
 
@@ -182,30 +210,44 @@ def evaluate(
         protocol: What counts as equal.
         on_batch: Called with the number of images after each batch, for progress.
         reject_below: Readings with a lower confidence are marked as rejected.
+        loss_of: Logits and their batch -> the losses of the images that have one.
+        details: Counts the parts of readings; new.
+        top_k: Texts wanted of each image: the reading and `top_k - 1` alternatives.
 
     Raises:
         UserError: If there is no word to count.
     """
+    losses: list[npt.NDArray[np.float32]] = []
 
     def readings() -> Iterator[ImageReading]:
         for batch in batches:
-            decoded = decoder(forward(batch.images), batch.lexicons)
-            for i, reading in enumerate(decoded):
+            logits = forward(batch.images)
+            if loss_of is not None:
+                losses.append(loss_of(logits, batch))
+            for i, (reading, *others) in enumerate(decoder.best(logits, top_k, batch.lexicons)):
+                image = int(batch.indices[i]), batch.names[i], batch.texts[i]
                 # An unreadable image is wrong whatever the network makes of its blank stand-in.
-                counted = reading if batch.readable[i] else None
-                yield ImageReading(int(batch.indices[i]), batch.names[i], batch.texts[i], counted)
+                yield (
+                    ImageReading(*image, reading, others) if batch.readable[i] else ImageReading(*image, None)
+                )
             if on_batch is not None:
                 on_batch(len(batch))
 
     start = time.perf_counter()
-    evaluation = compare_readings(readings(), decoder.name, protocol, reject_below)
+    evaluation = compare_readings(readings(), decoder.name, protocol, reject_below, details)
     seconds = time.perf_counter() - start
     words = len(evaluation.predictions) + evaluation.empty_truths
-    return replace(evaluation, words_per_second=words / seconds)
+    every = np.concatenate(losses) if losses else np.zeros(0)
+    loss = float(every.mean(dtype=np.float64)) if every.size else None
+    return replace(evaluation, words_per_second=words / seconds, loss=loss)
 
 
 def compare_readings(
-    readings: Iterable[ImageReading], decoder_name: str, protocol: Protocol, reject_below: float = 0.0
+    readings: Iterable[ImageReading],
+    decoder_name: str,
+    protocol: Protocol,
+    reject_below: float = 0.0,
+    details: Details | None = None,
 ) -> Evaluation:
     """Counts what was read right, whoever read it; the speed is left open.
 
@@ -217,6 +259,8 @@ def compare_readings(
     not_counted: list[Prediction] = []
     for image in readings:
         reading = image.reading or _UNREADABLE
+        if details is not None:
+            details.update(image.reading, image.truth)
         is_counted = bool(protocol.normalize(image.truth))
         (correct,) = metric.update([reading.text], [image.truth]) if is_counted else (False,)
         (predictions if is_counted else not_counted).append(
@@ -230,6 +274,8 @@ def compare_readings(
                 raw=reading.raw,
                 index=image.index,
                 rejected=reading.confidence < reject_below,
+                attributes=reading.attributes,
+                alternatives=tuple(Alternative(other.text, other.confidence) for other in image.others),
             )
         )
     if not predictions:
@@ -248,6 +294,8 @@ def compare_readings(
         predictions=predictions,
         reject_below=reject_below,
         not_counted=not_counted,
+        parts=details.figures() if details is not None else {},
+        part_mistakes=details.mistakes() if details is not None else (),
     )
 
 
@@ -259,6 +307,7 @@ def evaluate_dataset(
     protocol_name: str = "auto",
     num_workers: int = 2,
     reject_below: float = 0.0,
+    top_k: int = 1,
 ) -> Evaluation:
     """Evaluates a model on a data set with a progress bar.
 
@@ -270,6 +319,7 @@ def evaluate_dataset(
         protocol_name: See `create_protocol`.
         num_workers: Background threads that prepare images.
         reject_below: Readings with a lower confidence are marked as rejected.
+        top_k: Texts wanted of each image.
 
     Raises:
         UserError: If the protocol is unknown or there is no word to count.
@@ -283,32 +333,6 @@ def evaluate_dataset(
             create_protocol(protocol_name, backend.artifact.codec),
             bar.update,
             reject_below,
+            details=backend.artifact.kind.details(backend.artifact),
+            top_k=top_k,
         )
-
-
-def save_predictions(evaluation: Evaluation, path: str) -> None:
-    """Writes every prediction: a .json file as a list of objects, any other as TSV with a header.
-
-    An image that the protocol does not count has no value for `correct`: null, or an empty cell. The TSV has
-    a column `rejected` where the evaluation had a threshold.
-
-    Raises:
-        UserError: If the file cannot be written.
-    """
-    both = [*evaluation.predictions, *evaluation.not_counted]
-    left_out = {p.index for p in evaluation.not_counted}
-    in_order = sorted(both, key=lambda p: p.index)
-    if Path(path).suffix.lower() == ".json":
-        rows = [{**asdict(p), "correct": None if p.index in left_out else p.correct} for p in in_order]
-        write_text(path, json.dumps(rows, ensure_ascii=False, indent=1))
-        return
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-    shows_rejected = evaluation.reject_below > 0
-    last = ["rejected"] if shows_rejected else []
-    writer.writerow(["path", "truth", "prediction", "confidence", "correct", *last])
-    for p in in_order:
-        correct = "" if p.index in left_out else str(int(p.correct))
-        last = [str(int(p.rejected))] if shows_rejected else []
-        writer.writerow([p.path, p.truth, p.prediction, f"{p.confidence:.6f}", correct, *last])
-    write_text(path, out.getvalue())

@@ -9,6 +9,7 @@ from rapidfuzz.distance import Levenshtein
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.codec import Codec
+from crnn_mindspore.text.folding import fold_width
 from crnn_mindspore.text.interval import wilson_interval
 
 _NOT_ALPHANUMERIC = re.compile("[^0-9a-z]")
@@ -32,19 +33,25 @@ def create_protocol(name: str, codec: Codec) -> Protocol:
     """The protocol of a name.
 
     `classic` compares lower-case letters and digits only. `charset` compares everything the charset can
-    write, folded as the charset folds. `auto` is `classic` where the charset has only `[0-9a-z]`, else
-    `charset`.
+    write, folded as the charset folds. `width` does too, and takes full- and half-width forms of a character
+    for the same (`fold_width`). `auto` is `classic` where the charset has only `[0-9a-z]`, else
+    `charset`. Where a label is more than a text, only `charset` knows the text in it.
 
     Raises:
-        UserError: For any other name.
+        UserError: For any other name, or `classic` where labels are more than texts.
     """
     if name == "auto":
-        name = "classic" if classic_text(codec.characters) == codec.characters else "charset"
+        is_classic = codec.has_plain_labels and classic_text(codec.characters) == codec.characters
+        name = "classic" if is_classic else "charset"
+    if name == "classic" and not codec.has_plain_labels:
+        raise UserError("protocol classic compares whole labels, which here are more than texts; use charset")
     if name == "classic":
         return Protocol("classic", classic_text)
     if name == "charset":
         return Protocol("charset", codec.normalize, codec.agrees)
-    raise UserError(f"protocol is {name!r}, must be one of auto, classic, charset")
+    if name == "width":
+        return Protocol("width", lambda text: fold_width(codec.normalize(text)))
+    raise UserError(f"protocol is {name!r}, must be one of auto, classic, charset, width")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from crnn_mindspore.artifacts.onnx_graph import INPUT_NAME
+from crnn_mindspore.artifacts.onnx_pieces import INPUT_NAME
 from crnn_mindspore.data.loading.loader import load_batch
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.errors import UserError
@@ -50,9 +50,11 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)  # the converter changes what it is given
     # Without shape inference: the graph is complete, and the inferred shapes would be written into it.
     half: onnx.ModelProto = convert_float_to_float16(
-        model,
+        copied,
         min_positive_val=_SMALLEST_HALF,
         max_finite_val=_LARGEST_HALF,
         keep_io_types=True,

@@ -6,6 +6,7 @@ from mindspore import Tensor, nn, ops
 
 from crnn_mindspore.artifacts.class_mask import ClassMask
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.networks.cpu import fit_tiles
 from crnn_mindspore.networks.image_network import IN_CHANNELS, ImageNetwork, scale_channels
 from crnn_mindspore.networks.layers import ConvBatchNorm, DenseBatchNorm
 from crnn_mindspore.networks.position_scores import PositionScores
@@ -92,6 +93,7 @@ class CharacterNet(ImageNetwork):
         self.dense = DenseBatchNorm(channels[-1] * places, units)
         self.relu = nn.ReLU()
         self.head = PositionScores(units, num_positions, num_classes, mask)
+        fit_tiles(self)
 
     def construct(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
         x = self.features(images)  # (N,C,H,W) -> (N,c5,H/16,W/16)

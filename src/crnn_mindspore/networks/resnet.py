@@ -11,6 +11,7 @@ from mindspore import Tensor, nn, ops
 
 from crnn_mindspore.artifacts.class_mask import ClassMask
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.networks.cpu import fit_tiles
 from crnn_mindspore.networks.image_network import IN_CHANNELS, ImageNetwork, scale_channels
 from crnn_mindspore.networks.layers import BatchNorm, ConvBatchNorm, Convolution
 from crnn_mindspore.networks.position_scores import PositionScores
@@ -18,6 +19,9 @@ from crnn_mindspore.networks.position_scores import PositionScores
 STAGE_CHANNELS = (64, 128, 256, 512)
 BLOCKS_PER_STAGE = 2
 BLOCKS = ("v1", "v2")
+STEM_STRIDES = (1, 2)
+
+Stem = tuple[int, bool]  # stride of the first convolution; whether pooling by 2 follows it
 
 
 class BlockV1(nn.Cell):
@@ -64,16 +68,18 @@ class BlockV2(nn.Cell):
 class ResNetFeatures(nn.Cell):
     """Stem and four stages of two blocks: (N,in,H,W) -> (N,F,H/32,W/32), rounded up at each of five halvings.
 
+    With a stem of stride 1, or without its pooling, there is one halving less.
+
     The stem of v1 has batch norm and ReLU; in v2 the first block brings them, and the last stage is followed
     by batch norm and ReLU.
     """
 
-    def __init__(self, in_channels: int, channels: tuple[int, ...], block: str) -> None:
+    def __init__(self, in_channels: int, channels: tuple[int, ...], block: str, stem: Stem) -> None:
         super().__init__()
         is_v1 = block == "v1"
         kind = BlockV1 if is_v1 else BlockV2
-        self.stem = (ConvBatchNorm if is_v1 else Convolution)(in_channels, channels[0], stride=2)
-        self.pool = nn.MaxPool2d(kernel_size=2, stride=2, pad_mode="same")
+        self.stem = (ConvBatchNorm if is_v1 else Convolution)(in_channels, channels[0], stride=stem[0])
+        self.pool = nn.MaxPool2d(kernel_size=2, stride=2, pad_mode="same") if stem[1] else None
         stages = []
         previous = channels[0]
         for number, width in enumerate(channels):
@@ -88,7 +94,9 @@ class ResNetFeatures(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         # ReLU and max-pooling commute; pooling first leaves ReLU a quarter of the values.
-        x = self.pool(self.stem(x))  # (N,in,H,W) -> (N,c1,H/4,W/4)
+        x = self.stem(x)  # (N,in,H,W) -> (N,c1,H/2,W/2)
+        if self.pool is not None:
+            x = self.pool(x)  # -> (N,c1,H/4,W/4)
         if self.has_stem_relu:
             x = self.relu(x)
         x = self.stage2(self.stage1(x))  # -> (N,c2,H/8,W/8)
@@ -108,8 +116,9 @@ class ResNet18(ImageNetwork):
         mask: (positions, classes), True where the position has the class; None: all have all.
         block: "v1" (batch norm and ReLU after the convolutions) or "v2" (before them).
         channel_scale: Multiplies all channel counts, 64 to 512; must give whole channels.
-        last_stage_width: Channels of the last stage before scaling.
+        last_channels: Channels of the last stage before scaling.
         in_channels: 1 (grey) or 3.
+        stem: Stride of the first convolution, 1 or 2; whether pooling by 2 follows it.
 
     Inputs:
         images (N, C, H, W) float32.
@@ -128,17 +137,21 @@ class ResNet18(ImageNetwork):
         mask: ClassMask | None = None,
         block: str = "v1",
         channel_scale: float = 1.0,
-        last_stage_width: int = STAGE_CHANNELS[-1],
+        last_channels: int = STAGE_CHANNELS[-1],
         in_channels: int = 3,
+        stem: Stem = (2, True),
     ) -> None:
         if block not in BLOCKS:
-            raise UserError(f"block is {block!r}, must be one of {', '.join(BLOCKS)}")
+            raise UserError(f"resnet_block is {block!r}, must be one of {', '.join(BLOCKS)}")
+        if stem[0] not in STEM_STRIDES:
+            raise UserError(f"stem_stride is {stem[0]!r}, must be 1 or 2")
         if in_channels not in IN_CHANNELS:
             raise UserError(f"in_channels is {in_channels}, must be 1 or 3")
-        channels = scale_channels((*STAGE_CHANNELS[:-1], last_stage_width), channel_scale)
+        channels = scale_channels((*STAGE_CHANNELS[:-1], last_channels), channel_scale)
         super().__init__("features", (None, in_channels, None, None))
-        self.features = ResNetFeatures(in_channels, channels, block)
+        self.features = ResNetFeatures(in_channels, channels, block, stem)
         self.head = PositionScores(channels[-1], num_positions, num_classes, mask)
+        fit_tiles(self)
 
     def construct(self, images: Tensor) -> Tensor:
         x = self.features(images)  # (N,C,H,W) -> (N,F,H/32,W/32)

@@ -18,6 +18,7 @@ from crnn_mindspore.whole_file import whole_file
 LIST_NAME = "inputs.txt"
 _FIRST_LINES = {1: "crnn_inputs 1", 2: "crnn_inputs 2"}
 _CLASSES = {1: "characters", 2: "classes"}  # in form 2 a class may have several code points
+_STANDARDIZE = {"True": True, "False": False}  # the line is left out where it is False
 _IMAGE_FOLDER = "images"
 _RESULT_ENDING = "_0.bin"  # the model zoo's: output 0
 _LONGEST_NAME = 255 - len(_RESULT_ENDING)  # bytes, of most file systems
@@ -112,11 +113,13 @@ def read_inputs(folder: str) -> InputList:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; `crnn offline preprocess` writes it") from None
     try:
-        defaults = Preprocessing().as_dict()
-        header = len(defaults) + 4
+        header = 1 + next((i for i, line in enumerate(lines) if line.startswith(b"images ")), 0)
         first, *rest = (line.decode() for line in lines[:header])
         values = dict(line.split(" ", 1) for line in rest)
-        preprocessing = Preprocessing(**{name: type(d)(values[name]) for name, d in defaults.items()})
+        preprocessing = Preprocessing(
+            **{name: type(d)(values[name]) for name, d in Preprocessing().as_dict().items()},
+            standardize=_STANDARDIZE[values.get("standardize", "False")],
+        )
         form = next((form for form, line in _FIRST_LINES.items() if line == first), 0)
         classes = tuple(map(_class_of, values[_CLASSES[form]].split()))
         images = [line.split(b"\t") for line in lines[header:-1]]

@@ -105,6 +105,7 @@ def judge(
     result_dir: str,
     protocol_name: str = "auto",
     reject_below: float = 0.0,
+    top_k: int = 1,
 ) -> Evaluation:
     """Compares the result files of a data set with its transcriptions, as `crnn eval` would.
 
@@ -115,13 +116,14 @@ def judge(
         result_dir: Folder of the result files.
         protocol_name: See `create_protocol`.
         reject_below: Readings with a lower confidence are marked as rejected.
+        top_k: Texts wanted of each image.
 
     Raises:
         UserError: If a result is missing or of another size than the model's, or there is no word to count.
     """
     protocol = create_protocol(protocol_name, artifact.codec)
-    readings = _readings(source, artifact, decoder, Path(result_dir))
-    return compare_readings(readings, decoder.name, protocol, reject_below)
+    readings = _readings(source, artifact, decoder, Path(result_dir), top_k)
+    return compare_readings(readings, decoder.name, protocol, reject_below, artifact.kind.details(artifact))
 
 
 def _check_inputs(inputs: InputList, artifact: Artifact) -> None:
@@ -153,17 +155,21 @@ def _forward(
 
 
 def _readings(
-    source: SampleSource, artifact: Artifact, decoder: Decoder, results: Path
+    source: SampleSource, artifact: Artifact, decoder: Decoder, results: Path, top_k: int
 ) -> Iterator[ImageReading]:
     names = result_names(source)
     for first in range(0, len(names), _DECODED_AT_ONCE):
         positions = range(first, min(first + _DECODED_AT_ONCE, len(names)))
         logits = [_read_logits(results / names[i], artifact) for i in positions]
         readable = [array for array in logits if array is not None]
-        decoded = iter(decoder(np.stack(readable, axis=1)) if readable else [])  # (T,N,C)
+        decoded = iter(decoder.best(np.stack(readable, axis=1), top_k) if readable else [])  # (T,N,C)
         for i, array in zip(positions, logits, strict=True):
-            reading = None if array is None else next(decoded)
-            yield ImageReading(i, source.name(i), source.text(i), reading)
+            image = i, source.name(i), source.text(i)
+            if array is None:
+                yield ImageReading(*image, None)
+            else:
+                reading, *others = next(decoded)
+                yield ImageReading(*image, reading, others)
 
 
 def _read_logits(path: Path, artifact: Artifact) -> npt.NDArray[np.float32] | None:

@@ -174,7 +174,9 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
         description="a file, a folder, a pattern like 'crops/*.png', a file:// URL, or - for standard input"
     )
-    task: Text = Field("words", description="whose weights the model `pretrained` is")
+    task: Text = Field(
+        "words", description="whose weights the model `pretrained` is; given, a model must be of its output"
+    )
     model: PathText = Field(
         "pretrained", description="a .ckpt, .mindir or .onnx file; by default the project's weights"
     )
@@ -205,6 +207,10 @@ class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOpti
 class RenderOptions(Options):
     """Options of `crnn render`."""
 
+    task: Text = Field(
+        "words",
+        description="whose images; those of another than words go to train/ and test/, in the layout folder",
+    )
     output_dir: PathText = Field(
         description="folder to write; new, empty, or an earlier output with --overwrite"
     )
@@ -219,8 +225,21 @@ class RenderOptions(Options):
         "abcdefghijklmnopqrstuvwxyz0123456789",
         description="characters that labels may hold, or a .txt file of them",
     )
+    lines: Flag = Field(
+        False,
+        description="lines of Chinese instead of words, of the 5,989 characters of 360CC unless --charset is "
+        "given, and 69 time steps",
+    )
+    text: PathText = Field(
+        "", description="lines: file of running text or phrases; empty: phrases of Chinese words"
+    )
+    length: Text = Field("", description="lines: characters, 10 or 1:20; empty: as each kind of line has it")
+    rare: Number = Field(
+        0.3, ge=0, le=1, description="lines: share of those whose characters come from the alphabet at random"
+    )
     font_dir: PathText = Field("", description="folder of typefaces, in addition to those of the machine")
     photos: PathText = Field("", description="folder of photographs that are blended into the words")
+    only_fonts: Flag = Field(False, description="use no typefaces but those of font_dir")
     effects: PathText = Field("", description="yaml that replaces values of configs/effects.yaml")
     seed: Whole = Field(0, description="series of images")
     num_workers: Whole = Field(1, description="processes; the files do not depend on it")

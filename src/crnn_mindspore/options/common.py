@@ -103,6 +103,10 @@ class ImageTextOptions(Options):
     with_space: bool = Field(description="appends a space to the alphabet where it has none")
     image_width: Whole = Field(le=65_536, description="pixels; gives image_width // 4 - 1 time steps")
     image_height: Whole = Field(le=65_536, description="pixels")
+    image_standardize: bool = Field(
+        description="every image by its own mean and standard deviation, instead of by 127.5 and 127.5; for "
+        "images of very different brightness or contrast"
+    )
 
 
 class NetworkOptions(Options):
@@ -115,6 +119,21 @@ class NetworkOptions(Options):
     hidden_size: Whole = Field(ge=1, le=65_536, description="units of each LSTM direction")
     channel_scale: Number = Field(
         le=1_024, description="multiplies the channel counts 64 to 512 of the convolutions"
+    )
+    resnet_block: Literal["v1", "v2"] = Field(
+        description="resnet18: batch norm and ReLU after each convolution (v1) or before it (v2)"
+    )
+    stem_stride: Whole = Field(
+        ge=1,
+        le=2,
+        description="resnet18: stride of the first convolution; 1: maps of twice the height and width, which "
+        "cost four times as much",
+    )
+    stem_pooling: bool = Field(
+        description="resnet18: pooling by 2 behind the first convolution; False likewise"
+    )
+    last_channels: Whole = Field(
+        ge=1, le=65_536, description="resnet18: channels of the last stage, before channel_scale"
     )
     class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")
     blank: Whole = Field(description="follows from label_dict: its length; checked when given")
@@ -131,9 +150,10 @@ class ModelOptions(NetworkOptions, ImageTextOptions):
 class ProtocolOptions(Options):
     """Comparing texts."""
 
-    protocol: Literal["auto", "classic", "charset"] = Field(
+    protocol: Literal["auto", "classic", "charset", "width"] = Field(
         description="how words are compared: classic, letters and digits without case; charset, all of the "
-        "alphabet; auto: classic for an alphabet of [0-9a-z], else charset"
+        "alphabet; width, the same but for full- and half-width forms; auto: classic for an alphabet of "
+        "[0-9a-z], else charset"
     )
 
 

@@ -98,6 +98,16 @@ def _read_task(name: str) -> tuple[dict[str, Any], str]:
     return {**values, **(_read_overlay(str(path)) if path else {})}, str(path or name)
 
 
+def task_output(task: str) -> str:
+    """The kind of output of a task.
+
+    Raises:
+        UserError: If there is no such task, or its yaml cannot be read.
+    """
+    values, _ = _read_task(task)
+    return str(values.get("output", read_yaml(DEFAULT_CONFIG)["output"]))
+
+
 def _read_overlay(config_path: str) -> dict[str, Any]:
     overlay: dict[str, Any] = {}
     for written, value in read_yaml(_find_yaml(config_path)).items():

@@ -23,6 +23,16 @@ class LoadingOptions(Options):
     augment: Literal["none", "light", "strong"] = Field(
         description="distortion of training images from files"
     )
+    augment_scale: Number = Field(
+        ge=0, lt=1, description="training images are enlarged or reduced by up to this share; 0: not"
+    )
+    augment_crop: Number = Field(
+        ge=0, lt=0.5, description="up to this share is cut off each side of a training image; 0: nothing"
+    )
+    balance: Text = Field(
+        description="output positions: name of the position whose classes are to come equally often in an "
+        "epoch; empty: every image once"
+    )
     ordered_epochs: Whole = Field(
         ge=0, description="first epochs read in file order (easy words first, if the files are so ordered)"
     )
@@ -123,6 +133,19 @@ class RenderingOptions(Options):
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
     render_photos: PathText = Field(description="folder of photographs that are blended into the words")
     render_effects: PathText = Field(description="yaml laid over configs/effects.yaml")
+    render_only_fonts: bool = Field(description="use no typefaces but those of render_fonts")
+    render_lines: bool = Field(
+        description="lines of a large alphabet, as Chinese, instead of words; see configs/line_effects.yaml"
+    )
+    render_text: PathText = Field(
+        description="lines: file of running text or phrases; empty: phrases of Chinese words"
+    )
+    render_length: Text = Field(
+        description="lines: characters, 10 or 1:20; empty: as each kind of line has it"
+    )
+    render_rare: Number = Field(
+        ge=0, le=1, description="lines: share of those whose characters come from the alphabet at random"
+    )
     render_split: Literal["train", "all"] = Field(
         description="whose words: train leaves out those that `crnn render --num_test` shows"
     )

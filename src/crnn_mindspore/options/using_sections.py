@@ -45,6 +45,7 @@ class PredictionOptions(Options):
     save_predictions: PathText = Field(
         description="file for path, truth, prediction, confidence of every image: .json, or TSV"
     )
+    top_k: Whole = Field(ge=1, le=1_000, description="save_predictions: texts of each image, the best first")
 
 
 class FigureOptions(Options):
@@ -70,6 +71,10 @@ class ReportOptions(Options):
 class ServiceOptions(Options):
     """Service."""
 
+    models: Text = Field(
+        description="several models, NAME=MODEL with commas between: each is served under /models/NAME/, the "
+        "first also where one alone is; with checkpoint_path that is the first, called model"
+    )
     host: Text = Field(description="address to listen at; 0.0.0.0 is reached from other machines")
     port: Whole = Field(ge=0, description="its port; 0: any that is free")
     batch_wait_ms: Number = Field(

@@ -43,10 +43,11 @@ NEEDS = (
         "train_dataset",
         ["render"],
         *("render_words", "render_fonts", "render_photos", "render_effects", "render_split"),
-        *("render_ramp_start", "render_ramp_end", "render_epoch_images"),
+        *("render_ramp_start", "render_ramp_end", "render_epoch_images", "render_only_fonts"),
+        *("render_lines", "render_text", "render_length", "render_rare"),
     ),
     Need(
-        ("augment", "ordered_epochs", "last_batch"),
+        ("augment", "augment_scale", "augment_crop", "balance", "ordered_epochs", "last_batch"),
         "train_dataset",
         lambda name: name != "render",
         "a data set of files",
@@ -59,6 +60,7 @@ NEEDS = (
     _one_of("optimizer", ["sgd"], "nesterov"),
     _one_of("amp_level", ["auto", "O2"], "loss_scale"),
     _one_of("model_version", ["V1", "character_net"], "use_dropout"),
+    _one_of("model_version", ["resnet18"], "resnet_block", "stem_stride", "stem_pooling", "last_channels"),
     _one_of("output", ["positions"], "positions", "loss", "label_smoothing"),
     _one_of("loss", ["focal"], "focal_gamma", "focal_alpha"),
     _one_of("loss", ["ghm"], "ghm_bins", "ghm_momentum", "ghm_joint"),
@@ -78,6 +80,7 @@ NEEDS = (
     _one_of("decoder", ["beam"], "beam_width", "language_weight", "length_bonus"),
     Need(("language_weight",), "language_model", bool, "a file of words"),
     _one_of("precision", ["int8"], "calibration_dataset", "calibration_path", "calibration_images"),
+    Need(("top_k",), "save_predictions", bool, "a file"),
     Need(("verify_path",), "verify", bool, "the name of a data set"),
 )
 

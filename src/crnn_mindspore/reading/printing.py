@@ -12,7 +12,7 @@ _BREAKS = re.compile(r"[\t\n\r]")
 
 
 def table(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
-    """Aligned columns under a headline; alternatives and characters on lines of their own below.
+    """Aligned columns under a headline; attributes, alternatives, characters on lines of their own below.
 
     A tab or line break in a path or a text becomes a space.
     """
@@ -24,6 +24,8 @@ def table(results: Iterable[Recognition], shows_rejected: bool = False) -> Itera
     for r in rows:
         confidence = "unreadable" if r.error else f"{r.confidence:.4f}" + "  rejected" * r.rejected
         yield f"{_one_cell(r.name):<{names}}  {_one_cell(r.text):<{texts}}  {confidence}"
+        for found in r.attributes:
+            yield f"{'':<{names}}  {found.name} {_one_cell(found.value)}  {found.confidence:.4f}"
         for other in r.alternatives:
             yield f"{'':<{names}}  {_one_cell(other.text):<{texts}}  {other.confidence:.4f}"
         for c in r.characters:
@@ -33,13 +35,16 @@ def table(results: Iterable[Recognition], shows_rejected: bool = False) -> Itera
 def tab_separated(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
     """Path, text, confidence, with `shows_rejected` 0 or 1, then text and confidence of each alternative.
 
-    A tab or line break in a path or a text becomes a space.
+    At the end each attribute as `name=value` and its confidence. A tab or line break in a path or a text
+    becomes a space.
     """
     for r in results:
         rejected = [str(int(r.rejected))] if shows_rejected else []
         others = [
             cell for other in r.alternatives for cell in (_one_cell(other.text), f"{other.confidence:.6f}")
         ]
+        for found in r.attributes:
+            others += [_one_cell(f"{found.name}={found.value}"), f"{found.confidence:.6f}"]
         yield "\t".join([_one_cell(r.name), _one_cell(r.text), f"{r.confidence:.6f}", *rejected, *others])
 
 
@@ -63,6 +68,8 @@ def json_lines(results: Iterable[Recognition], shows_rejected: bool = False) -> 
 def _record(recognition: Recognition) -> dict[str, Any]:
     record = asdict(recognition)
     del record["strip"]  # for pages, not for lines
+    if not recognition.attributes:
+        del record["attributes"]
     return record
 
 

@@ -24,7 +24,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.named_images import MissingImage
 from crnn_mindspore.text.ctc import Floats, log_softmax
-from crnn_mindspore.text.decoder import Decoded, Decoder
+from crnn_mindspore.text.decoder import Attribute, Decoded, Decoder
 from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding, check_reject_below
 from crnn_mindspore.text.strip import Strip
 
@@ -99,6 +99,7 @@ class Recognition:
         alternatives: The next most probable texts, as many as were asked for.
         characters: The characters of the text, if they were asked for.
         strip: The class probabilities over time, if they were asked for.
+        attributes: What is read beside the text, where the model has such.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Recognition:
     alternatives: tuple[Alternative, ...] = ()
     characters: tuple[Character, ...] = ()
     strip: Strip | None = None
+    attributes: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,11 @@ class Recognizer:
     def _recognition(self, image: PreparedImage, reading: Decoded, logits: Floats) -> Recognition:
         """The result of an image with logits (T, C)."""
         result = Recognition(
-            image.name, reading.text, reading.confidence, rejected=reading.confidence < self.reject_below
+            image.name,
+            reading.text,
+            reading.confidence,
+            rejected=reading.confidence < self.reject_below,
+            attributes=reading.attributes,
         )
         wanted = image.wanted
         if wanted.top_k > 1:

@@ -8,10 +8,12 @@ from crnn_mindspore.html_templates import render
 from crnn_mindspore.report.analysis import Findings
 from crnn_mindspore.report.cards import Card, card, plot_width
 from crnn_mindspore.report.sections import characters_section, confidence_section, training_section
+from crnn_mindspore.report.statistics import Group
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _FACT_SHOWN = 160
 _NAMES_SHOWN = 20
+_PART_MISTAKES_SHOWN = 40
 _CARD_PADDING = 60  # pixels of a card that are not picture
 _COMPARED = {
     "classic": "lower case, only letters a to z and digits are compared",
@@ -49,6 +51,9 @@ def html_page(f: Findings) -> str:
         "unreadable_more": len(unreadable[_NAMES_SHOWN:]),
         "lengths": f.lengths,
         "aspects": f.aspects,
+        "parts": [Group(name, s.correct, s.total) for name, s in f.evaluation.parts.items()],
+        "part_mistakes": f.evaluation.part_mistakes[:_PART_MISTAKES_SHOWN],
+        "part_mistakes_more": len(f.evaluation.part_mistakes[_PART_MISTAKES_SHOWN:]),
         "characters": characters_section(f),
         "confidence": confidence_section(f),
         "training": training_section(f.curves),
@@ -84,7 +89,8 @@ def _model_facts(f: Findings) -> dict[str, str]:
         "file": f.subject.model_path,
         "engine": f.subject.engine,
         **a.kind.facts(a),
-        "input": f"{p.width} x {p.height} pixels, {p.channel_order}, {p.interpolation}; "
+        "input": f"{p.width} x {p.height} pixels, {p.channel_order}, {p.interpolation}"
+        f"{', standardised' if p.standardize else ''}; "
         f"{a.kind.score_shape(a)[0]} {a.kind.step_name}",
         "step": f"{a.step:,}",
         "weights": a.weights_sha256[:16] or "unknown",

@@ -20,6 +20,14 @@ class Alternative(BaseModel):
     confidence: float = Field(description="probability of the text, 0 to 1")
 
 
+class Attribute(BaseModel):
+    """What is read beside the text."""
+
+    name: str
+    value: str
+    confidence: float = Field(description="its probability, 0 to 1")
+
+
 class Character(BaseModel):
     """One character of the reading."""
 
@@ -62,6 +70,7 @@ class ImageResult(BaseModel):
     confidence: float = Field(description="probability of the text, 0 to 1")
     rejected: bool = Field(description="whether the confidence is below the server's reject_below")
     error: str | None = Field(default=None, description="why the image could not be read")
+    attributes: list[Attribute] | None = Field(default=None, description="where the model has such")
     alternatives: list[Alternative] | None = Field(
         default=None, description="with top_k: the next most probable texts"
     )
@@ -94,6 +103,18 @@ class Health(BaseModel):
     image_height: int
     time_steps: int
     decoder: str
+
+
+class NamedHealth(Health):
+    """A model and its name, which stands in its paths."""
+
+    name: str
+
+
+class Models(BaseModel):
+    """All models that answer, the one of the plain paths first."""
+
+    models: list[NamedHealth]
 
 
 def health(backend: Backend, model_name: str, decoder_name: str) -> Health:
@@ -130,6 +151,11 @@ def image_result(reading: Recognition, wanted: Wanted, artifact: Artifact) -> Im
     )
     if reading.error:
         return answer
+    if reading.attributes:
+        answer.attributes = [
+            Attribute(name=a.name, value=a.value, confidence=_rounded(a.confidence))
+            for a in reading.attributes
+        ]
     if wanted.top_k > 1:
         answer.alternatives = [
             Alternative(text=a.text, confidence=_rounded(a.confidence)) for a in reading.alternatives

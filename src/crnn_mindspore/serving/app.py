@@ -16,19 +16,20 @@ from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from crnn_mindspore.engines.backend import Backend
+from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.reading.recognizer import Wanted
-from crnn_mindspore.serving.answers import Answer, Health, Problem, image_result
+from crnn_mindspore.serving.answers import Answer, Health, Models, NamedHealth, Problem, image_result
 from crnn_mindspore.serving.batching import BatchingReader, BusyError, Result
 from crnn_mindspore.serving.bodies import RETRY, BodyReader, Upload
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
+from crnn_mindspore.serving.served_models import ServedModel
 from crnn_mindspore.serving.wrapping import WrappedApp
 
 # Pages ask relative to their own address: a proxy may have this server below a path of its own.
 _DOCS_FILES = "static-offline-docs"
 _STATIC = Path(__file__).with_name("static")
-_PATHS = ("/", "/recognize", "/health", "/metrics", "/docs", "/openapi.json")
+_PATHS = ("/", "/recognize", "/models", "/health", "/metrics", "/docs", "/openapi.json")
 _CLIENT_LEFT = 499  # by convention; nobody is there to see it but the metrics
 
 _DESCRIPTION = (
@@ -79,15 +80,11 @@ class Options(BaseModel):
         return Wanted(self.top_k, self.positions, self.alignment)
 
 
-def create_app(
-    backend: Backend, reader: BatchingReader, health: Health, metrics: Metrics, limits: Limits
-) -> ASGIApp:
+def create_app(models: Sequence[ServedModel], metrics: Metrics, limits: Limits) -> ASGIApp:
     """The application, to be run by any ASGI server.
 
     Args:
-        backend: The model that `reader` runs.
-        reader: Reads the images.
-        health: What /health answers.
+        models: With different names; the first answers under /recognize and /health too.
         metrics: Counts.
         limits: On requests.
     """
@@ -101,30 +98,63 @@ def create_app(
         servers=[{"url": "."}],
     )
     bodies = BodyReader(limits)
+    by_name = {model.name: model for model in models}
+    problems: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problem, "description": text} for status, text in _PROBLEMS.items()
+    }
+    unknown: dict[int | str, dict[str, Any]] = {
+        404: {"model": Problem, "description": "no model of this name"}
+    }
+
+    def named(name: str) -> ServedModel:
+        if name not in by_name:
+            raise HTTPException(404, unknown_message("model", name, by_name))
+        return by_name[name]
+
+    async def answer(model: ServedModel, request: Request, options: Options) -> Answer:
+        async with bodies.uploads(request) as uploads:
+            results = await _read(model.reader, uploads, options.wanted())
+        metrics.count_results(results)
+        if len(results) == 1 and (problem := results[0].recognition.error):
+            raise HTTPException(422 if results[0].is_image else 415, problem)
+        return Answer(
+            results=[image_result(result.recognition, options.wanted(), model.artifact) for result in results]
+        )
 
     @app.post(
         "/recognize",
         openapi_extra={"requestBody": _BODY},
         response_model_exclude_none=True,
-        responses={status: {"model": Problem, "description": text} for status, text in _PROBLEMS.items()},
+        responses=problems,
     )
     async def recognize(request: Request, options: Annotated[Options, Query()]) -> Answer:
         """The text of each image. An image that cannot be read has an error instead, unless it is alone."""
-        async with bodies.uploads(request) as uploads:
-            results = await _read(reader, uploads, options.wanted())
-        metrics.count_results(results)
-        if len(results) == 1 and (problem := results[0].recognition.error):
-            raise HTTPException(422 if results[0].is_image else 415, problem)
-        return Answer(
-            results=[
-                image_result(result.recognition, options.wanted(), backend.artifact) for result in results
-            ]
-        )
+        return await answer(models[0], request, options)
 
     @app.get("/health")
     async def get_health() -> Health:
         """The model. The server listens only once it is loaded."""
-        return health
+        return models[0].health
+
+    @app.get("/models")
+    async def get_models() -> Models:
+        """All models; the first is that of /recognize."""
+        return Models(models=[NamedHealth(name=m.name, **m.health.model_dump()) for m in models])
+
+    @app.post(
+        "/models/{name}/recognize",
+        openapi_extra={"requestBody": _BODY},
+        response_model_exclude_none=True,
+        responses=problems | unknown,
+    )
+    async def recognize_with(name: str, request: Request, options: Annotated[Options, Query()]) -> Answer:
+        """As /recognize, with the model of this name."""
+        return await answer(named(name), request, options)
+
+    @app.get("/models/{name}/health", responses=unknown)
+    async def get_health_of(name: str) -> Health:
+        """The model of this name."""
+        return named(name).health
 
     @app.get("/metrics", response_class=Response)
     async def get_metrics() -> Response:
@@ -147,7 +177,8 @@ def create_app(
 
     app.mount("/static", StaticFiles(directory=_STATIC))
     _name_problems(app)
-    return WrappedApp(app, metrics, _PATHS)
+    own = [f"/models/{name}/{path}" for name in by_name for path in ("recognize", "health")]
+    return WrappedApp(app, metrics, [*_PATHS, *own])
 
 
 async def _read(reader: BatchingReader, uploads: Sequence[Upload], wanted: Wanted) -> list[Result]:

@@ -54,7 +54,7 @@ class Metrics:
     def count_request(self, path: str, status: int, seconds: float) -> None:
         """One request is answered."""
         self._requests.labels(path, str(status)).inc()
-        if path == "/recognize":
+        if path.endswith("/recognize"):
             self._seconds.observe(seconds)
 
     def text(self) -> bytes:

@@ -1,6 +1,8 @@
 """The service from its parts: a model with its decoder, the reader, the application, the socket."""
 
 import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from crnn_mindspore.serving.app import create_app
 from crnn_mindspore.serving.batching import BatchingReader
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
+from crnn_mindspore.serving.served_models import ServedModel
 from crnn_mindspore.serving.server import create_server, open_socket, serve
 from crnn_mindspore.text.decoding import Decoding
 
@@ -64,8 +67,7 @@ def load_recognizer(
 
 
 def run_service(
-    path: str,
-    recognizer: Recognizer,
+    recognizers: Mapping[str, tuple[str, Recognizer]],
     limits: Limits,
     *,
     host: str = "127.0.0.1",
@@ -76,8 +78,8 @@ def run_service(
     """Answers requests until the process is told to end, then finishes those in flight.
 
     Args:
-        path: Of the model, for messages.
-        recognizer: Reads.
+        recognizers: Name -> path of the model, for messages, and what reads with it; the first answers under
+            the paths without a name.
         limits: On requests.
         host: Address to listen at.
         port: Its port; 0 for a free one.
@@ -88,21 +90,22 @@ def run_service(
         UserError: If the address cannot be had.
     """
     metrics = Metrics()
-    with open_socket(host, port) as listener:
-        reader = BatchingReader(
-            recognizer,
-            batch_wait=batch_wait,
-            waiting_images=limits.waiting_images,
-            most_pixels=limits.image_pixels,
-            workers=workers,
-            on_batch=metrics.count_batch,
-        )
-        metrics.watch_waiting(lambda: reader.waiting)
-        description = health(recognizer.backend, Path(path).name, recognizer.decoder.name)
-        app = create_app(recognizer.backend, reader, description, metrics, limits)
-        _logger.info("model %s, decoder %s", path, recognizer.decoder.name)
-        try:
-            serve(create_server(app, limits), listener)
-        finally:
-            reader.close()
+    with open_socket(host, port) as listener, ExitStack() as readers:
+        served = []
+        for name, (path, recognizer) in recognizers.items():
+            reader = BatchingReader(
+                recognizer,
+                batch_wait=batch_wait,
+                waiting_images=limits.waiting_images,
+                most_pixels=limits.image_pixels,
+                workers=workers,
+                on_batch=metrics.count_batch,
+            )
+            readers.callback(reader.close)
+            description = health(recognizer.backend, Path(path).name, recognizer.decoder.name)
+            served.append(ServedModel(name, recognizer.backend.artifact, reader, description))
+            called = f"{name}: " if len(recognizers) > 1 else ""
+            _logger.info("%smodel %s, decoder %s", called, path, recognizer.decoder.name)
+        metrics.watch_waiting(lambda: sum(model.reader.waiting for model in served))
+        serve(create_server(create_app(served, metrics, limits), limits), listener)
     _logger.info("every request is answered")

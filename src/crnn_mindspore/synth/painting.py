@@ -36,6 +36,8 @@ class Drawing:
     shadow: bool = False
     cast: Mask | None = None
     """Shadow that raised letters throw on what is behind them."""
+    dark_text: bool = False
+    """Whether letters are darker than a ground that is not a photograph."""
 
 
 def paint(drawing: Drawing, view: View, dice: Dice, photos: Photographs | None = None) -> Image:
@@ -50,7 +52,7 @@ def paint(drawing: Drawing, view: View, dice: Dice, photos: Photographs | None =
     Returns:
         (H, W, 3) uint8 BGR, of the view's size.
     """
-    palette, planes = _ground(view, dice, photos)
+    palette, planes = _ground(view, drawing.dark_text, dice, photos)
     draw_surroundings(planes, view.box, palette.accent, palette.text, dice)
     masks = _seen(drawing, view)
     alpha = masks["text"] * np.float32(1 / 255)
@@ -97,7 +99,7 @@ def _seen(drawing: Drawing, view: View) -> dict[str, Mask]:
     return dict(zip(present, cv2.split(view.apply(np.dstack(list(present.values())))), strict=True))
 
 
-def _ground(view: View, dice: Dice, photos: Photographs | None) -> tuple[Palette, Planes]:
+def _ground(view: View, dark_text: bool, dice: Dice, photos: Photographs | None) -> tuple[Palette, Planes]:
     """Colours of the image, and its ground: drawn, blended with a photograph, or a place of a photograph."""
     height, width = view.height, view.width
     with_photo = photos is not None and dice.happens("photo_ground")
@@ -105,7 +107,7 @@ def _ground(view: View, dice: Dice, photos: Photographs | None) -> tuple[Palette
         crop = photos.crop(height, width, dice)
         palette = choose_palette(dice, natural_ground(crop, dice))
         return palette, settled(crop, crop.mean(axis=(1, 2), keepdims=True), _room(palette, dice))
-    palette = choose_palette(dice)
+    palette = choose_palette(dice, dark_text=dark_text)
     planes = make_ground(height, width, palette.ground, _contrast(palette), dice)
     if photos is not None and with_photo:
         planes = textured(planes, photos.crop(height, width, dice), _room(palette, dice), dice)

@@ -10,7 +10,7 @@ from crnn_mindspore.synth.effects.camera import Image
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.photographs import Photographs, load_photographs
 from crnn_mindspore.synth.effects.settings import EffectSettings, load_effects
-from crnn_mindspore.synth.render_facts import Facts, renderer_facts
+from crnn_mindspore.synth.render_facts import Facts, at_work, renderer_facts
 from crnn_mindspore.synth.scene import draw_scene
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
 from crnn_mindspore.synth.words.corpus import Corpus
@@ -76,12 +76,8 @@ class Renderer:
         Raises:
             UserError: If the index is negative, or the difficulty lies outside 0..1.
         """
-        if index < 0:
-            raise UserError(f"image index {index} is negative")
-        if not 0 <= difficulty <= 1:
-            raise UserError(f"difficulty {difficulty:g} lies outside 0..1")
-        rng = np.random.Generator(np.random.PCG64([self.seed, _SPLIT_IDS[self.split], index]))
-        strength = 1.0 if rng.random() < difficulty else difficulty * rng.random()
+        rng = generator_of(self.seed, self.split, index)
+        strength = checked_strength(rng, difficulty)
         dice = Dice(self.effects, rng, strength)
         longest = None if rng.random() < strength else _PLAIN_LENGTH
         plain = strength == 0 or rng.random() < self.effects.number("plain_face_probability")
@@ -109,7 +105,7 @@ class Renderer:
     @property
     def facts(self) -> Facts:
         """What the images depend on beside seed and options; see `renderer_facts`."""
-        return renderer_facts(self.fonts, self.corpus, self.effects, self.photos)
+        return renderer_facts(self.fonts, self.corpus.words, at_work(self.effects, self.photos), self.photos)
 
     def of_split(self, split: str) -> "Renderer":
         """The same renderer for the words of another split."""
@@ -117,11 +113,34 @@ class Renderer:
         return Renderer(corpus, self.fonts, self.effects, self.charset, self.seed, split, self.photos)
 
 
+def generator_of(seed: int, split: str, index: int) -> np.random.Generator:
+    """The source of chance of one image.
+
+    Raises:
+        UserError: If the index is negative.
+    """
+    if index < 0:
+        raise UserError(f"image index {index} is negative")
+    return np.random.Generator(np.random.PCG64([seed, _SPLIT_IDS[split], index]))
+
+
+def checked_strength(rng: np.random.Generator, difficulty: float) -> float:
+    """Strength of one image's effects: 1 in a share `difficulty` of the images, else anything below it.
+
+    Raises:
+        UserError: If the difficulty lies outside 0..1.
+    """
+    if not 0 <= difficulty <= 1:
+        raise UserError(f"difficulty {difficulty:g} lies outside 0..1")
+    return 1.0 if rng.random() < difficulty else difficulty * rng.random()
+
+
 def create_renderer(
     *,
     charset: Charset,
     words_file: str | Path | None = None,
     font_dir: str | Path | None = None,
+    only_font_dir: bool = False,
     effects_file: str | Path | None = None,
     seed: int = 0,
     split: str = "train",
@@ -135,6 +154,7 @@ def create_renderer(
         charset: What labels may hold.
         words_file: One word a line instead of the built-in English words.
         font_dir: Typefaces in addition to those of the machine and of pip packages.
+        only_font_dir: Whether those alone are used.
         effects_file: yaml with other probabilities and strengths.
         seed: Series of images.
         split: 'train', 'test' or 'all'.
@@ -152,7 +172,8 @@ def create_renderer(
     needed |= set(PUNCTUATION) | corpus.characters
     needed = {_spaced(character) for character in needed}
     drawn = "".join(sorted(needed))
-    fonts = scan_fonts(drawn, font_dir, cache_file or default_cache_file(drawn))
+    cache = cache_file or default_cache_file(drawn)
+    fonts = scan_fonts(drawn, font_dir, cache, only_font_dir=only_font_dir)
     return Renderer(corpus, fonts, effects, charset, seed, split, photos)
 
 

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from crnn_mindspore.synth.effects.photographs import Photographs
 from crnn_mindspore.synth.effects.settings import EffectSettings, Range
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary
-from crnn_mindspore.synth.words.corpus import Corpus
 
 Facts = dict[str, int | str]
 
@@ -15,7 +15,7 @@ _OPTIONAL = ("raised", "own_colour", "ring", "climb", "short_word", "capitals")
 
 
 def renderer_facts(
-    fonts: FontLibrary, corpus: Corpus, effects: EffectSettings, photos: Photographs | None = None
+    fonts: FontLibrary, words: Sequence[str], effects: object, photos: Photographs | None = None
 ) -> Facts:
     """Number of typefaces, hash of their files by name and content, hash of the words, of the effects;
     number and hash of the photographs, where there are any."""
@@ -28,8 +28,8 @@ def renderer_facts(
     facts: Facts = {
         "typefaces": len(fonts.faces),
         "typefaces' files": digest.hexdigest()[:16],
-        "words": _hash_of(list(corpus.words)),
-        "effects": _hash_of(_at_work(effects, photos)),
+        "words": _hash_of(list(words)),
+        "effects": _hash_of(effects),
     }
     if photos is not None:
         facts["photographs"] = len(photos.images)
@@ -37,7 +37,7 @@ def renderer_facts(
     return facts
 
 
-def _at_work(effects: EffectSettings, photos: Photographs | None) -> dict[str, float | Range]:
+def at_work(effects: EffectSettings, photos: Photographs | None) -> dict[str, float | Range]:
     """The effects, but for those that later versions brought and that do not touch these images."""
     values = effects.items()
     idle = [name for name in _OPTIONAL if values[f"{name}_probability"] == 0]

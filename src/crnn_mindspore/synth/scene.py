@@ -1,5 +1,7 @@
 """Puts one word image together: letters, layers, view; then paints it."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -28,10 +30,33 @@ _DRAWING_SIZES = (20, 32, 46)
 Margins = tuple[float, float, float, float]
 
 
+@dataclass(frozen=True)
+class Shape:
+    """How wide a picture is.
+
+    Args:
+        advance: Mean width of a character with what follows it, in cap heights; long texts are drawn smaller.
+        aspect: Least width over height; what a short text leaves free lies to its right.
+        dark_text: Whether letters are darker than their ground at any rate.
+    """
+
+    advance: float = 0.8
+    aspect: float = 0.0
+    dark_text: bool = False
+
+
+WORD = Shape()
+
+
 def draw_scene(
-    text: str, face: Typeface, others: list[str], dice: Dice, photos: Photographs | None = None
+    text: str,
+    face: Typeface,
+    others: list[str],
+    dice: Dice,
+    photos: Photographs | None = None,
+    shape: Shape = WORD,
 ) -> Image:
-    """One image of a word.
+    """One image of a word, or of a line.
 
     Args:
         text: What to draw; the face covers it.
@@ -39,22 +64,24 @@ def draw_scene(
         others: Words whose pieces may show at the edges, up to 4; the face covers them.
         dice: Chance and strengths.
         photos: Photographs to blend with, or None.
+        shape: How wide texts and pictures are.
 
     Returns:
         (H, W, 3) uint8 BGR, of the size the word needs.
     """
     low, high = dice.settings.range("cap_height_range")
     target = float(np.exp(dice.uniform(np.log(low), np.log(high))))
-    target = max(low, min(target, 520 / (0.8 * len(text) + 1)))
+    target = max(low, min(target, 520 / (shape.advance * len(text) + 1)))
     cap = next((size for size in _DRAWING_SIZES if size >= target), _DRAWING_SIZES[-1])
     style = choose_style(text, dice)
     word = draw_word(face, text, cap, style)
     if dice.happens("bold"):
         word = thickened(word, dice.between("bold") * cap)
-    margins = _margins(dice)
+    margins = _widened(_margins(dice), word.shape[1] / cap, word.shape[0] / cap, shape.aspect)
     drawing, margins = _compose(word, style.spacing, cap, margins, face, others, dice)
     _add_layers(drawing, dice)
     view = choose_view(drawing.ink, cap, target, margins, dice)
+    drawing.dark_text = shape.dark_text
     return paint(drawing, view, dice, photos if photos and dice.happens("photo") else None)
 
 
@@ -70,6 +97,13 @@ def _margins(dice: Dice) -> Margins:
     if dice.happens("cut"):
         values[0 if dice.rng.random() < 0.5 else 2] = -dice.amount("cut")
     return values[0], values[1], values[2], values[3]
+
+
+def _widened(margins: Margins, width: float, height: float, aspect: float) -> Margins:
+    """The margins with so much to the right that the picture has its least width; all in cap heights."""
+    left, top, right, bottom = margins
+    missing = aspect * (height + top + bottom) - (width + left + right)
+    return left, top, right + max(0.0, missing), bottom
 
 
 def _compose(

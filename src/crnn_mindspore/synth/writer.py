@@ -15,13 +15,16 @@ from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 
 from crnn_mindspore.data.sources.charset_file import resolve_charset
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.progress_bar import progress_bar
+from crnn_mindspore.synth.line_render import LineRenderer, create_line_renderer
 from crnn_mindspore.synth.render import Renderer, create_renderer, difficulty_at
+from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.synth.workers import kill_workers, start_workers
 from crnn_mindspore.text.charset import DEFAULT_CHARACTERS
 
@@ -30,6 +33,15 @@ _PER_FOLDER = 1000
 _FOLDERS_PER_GROUP = 20
 _CHUNK = 64
 _JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class LineSpec:
+    """What is peculiar to lines; as for `create_line_renderer`."""
+
+    text_file: str | None = None
+    length: str = ""
+    rare: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,8 @@ class WordSetSpec:
         seed: Series of images.
         difficulty: Of the first and the last training image, 0..1; test images take the last.
         max_time_steps: Longest label for CTC.
+        only_font_dir: Whether the user's typefaces alone are used.
+        lines: Lines instead of words; None renders words.
     """
 
     num_train: int
@@ -59,19 +73,24 @@ class WordSetSpec:
     seed: int = 0
     difficulty: tuple[float, float] = (1.0, 1.0)
     max_time_steps: int = 24
+    only_font_dir: bool = False
+    lines: LineSpec | None = None
 
-    def create_renderer(self, split: str) -> Renderer:
+    def create_renderer(self, split: str) -> Renderer | LineRenderer:
         """The renderer of one split."""
-        return create_renderer(
-            charset=resolve_charset(self.characters),
-            words_file=self.words_file,
-            font_dir=self.font_dir,
-            photo_dir=self.photo_dir,
-            effects_file=self.effects_file,
-            seed=self.seed,
-            split=split,
-            max_time_steps=self.max_time_steps,
-        )
+        common: dict[str, Any] = {
+            "charset": resolve_charset(self.characters),
+            "font_dir": self.font_dir,
+            "only_font_dir": self.only_font_dir,
+            "photo_dir": self.photo_dir,
+            "effects_file": self.effects_file,
+            "seed": self.seed,
+            "split": split,
+            "max_time_steps": self.max_time_steps,
+        }
+        if self.lines is not None:
+            return create_line_renderer(**common, **asdict(self.lines))
+        return create_renderer(**common, words_file=self.words_file)
 
 
 @dataclass(frozen=True)
@@ -133,7 +152,7 @@ def write_word_set(
     try:
         with progress_bar(total=total, unit="image", desc="render") as progress:
             for renderer, (split, count) in zip(renderers, splits, strict=True):
-                images = _images(renderer, spec, split, count, num_workers)
+                images = encoded_images(renderer, spec.difficulty, split, count, num_workers)
                 for written in _write_split(folder, split, images, spec, lexicon):
                     size += written
                     progress.update()
@@ -194,11 +213,11 @@ def check_folder(folder: Path, overwrite: bool) -> None:
 
 
 def clear_folder(folder: Path) -> None:
-    """Makes the folder, and removes from it what this module writes."""
+    """Makes the folder, and removes from it what `crnn render` writes."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for entry in folder.iterdir():
-            if entry.is_dir() and entry.name.isdigit():
+            if entry.is_dir() and (entry.name.isdigit() or entry.name in ("train", "test")):
                 shutil.rmtree(entry)
             elif entry.name in ("annotation_train.txt", "annotation_test.txt", "lexicon.txt"):
                 entry.unlink()
@@ -215,11 +234,19 @@ def file_name(number: int, label: str, word: int) -> str:
     return f"{group}/{inner}/{number % _PER_FOLDER + 1}_{shown}_{word}.jpg"
 
 
-def _images(
-    renderer: Renderer, spec: WordSetSpec, split: str, count: int, num_workers: int
+def encoded_images(
+    renderer: ImageRenderer, difficulty: tuple[float, float], split: str, count: int, num_workers: int
 ) -> Iterator[tuple[bytes, str]]:
-    """JPEG bytes and labels in the order of the index."""
-    first, last = spec.difficulty
+    """JPEG bytes and labels in the order of the index.
+
+    Args:
+        renderer: Makes the images; with several processes it is sent to them.
+        difficulty: Of the first and the last image; `test` takes the last for all.
+        split: `train` or `test`.
+        count: Images.
+        num_workers: Processes.
+    """
+    first, last = difficulty
     chunks = []
     for start in range(0, count, _CHUNK):
         indices = range(start, min(start + _CHUNK, count))
@@ -243,10 +270,10 @@ def _images(
         pool.shutdown(cancel_futures=True)
 
 
-_worker: dict[str, Renderer] = {}
+_worker: dict[str, ImageRenderer] = {}
 
 
-def _prepare(renderer: Renderer) -> None:
+def _prepare(renderer: ImageRenderer) -> None:
     _worker["renderer"] = renderer
 
 
@@ -254,7 +281,7 @@ def _encode_chunk(chunk: tuple[range, list[float]]) -> list[tuple[bytes, str]]:
     return _encode(_worker["renderer"], *chunk)
 
 
-def _encode(renderer: Renderer, indices: range, levels: list[float]) -> list[tuple[bytes, str]]:
+def _encode(renderer: ImageRenderer, indices: range, levels: list[float]) -> list[tuple[bytes, str]]:
     results = []
     for index, level in zip(indices, levels, strict=True):
         image, label = renderer.render(index, level)

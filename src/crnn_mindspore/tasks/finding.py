@@ -31,7 +31,7 @@ def kind_of(name: str) -> Kind:
         return _kind_in(entry.module, name)
     if name in _named_by_the_user:
         return _kind_in(name, name)
-    hint = f"; give --output={name} to use that module" if "." in name else ""
+    hint = f"; give --task={name} to use that module" if "." in name else ""
     raise UserError(f"task {name!r} is unknown, must be one of {', '.join(KINDS)}{hint}")
 
 

@@ -5,6 +5,7 @@ A kind is stateless; what it says depends on the description of a model, or on o
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,8 +18,9 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.text.codec import Codec
-from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.text.decoder import Decoded, Decoder
 from crnn_mindspore.text.decoding import Decoding
+from crnn_mindspore.text.interval import Share
 from crnn_mindspore.text.strip import Strip
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
@@ -60,12 +62,52 @@ class Learner(Protocol):
         """(scores, targets, target_lengths) -> the loss, a float32 scalar."""
         ...
 
+    def create_losses(self, artifact: Model, options: Any) -> Any:
+        """(scores, targets, target_lengths) -> the loss of each image (N,), as evaluation computes it.
+
+        What the loss of a training remembers is set from outside, by the names of its parameters.
+        """
+        ...
+
     def create_unread(self, artifact: Model) -> Any:
         """Scores -> the share of images of which nothing is read, a float32 scalar."""
         ...
 
+    def create_accuracy(self, artifact: Model) -> Any | None:
+        """(scores, targets) -> the share of images that are read right, a float32 scalar.
+
+        None where that takes too long to be done with every batch.
+        """
+        ...
+
     def load_pretrained(self, network: Any, checkpoint: Any, wanted: Model, origin: str) -> None:
         """Loads the weights of another model into the network, as far as they can be carried over."""
+        ...
+
+
+@dataclass(frozen=True)
+class PartMistake:
+    """A class of a part that was read as another, and how often; "" is none."""
+
+    part: str
+    true: str
+    read: str
+    count: int
+
+
+class Details(Protocol):
+    """Counts what is right in the parts of readings, beside whole texts."""
+
+    def update(self, reading: Decoded | None, label: str) -> None:
+        """Counts one image; None where it could not be read."""
+        ...
+
+    def figures(self) -> dict[str, Share]:
+        """Name of each part -> how often it is right."""
+        ...
+
+    def mistakes(self) -> list[PartMistake]:
+        """What was confused, part by part, the most frequent first."""
         ...
 
 
@@ -156,6 +198,14 @@ class Kind(ABC):
         """What cannot be learnt from the labels that are left."""
         return []
 
+    def classes_to_balance(self, source: SampleSource, codec: Codec, position: str) -> npt.NDArray[np.int32]:
+        """The class of each sample at a position, (n,), of which an epoch is to have equally many.
+
+        Raises:
+            UserError: If there is no such position.
+        """
+        raise UserError(f"balance is {position!r}, but task {self.name!r} has no positions to balance")
+
     # --- Images made while training ---
 
     def renderer(self, options: Any) -> ImageRenderer:
@@ -164,7 +214,9 @@ class Kind(ABC):
         Raises:
             UserError: If this kind has none, or an option cannot be used.
         """
-        raise UserError(f"train_dataset render: task {self.name!r} makes no images; give it a data set")
+        raise UserError(
+            f"render: output {self.name!r} has no renderer, so no images can be made for it; use a data set"
+        )
 
     # --- Reading ---
 
@@ -175,6 +227,10 @@ class Kind(ABC):
         Raises:
             UserError: If the decoding is not one of this kind, or contradicts itself.
         """
+
+    def details(self, artifact: Model) -> Details | None:
+        """Counts the parts of readings in an evaluation; None where a text is all there is."""
+        return None
 
     def step_centres(self, width: int) -> npt.NDArray[np.float64] | None:
         """Where each step looks, as a share of the image's width; None where steps are not places."""

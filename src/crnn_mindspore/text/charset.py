@@ -46,6 +46,8 @@ class Charset:
         UserError: If the alphabet is empty, or contradicts `case_sensitive`.
     """
 
+    has_plain_labels = True
+
     def __init__(
         self, classes: str | Sequence[str] = DEFAULT_CHARACTERS, case_sensitive: bool | None = None
     ) -> None:

@@ -49,6 +49,11 @@ class Codec(Protocol):
         """Whether upper and lower case are told apart."""
         ...
 
+    @property
+    def has_plain_labels(self) -> bool:
+        """Whether a label is its text and nothing beside it."""
+        ...
+
     def normalize(self, text: str) -> str:
         """The text of a label as the classes spell it."""
         ...

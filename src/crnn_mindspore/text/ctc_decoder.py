@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crnn_mindspore.text.alignment import align
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
+from crnn_mindspore.text.ctc import Floats, align, log_softmax, text_log_probabilities
 from crnn_mindspore.text.decoder import Decoder, Part
 
 _MOST_WORDS_AT_ONCE = 2048  # bounds the memory of the forward algorithm

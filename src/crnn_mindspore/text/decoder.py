@@ -11,6 +11,15 @@ ImageLexicons = Sequence[Sequence[str] | None]
 
 
 @dataclass(frozen=True)
+class Attribute:
+    """What is read beside the text, and its probability."""
+
+    name: str
+    value: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Decoded:
     """A reading.
 
@@ -19,12 +28,14 @@ class Decoded:
         confidence: The probability of the text.
         raw: The network's best path before collapsing.
         ids: The classes that the text was read as; None: those that it is encoded as.
+        attributes: What is read beside the text.
     """
 
     text: str
     confidence: float
     raw: str
     ids: tuple[int, ...] | None = None
+    attributes: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from crnn_mindspore.artifacts.agreement import model_of
 from crnn_mindspore.artifacts.artifact import Artifact
-from crnn_mindspore.artifacts.checkpoint_file import Weights
+from crnn_mindspore.artifacts.checkpoint_file import LOSS_PREFIX, Weights
 from crnn_mindspore.data.loading.datasets import create_dataset
 from crnn_mindspore.data.loading.facts import dataset_facts, digest_of
 from crnn_mindspore.data.loading.loader import EvalLoader
@@ -16,10 +16,11 @@ from crnn_mindspore.data.readers.registry import evaluation_sets
 from crnn_mindspore.engines.mindspore.network_backend import evaluation_backend
 from crnn_mindspore.engines.mindspore.parameters import load_weights
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.evaluation.evaluator import Evaluation, Forward, evaluate
+from crnn_mindspore.evaluation.evaluator import Evaluation, Forward, LossOf, evaluate
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
+from crnn_mindspore.training.evaluation_loss import EvaluationLoss, Memory
 from crnn_mindspore.training.ranks import Floats, Ranks
 from crnn_mindspore.training.watching.eval_callback import EvaluationStoppedError, IsStopped
 
@@ -35,7 +36,7 @@ class Evaluate(Protocol):
 
     measured_on: str
 
-    def __call__(self, forward: Forward) -> dict[str, Evaluation]:
+    def __call__(self, forward: Forward, loss_of: LossOf | None = None) -> dict[str, Evaluation]:
         """Name of each data set -> what was found."""
         ...
 
@@ -49,25 +50,42 @@ class TrainingEvaluation:
         ranks: All processes of the training.
         place: `main`: rank 0 evaluates and the others wait. `shared`: each computes its part of every batch,
             and all find the same.
+        loss_of: The loss of the training; None computes none.
     """
 
-    def __init__(self, artifact: Artifact, evaluate: Evaluate, ranks: Ranks, place: str) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        evaluate: Evaluate,
+        ranks: Ranks,
+        place: str,
+        loss_of: EvaluationLoss | None = None,
+    ) -> None:
         self._backend = evaluation_backend(artifact)
+        self._loss_of = loss_of
         self._evaluate = evaluate
         self._ranks = ranks
         self._is_shared = place == "shared"
         self.measured_on = evaluate.measured_on
 
-    def of_weights(self, weights: Weights, is_stopped: IsStopped) -> dict[str, Evaluation]:
+    def of_weights(
+        self, weights: Weights, is_stopped: IsStopped, memory: Memory | None = None
+    ) -> dict[str, Evaluation]:
         """Name of each data set -> what was found; empty where another process evaluates.
+
+        Args:
+            weights: Of the network.
+            is_stopped: Asked between batches.
+            memory: What the loss remembers.
 
         Raises:
             EvaluationStoppedError: If it is stopped, which is asked between batches.
         """
+        self._remember(memory or {})
         if self._is_shared:
             load_weights(self._backend.network, weights, "training")
             shared = self._ranks.share_forward(self._backend.forward)
-            return self._evaluate(_stoppable(shared, lambda: self._ranks.any(is_stopped())))
+            return self._evaluate(_stoppable(shared, lambda: self._ranks.any(is_stopped())), self._loss_of)
         found = self._ranks.run_on_main(lambda answer: self._run_unless(weights, answer, is_stopped))
         if found is None and is_stopped() and self._ranks.rank == 0:
             raise EvaluationStoppedError
@@ -81,6 +99,10 @@ class TrainingEvaluation:
             return self._run(weights, "training", answer, is_stopped)
         except EvaluationStoppedError:
             return None
+
+    def _remember(self, memory: Memory) -> None:
+        if self._loss_of is not None:
+            self._loss_of.remember(memory)
 
     def of_checkpoints(self, paths: Iterable[Path]) -> None:
         """Evaluates each file on rank 0 and logs what was found."""
@@ -99,12 +121,20 @@ class TrainingEvaluation:
             answer()
             return self._backend.forward(images)
 
-        return self._evaluate(_stoppable(forward, is_stopped))
+        return self._evaluate(_stoppable(forward, is_stopped), self._loss_of)
 
     def _log_each(self, paths: Iterable[Path], answer: Callable[[], None]) -> None:
         for path in paths:
             try:
-                found = self._run(read_checkpoint(str(path)).weights, str(path), answer)
+                checkpoint = read_checkpoint(str(path))
+                self._remember(
+                    {
+                        name.removeprefix(LOSS_PREFIX): array
+                        for name, array in checkpoint.others.items()
+                        if name.startswith(LOSS_PREFIX)
+                    }
+                )
+                found = self._run(checkpoint.weights, str(path), answer)
             except UserError as error:  # the training itself has ended well
                 _logger.warning("%s; not evaluated", error)
                 continue
@@ -127,15 +157,23 @@ class EvaluationSets:
     def __init__(self, loaders: Mapping[str, EvalLoader], model: Artifact, protocol: str) -> None:
         self._loaders = loaders
         self._decoder = model.decoder()
+        self._model = model
         self._protocol = create_protocol(protocol, model.codec)
         sets = [f"{name} ({described(loader)})" for name, loader in loaders.items()]
         self.measured_on = f"{', '.join(sets)}, protocol {self._protocol.name}"
 
-    def __call__(self, forward: Forward) -> dict[str, Evaluation]:
+    def __call__(self, forward: Forward, loss_of: LossOf | None = None) -> dict[str, Evaluation]:
         """Name of each data set -> what was found."""
         found = {}
         for name, loader in self._loaders.items():
-            evaluation = evaluate(forward, self._decoder, loader, self._protocol)
+            evaluation = evaluate(
+                forward,
+                self._decoder,
+                loader,
+                self._protocol,
+                loss_of=loss_of,
+                details=self._model.kind.details(self._model),
+            )
             part_of = len(loader.dataset) if loader.is_partial else 0
             found[name] = replace(evaluation, part_of=part_of)
         return found

@@ -62,8 +62,8 @@ class Ranks:
     Args:
         rank: This process, 0..world_size-1.
         world_size: Number of processes.
-        statistics: What each process computes from its own images and all are to share: the moving means and
-            variances of batch norm.
+        statistics: What each process computes from its own images and all are to share, float32: the moving
+            means and variances of batch norm, the moving averages of a loss.
     """
 
     def __init__(self, rank: int = 0, world_size: int = 1, statistics: Sequence[Parameter] = ()) -> None:

@@ -29,6 +29,7 @@ from crnn_mindspore.training.checkpoints.checkpoint_folder import CheckpointFold
 from crnn_mindspore.training.checkpoints.resume import TrainingTensors, resumed_state
 from crnn_mindspore.training.checkpoints.resume_policy import LENGTH
 from crnn_mindspore.training.evaluating import Evaluate, TrainingEvaluation
+from crnn_mindspore.training.evaluation_loss import EvaluationLoss
 from crnn_mindspore.training.ranks import Ranks
 from crnn_mindspore.training.trainer import Batches, Trainer, updates_per_epoch
 from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
@@ -100,10 +101,14 @@ class TrainingSession:
         )
         changing = self.network.changing_parameters()
         self.average = WeightAverage(changing, options.ema_decay) if options.ema_decay > 0 else None
+        learner = artifact.kind.learner()
+        self.loss = learner.create_loss(artifact, options)
+        self.accuracy = learner.create_accuracy(artifact)
+        # What a loss remembers of its batches is a moving average too.
         statistics = [parameter for parameter in changing if not parameter.requires_grad]
+        statistics += self.loss.get_parameters()
         self.ranks = Ranks(runtime.rank, runtime.world_size, statistics)
         self.peak_rate = options.learning_rate * (runtime.world_size if options.scale_learning_rate else 1)
-        self.loss = artifact.kind.learner().create_loss(artifact, options)
         self.tensors = TrainingTensors(self.network, self.optimizer, self.average, self.scaler, self.loss)
         self.checkpoints = CheckpointFolder(
             Path(options.save_checkpoint_path),
@@ -135,7 +140,11 @@ class TrainingSession:
         self.ranks.check_same(self._facts())
         self.diagnosis = self._create_diagnosis(hints)
         self.evaluation = (
-            TrainingEvaluation(artifact, evaluation, self.ranks, options.eval_ranks) if evaluation else None
+            TrainingEvaluation(
+                artifact, evaluation, self.ranks, options.eval_ranks, EvaluationLoss(artifact, options)
+            )
+            if evaluation
+            else None
         )
         folder = Path(options.output_dir)
         writes_scalars = options.tensorboard and runtime.is_main
@@ -214,6 +223,7 @@ class TrainingSession:
                 is_distributed=self.runtime.world_size > 1,
                 accumulate_steps=options.accumulate_steps,
                 scaler=self.scaler,
+                accuracy=self.accuracy,
             ),
             create_schedule(
                 options.lr_schedule,
@@ -244,6 +254,7 @@ class TrainingSession:
                 folder / "train_log.csv",
                 self.runtime.is_main,
                 self.scalars,
+                has_accuracy=self.accuracy is not None,
             ),
             target_width=self.artifact.kind.score_shape(self.artifact)[0],
             average=self.average,
@@ -359,7 +370,8 @@ class TrainingSession:
         """
         if self.evaluation is None:
             raise RuntimeError("no evaluation was asked for")
-        return self.evaluation.of_weights(self.tensors.weights(), is_stopped)
+        memory = {parameter.name: parameter.asnumpy() for parameter in self.loss.get_parameters()}
+        return self.evaluation.of_weights(self.tensors.weights(), is_stopped, memory)
 
 
 def _whole(value: int | str) -> int:

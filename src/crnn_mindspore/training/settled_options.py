@@ -30,6 +30,8 @@ def for_overfitting(options: TrainOptions) -> TrainOptions:
     folder = str(Path(options.output_dir) / "overfit")
     return options.replaced(
         augment="none",
+        augment_scale=0.0,
+        augment_crop=0.0,
         max_steps=options.max_steps or DEFAULT_STEPS,
         run_eval=False,
         eval_start_epoch=1,

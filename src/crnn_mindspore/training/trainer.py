@@ -181,12 +181,12 @@ class Trainer:
         tensors = [self.run_step.accumulate(*batch) for batch in inputs[:-1]]
         last_loss, *others = self.run_step(*inputs[-1])
         losses = [float(tensor.asnumpy()) for tensor in [*tensors, last_loss]]
-        norm, unread = (float(tensor.asnumpy()) for tensor in others)
+        norm, unread, *accuracy = (float(tensor.asnumpy()) for tensor in others)
         loss = sum(losses) / len(losses)
         is_bad = [not math.isfinite(value) for value in losses]
         suspect = batches[is_bad.index(True) if any(is_bad) else -1]
         characters = sum(float(batch.target_lengths.mean()) for batch in batches) / len(batches)
-        loss, unread, characters = self.ranks.after_update(loss, unread, characters)
+        loss, unread, characters, *accuracy = self.ranks.after_update(loss, unread, characters, *accuracy)
         # By what all processes know, so that all go on or all stop.
         is_skipped = self.overflows.is_skipped(step, loss, norm)
         if not is_skipped:
@@ -196,7 +196,7 @@ class Trainer:
             self.average.update(state.step)
         images = sum(map(len, batches)) * self.ranks.world_size
         images_seen = state.images_seen + images
-        self.progress.step(state.step, images, images_seen, loss, learning_rate, norm)
+        self.progress.step(state.step, images, images_seen, loss, learning_rate, norm, *accuracy)
         return replace(state, step=state.step + 1, images_seen=images_seen)
 
     def _inputs(self, batch: Batch, number: int) -> list[ms.Tensor]:

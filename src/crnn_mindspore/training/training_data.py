@@ -31,22 +31,29 @@ def create_train_loader(options: TrainOptions) -> tuple[TrainLoader | RenderLoad
     for line in dataset.report.lines():
         _logger.info("training data: %s", line)
     hints += model.kind.kept_label_hints(dataset.kept, model.codec)
+    balanced_by = None
+    if options.balance:
+        balanced_by = model.kind.classes_to_balance(dataset.kept, model.codec, options.balance)
     loader = TrainLoader(
         dataset,
         options.batch_size,
         options.seed,
         num_workers=options.num_parallel_workers,
         ordered_epochs=options.ordered_epochs,
-        augment=create_augmentation(options.augment),
+        augment=create_augmentation(options.augment, scale=options.augment_scale, crop=options.augment_crop),
         fills_last={"auto": None, "drop": False, "fill": True}[options.last_batch],
+        balanced_by=balanced_by,
     )
     return loader, hints
 
 
 def create_render_loader(options: TrainOptions) -> RenderLoader:
-    """Words that are rendered while training."""
+    """Images that are rendered while training."""
     renderer = kind_in(options).renderer(options)
-    _logger.info("training data: words rendered on the fly, %d images an epoch", options.render_epoch_images)
+    what = "lines" if options.render_lines else "words"
+    _logger.info(
+        "training data: %s rendered on the fly, %d images an epoch", what, options.render_epoch_images
+    )
     return RenderLoader(
         renderer,
         model_of(options).preprocessing,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.loading.facts import Facts, dataset_facts
-from crnn_mindspore.data.loading.sampler import epoch_order
+from crnn_mindspore.data.loading.sampler import balanced_order, epoch_order
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.preprocess import normalize
 from crnn_mindspore.errors import UserError
@@ -132,6 +132,8 @@ class TrainLoader:
         ordered_epochs: The first so many epochs are read in file order (for data sorted from easy to hard).
         augment: Distorts a resized image: ((H, W, 3) uint8 BGR, seed) -> the same shape and type.
         fills_last: Whether the last batch is filled up; None: with several ranks.
+        balanced_by: (n,) a class of each sample, to come equally often in a shuffled epoch, in which a sample
+            then comes several times or not at all; see `balanced_order`.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class TrainLoader:
         ordered_epochs: int = 0,
         augment: Augment | None = None,
         fills_last: bool | None = None,
+        balanced_by: npt.NDArray[np.int32] | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, must be at least 1")
@@ -160,6 +163,7 @@ class TrainLoader:
         self.ordered_epochs = ordered_epochs
         self.augment = augment
         self.fills_last = fills_last
+        self.balanced_by = balanced_by
 
     @property
     def facts(self) -> Facts:
@@ -194,9 +198,12 @@ class TrainLoader:
         """
         shuffle = self.shuffle and epoch >= self.ordered_epochs
         place = self.rank, self.world_size
-        order = epoch_order(
-            len(self.dataset), self.seed, epoch, *place, shuffle=shuffle, multiple=self._multiple
-        )
+        if shuffle and self.balanced_by is not None:
+            order = balanced_order(self.balanced_by, self.seed, epoch, *place, multiple=self._multiple)
+        else:
+            order = epoch_order(
+                len(self.dataset), self.seed, epoch, *place, shuffle=shuffle, multiple=self._multiple
+            )
         if len(order) < self.batch_size:
             order = np.resize(order, self.batch_size)
         tasks = (self._task(order, epoch, step) for step in range(start_step, self.steps_per_epoch))

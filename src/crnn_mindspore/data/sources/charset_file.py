@@ -12,6 +12,7 @@ import numpy as np
 
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.shipped import found
 from crnn_mindspore.text.charset import Charset, lower_case
 from crnn_mindspore.text_file import read_text, split_lines
 
@@ -154,8 +155,8 @@ def resolve_charset(
     """The alphabet an option `label_dict` means: itself, the content of a file, or `auto` for the labels'.
 
     Args:
-        label_dict: The characters themselves, a path ending in .txt, 'auto', or what `label_dict_of`
-            gives.
+        label_dict: The characters themselves, a path ending in .txt (of a shipped file too), 'auto', or what
+            `label_dict_of` gives.
         source: The labels `auto` is derived from.
         with_space: Whether a space is appended where the alphabet has none.
 
@@ -168,7 +169,7 @@ def resolve_charset(
             raise UserError("label_dict 'auto' needs a training set to derive the alphabet from")
         classes = derive_characters(source)
     elif _names_file(label_dict):
-        classes = load_charset_file(label_dict)
+        classes = load_charset_file(found(label_dict))
     else:
         classes = _listed(label_dict) if label_dict.startswith(_LIST_START) else label_dict
         _note_characters("label_dict", classes)

@@ -1,6 +1,6 @@
 "use strict";
 
-// Sends images to /recognize and draws what comes back. Texts of clients and of the model enter the page as
+// Sends images to the endpoint and draws what comes back. Texts of clients and of the model enter the page as
 // text nodes only.
 
 const RECOGNIZE = "recognize?top_k=3&positions=true&alignment=true";
@@ -49,16 +49,30 @@ function probability(value) {
   return value >= 0.001 || value === 0 ? value.toFixed(3) : value.toExponential(0);
 }
 
-async function askForModel() {
+function describe(model) {
+  const hash = model.weights_sha256 ? `, weights ${model.weights_sha256.slice(0, 12)}` : "";
+  byId("model").textContent =
+    `${model.model} (${model.version}, ${model.precision}${hash}), ${model.charset_size} characters, ` +
+    `sees ${model.image_width} \u00d7 ${model.image_height} pixels, decoder ${model.decoder}`;
+}
+
+async function askForModels() {
   try {
-    const model = await (await fetch("health")).json();
-    const hash = model.weights_sha256 ? `, weights ${model.weights_sha256.slice(0, 12)}` : "";
-    byId("model").textContent =
-      `${model.model} (${model.version}, ${model.precision}${hash}), ${model.charset_size} characters, ` +
-      `sees ${model.image_width} \u00d7 ${model.image_height} pixels, decoder ${model.decoder}`;
+    const { models } = await (await fetch("models")).json();
+    const select = byId("models");
+    select.append(...models.map((model) => element("option", { value: model.name }, model.name)));
+    select.addEventListener("change", () => describe(models[select.selectedIndex]));
+    byId("choice").hidden = models.length < 2;
+    describe(models[0]);
   } catch {
     byId("model").textContent = "The server does not answer.";
   }
+}
+
+// Where images go: to the model that is chosen.
+function endpoint() {
+  const name = byId("models").value;
+  return name ? `models/${encodeURIComponent(name)}/${RECOGNIZE}` : RECOGNIZE;
 }
 
 // The reading, or {error}.
@@ -66,7 +80,7 @@ async function recognize(file) {
   const form = new FormData();
   form.append("images", file, file.name || "pasted image");
   try {
-    const response = await fetch(RECOGNIZE, { method: "POST", body: form });
+    const response = await fetch(endpoint(), { method: "POST", body: form });
     const answer = await response.json();
     return response.ok ? answer.results[0] : { error: answer.detail };
   } catch {
@@ -168,13 +182,18 @@ async function card(file, result) {
     made.classList.add("failed");
     made.append(element("p", { class: "text" }, result.error));
   } else {
-    made.append(drawStrip(result, url, size));
+    // A model of positions has no places over time.
+    if (result.alignment) made.append(drawStrip(result, url, size));
+    else if (size) made.append(element("img", { class: "picture", src: url, alt: "" }));
     made.append(element("p", { class: result.text ? "text" : "text none" }, shown(result.text) || "nothing"));
     const facts = element("p", { class: "facts" }, `confidence ${probability(result.confidence)}`);
     if (result.rejected) facts.append(" · ", element("span", { class: "rejected" }, "rejected"));
     const each = result.characters.map((c) => [c.text, c.confidence.toFixed(2)]);
     const rivals = result.alternatives.map((other) => [other.text, probability(other.confidence)]);
-    made.append(facts, probabilitiesLine("each: ", each), probabilitiesLine("or: ", rivals), stepTable(result));
+    const beside = (result.attributes || []).map((a) => [`${a.name} ${a.value}`, probability(a.confidence)]);
+    made.append(facts, probabilitiesLine("each: ", each), probabilitiesLine("or: ", rivals));
+    if (beside.length) made.append(probabilitiesLine("beside: ", beside));
+    if (result.alignment) made.append(stepTable(result));
   }
   const pixels = size ? ` · ${size[0]} \u00d7 ${size[1]} px` : " · a format that this browser does not show";
   made.append(element("p", { class: "name" }, `${file.name || "pasted image"}${result.error ? "" : pixels}`));
@@ -242,5 +261,5 @@ function listen() {
   document.addEventListener("paste", (event) => readAll(event.clipboardData.files));
 }
 
-askForModel();
+askForModels();
 listen();

@@ -28,10 +28,16 @@ def brightness(colour: Colour) -> float:
     return 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2]
 
 
-def choose_palette(dice: Dice, ground: Colour | None = None) -> Palette:
-    """Ground, letters and a third colour; or those that fit a ground."""
-    ground = ground or _ground(dice)
-    text = _text(dice, ground)
+def choose_palette(dice: Dice, ground: Colour | None = None, dark_text: bool = False) -> Palette:
+    """Ground, letters and a third colour; or those that fit a ground.
+
+    Args:
+        dice: Chance and strengths.
+        ground: Its colour, where it is given.
+        dark_text: Whether letters are darker than their ground at any rate.
+    """
+    ground = ground or _ground(dice, dark_text)
+    text = _text(dice, ground, dark_text)
     accent = _accent(dice, ground, text)
     return Palette(ground, text, accent)
 
@@ -71,31 +77,31 @@ def _sign_colour(dice: Dice, luma: float | None = None) -> Colour:
     return hue_colour(hue, luma, dice.uniform(0.6, 1.0))
 
 
-def _ground(dice: Dice) -> Colour:
+def _ground(dice: Dice, dark_text: bool) -> Colour:
     if dice.happens("saturated_ground"):
         return _sign_colour(dice)
     if dice.rng.random() < max(dice.settings.number("extreme_ground_probability"), 1 - dice.strength):
-        luma = dice.uniform(222, 255) if dice.rng.random() < 0.5 else dice.uniform(2, 45)
+        luma = dice.uniform(222, 255) if dark_text or dice.rng.random() < 0.5 else dice.uniform(2, 45)
     else:
-        luma = dice.uniform(25, 205)
+        luma = dice.uniform(100, 230) if dark_text else dice.uniform(25, 205)
     return _near_grey(dice, luma)
 
 
-def _text(dice: Dice, ground: Colour) -> Colour:
+def _text(dice: Dice, ground: Colour, dark_text: bool) -> Colour:
     base = brightness(ground)
-    lighter = dice.rng.random() < 1 / (1 + np.exp((base - 135) / 35))
+    lighter = not dark_text and dice.rng.random() < 1 / (1 + np.exp((base - 135) / 35))
     if dice.strength == 0 or dice.rng.random() < dice.settings.number("black_or_white_text_probability"):
         luma = dice.uniform(222, 255) if lighter else dice.uniform(2, 45)
         if abs(luma - base) < 70:
-            luma = 250.0 if base < 128 else 5.0
+            luma = 250.0 if base < 128 and not dark_text else 5.0
         return _near_grey(dice, luma)
     wanted = dice.between("low_contrast") if dice.happens("low_contrast") else dice.between("contrast")
     luma = base + wanted if lighter else base - wanted
-    if not 0 <= luma <= 255:
+    if not 0 <= luma <= 255 and not dark_text:
         luma = base - wanted if lighter else base + wanted
     luma = min(max(luma, 4.0), 252.0)
     if abs(luma - base) < 28:
-        luma = base + 60 if base < 128 else base - 60
+        luma = base + 60 if base < 128 and not dark_text else base - 60
     if dice.happens("saturated_text"):
         colour = _sign_colour(dice, luma)
         if abs(brightness(colour) - base) > 30:

@@ -56,17 +56,32 @@ def load_effects(path: str | Path | None = None) -> EffectSettings:
     Raises:
         UserError: If the file cannot be read, names an unknown key, or a value is out of its bounds.
     """
-    values = _read(DEFAULT_FILE)
+    values = read_effects(DEFAULT_FILE)
     checked = {key: _check(key, value, DEFAULT_FILE) for key, value in values.items()}
-    if path is not None:
-        for key, value in _read(Path(path)).items():
-            if key not in checked:
-                raise UserError(f"{path}: {unknown_message('effect', str(key), checked, nearness=0)}")
-            checked[key] = _check(key, value, Path(path))
+    effects = EffectSettings(checked)
+    return effects if path is None else overlaid(effects, read_effects(Path(path)), Path(path))
+
+
+def overlaid(effects: EffectSettings, values: Mapping[str, object], path: Path) -> EffectSettings:
+    """The effects with other values where some are given.
+
+    Raises:
+        UserError: Naming the file, if a name is unknown or a value is out of its bounds.
+    """
+    checked = effects.items()
+    for key, value in values.items():
+        if key not in checked:
+            raise UserError(f"{path}: {unknown_message('effect', str(key), checked, nearness=0)}")
+        checked[key] = _check(key, value, path)
     return EffectSettings(checked)
 
 
-def _read(path: Path) -> dict:
+def read_effects(path: Path) -> dict[str, object]:
+    """What a file of effects says, unchecked.
+
+    Raises:
+        UserError: If it cannot be read, or is no mapping.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

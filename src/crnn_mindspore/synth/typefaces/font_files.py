@@ -53,14 +53,20 @@ def package_files() -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def find_font_files(font_dir: str | Path | None = None) -> list[tuple[Path, str]]:
+def find_font_files(font_dir: str | Path | None = None, only: bool = False) -> list[tuple[Path, str]]:
     """All typeface files with the name of the collection each belongs to.
 
     The collection is the folder for system fonts, 'packages' for those of pip, 'user' for `font_dir`.
 
+    Args:
+        font_dir: The user's folder.
+        only: Whether to leave out all that lies elsewhere.
+
     Raises:
-        UserError: If `font_dir` is no folder or holds no typeface.
+        UserError: If `font_dir` is no folder or holds no typeface, or `only` is asked for without it.
     """
+    if only and font_dir is None:
+        raise UserError("render_only_fonts needs the folder of the typefaces: give --render_fonts")
     found: list[tuple[Path, str]] = []
     if font_dir is not None:
         folder = Path(font_dir)
@@ -69,6 +75,8 @@ def find_font_files(font_dir: str | Path | None = None) -> list[tuple[Path, str]
         found += [(path, "user") for path in files_in(folder)]
         if not found:
             raise UserError(f"the font folder {folder} holds no typeface ({', '.join(EXTENSIONS)})")
+    if only:
+        return found
     found += [(path, "packages") for path in package_files()]
     for folder in system_folders():
         found += [(path, str(path.parent)) for path in files_in(folder)]

@@ -35,6 +35,7 @@ _REFERENCES = (
     "noto serif", "work sans", "merriweather", "libre baskerville", "montserrat",
 )  # fmt: skip
 _CACHE_VERSION = 5
+_PROBE_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,12 @@ def _choose(tree: _Tree, rng: np.random.Generator) -> list[list[Typeface]]:
 
 
 def scan_fonts(
-    characters: str, font_dir: str | Path | None = None, cache_file: str | Path | None = None
+    characters: str,
+    font_dir: str | Path | None = None,
+    cache_file: str | Path | None = None,
+    *,
+    only_font_dir: bool = False,
+    probe: str = "",
 ) -> FontLibrary:
     """Finds and examines all typefaces.
 
@@ -154,15 +160,18 @@ def scan_fonts(
         font_dir: Folder of the user's typefaces, in addition to those of the machine.
         cache_file: JSON file in which results are kept for the next run, keyed by path, time and size of the
             file and by the characters. None examines everything anew.
+        only_font_dir: Whether `font_dir` alone is searched.
+        probe: Characters of a large alphabet; a face that lacks most of them is left out unexamined, and of
+            characters that a face draws alike it is used for the first.
 
     Raises:
         UserError: If `font_dir` is missing or empty, or no typeface is usable.
     """
     wanted = "".join(sorted(set(characters)))
-    cache = _Cache(Path(cache_file) if cache_file else None, wanted)
+    cache = _Cache(Path(cache_file) if cache_file else None, wanted, probe)
     skipped: Counter[str] = Counter()
     drawn: list[dict[str, object]] = []
-    files = find_font_files(font_dir)
+    files = find_font_files(font_dir, only_font_dir)
     for path, collection in progress_bar(
         files, desc="examining typefaces", unit="file", delay=2, leave=False
     ):
@@ -170,15 +179,17 @@ def scan_fonts(
             drawn.append({**record, "collection": collection})
         skipped.update(cache.skipped(path))
     cache.save()
-    library = FontLibrary(_rank(drawn, skipped), skipped)
+    # Whether faces of another script are readable cannot be told from Latin letters.
+    library = FontLibrary(_rank(drawn, skipped, references=[] if probe else None), skipped)
     reasons = ", ".join(f"{count} ({reason})" for reason, count in skipped.items()) or "none"
     logger.info("%d typefaces of %d families; left out: %s", len(library.faces), library.families, reasons)
     return library
 
 
-def _rank(drawn: list[dict], skipped: Counter[str]) -> list[Typeface]:
+def _rank(drawn: list[dict], skipped: Counter[str], references: list[dict] | None = None) -> list[Typeface]:
     """Faces with their legibility measured; repeated and unreadable ones left out."""
-    references = [r for r in drawn if str(r["family"]).lower().startswith(_REFERENCES)]
+    if references is None:
+        references = [r for r in drawn if str(r["family"]).lower().startswith(_REFERENCES)]
     step = max(1, len(references) // 16)
     glyphs = Glyphs(references[::step])
     faces: list[Typeface] = []
@@ -204,12 +215,13 @@ def _rank(drawn: list[dict], skipped: Counter[str]) -> list[Typeface]:
 class _Cache:
     """Results of examining files, kept in a JSON file."""
 
-    def __init__(self, path: Path | None, wanted: str) -> None:
+    def __init__(self, path: Path | None, wanted: str, probe: str = "") -> None:
         self._path = path
         self._wanted = wanted
+        self._probe = probe
         self._entries: dict[str, dict] = {}
         self._changed = False
-        header = {"version": _CACHE_VERSION, "characters": wanted}
+        header = {"version": _CACHE_VERSION, "characters": wanted} | ({"probe": probe} if probe else {})
         self._header = header
         if path is not None and path.is_file():
             try:
@@ -224,7 +236,7 @@ class _Cache:
         stamp = [status.st_mtime_ns, status.st_size]
         entry = self._entries.get(str(path))
         if entry is None or entry["stamp"] != stamp:
-            faces, skipped = examine(path, self._wanted)
+            faces, skipped = examine(path, self._wanted, self._probe)
             entry = {"stamp": stamp, "faces": faces, "skipped": skipped}
             self._entries[str(path)] = entry
             self._changed = True
@@ -246,8 +258,13 @@ class _Cache:
             logger.warning("the font cache %s was not written: %s", self._path, error)
 
 
-def examine(path: Path, characters: str) -> tuple[list[dict], dict[str, int]]:
+def examine(path: Path, characters: str, probe: str = "") -> tuple[list[dict], dict[str, int]]:
     """What the faces of one file can draw.
+
+    Args:
+        path: The file.
+        characters: What may be drawn.
+        probe: As for `scan_fonts`.
 
     Returns:
         A record for each usable face (the fields of `Typeface` but for `collection` and `legibility`, and
@@ -260,7 +277,10 @@ def examine(path: Path, characters: str) -> tuple[list[dict], dict[str, int]]:
             base = ImageFont.truetype(str(path), 32, index=index, layout_engine=ImageFont.Layout.BASIC)
             for axes in _instances(base):
                 font = load_font.__wrapped__(str(path), index, axes, 32)
-                drawn, cap_height = draw_glyphs(font, characters)
+                if probe and len(draw_glyphs(font, probe)[0]) < _PROBE_SHARE * len(probe):
+                    skipped["other scripts"] += 1
+                    continue
+                drawn, cap_height = draw_glyphs(font, characters, keep_first=bool(probe))
                 if not drawn:
                     skipped["no characters of its own"] += 1
                     continue

@@ -12,15 +12,23 @@ _ABSENT = ("\U0010fffe", "\ue8f5", "\U000f1234")  # characters that no font of l
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _LOOKALIKES = str.maketrans("l10", "iio")
 _SIDE = 12
+_FEW = 3
 
 Glyph = np.ndarray
 
 
-def draw_glyphs(font: ImageFont.FreeTypeFont, characters: str) -> tuple[dict[str, Glyph], float]:
+def draw_glyphs(
+    font: ImageFont.FreeTypeFont, characters: str, keep_first: bool = False
+) -> tuple[dict[str, Glyph], float]:
     """The characters that come out as something of their own.
 
     Left out: what draws nothing, what draws the same as characters the font surely lacks, and different
     characters that draw the same image (the two cases of a letter may).
+
+    Args:
+        font: The face at some size.
+        characters: What is tried.
+        keep_first: Of two or three characters alike, as the Latin and the Cyrillic P, the first is kept.
 
     Returns:
         Character -> its image (H, W) uint8, 255 where ink is, cut to the ink; and the height of the capital H
@@ -37,7 +45,7 @@ def draw_glyphs(font: ImageFont.FreeTypeFont, characters: str) -> tuple[dict[str
         same[key].append(character)
     for alike in same.values():
         if len({c.casefold() for c in alike}) > 1:
-            for character in alike:
+            for character in alike[1:] if keep_first and len(alike) <= _FEW else alike:
                 del glyphs[character]
     tall = glyphs.get("H")
     if tall is None and glyphs:

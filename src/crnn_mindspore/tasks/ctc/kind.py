@@ -16,7 +16,8 @@ from crnn_mindspore.data.sources.charset_file import label_dict_of, resolve_char
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ModelOptions
-from crnn_mindspore.synth.render import create_renderer
+from crnn_mindspore.synth.line_render import LineRenderer, create_line_renderer
+from crnn_mindspore.synth.render import Renderer, create_renderer
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
 from crnn_mindspore.tasks.ctc.decoders import create_decoder
@@ -139,19 +140,33 @@ class Ctc(Kind):
         return training_labels.kept_label_hints(source, _charset(codec))
 
     def renderer(self, options: Any) -> ImageRenderer:
-        """Words in the typefaces of the machine."""
-        charset = self.codec_from(options)
+        """Words or lines in the typefaces of the machine."""
         steps = Preprocessing(options.image_height, options.image_width).time_steps
-        renderer = create_renderer(
-            charset=charset,
-            words_file=options.render_words or None,
-            font_dir=options.render_fonts or None,
-            photo_dir=options.render_photos or None,
-            effects_file=options.render_effects or None,
-            seed=options.seed,
-            split=options.render_split,
-            max_time_steps=min(steps, options.max_text_length),
-        )
+        common: dict[str, Any] = {
+            "charset": self.codec_from(options),
+            "font_dir": options.render_fonts or None,
+            "only_font_dir": options.render_only_fonts,
+            "photo_dir": options.render_photos or None,
+            "effects_file": options.render_effects or None,
+            "seed": options.seed,
+            "split": options.render_split,
+        }
+        renderer: Renderer | LineRenderer
+        if options.render_lines:
+            renderer = create_line_renderer(
+                **common,
+                text_file=options.render_text or None,
+                length=options.render_length,
+                longest=options.max_text_length,
+                rare=options.render_rare,
+                max_time_steps=steps,
+            )
+        else:
+            renderer = create_renderer(
+                **common,
+                words_file=options.render_words or None,
+                max_time_steps=min(steps, options.max_text_length),
+            )
         for line in renderer.photos.lines() if renderer.photos else ():
             _logger.info("photographs: %s", line)
         return renderer

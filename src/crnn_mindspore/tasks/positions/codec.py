@@ -95,6 +95,11 @@ class PositionsCodec:
         """Whether upper and lower case are told apart."""
         return self.charset.case_sensitive
 
+    @property
+    def has_plain_labels(self) -> bool:
+        """No: there are open positions, attributes and lines of ids."""
+        return False
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PositionsCodec) and self.layout == other.layout
 
@@ -126,11 +131,13 @@ class PositionsCodec:
             return np.full(len(self.layout), OPEN, dtype=np.int32)
 
     def agrees(self, reading: str, truth: str) -> bool:
-        """Whether a text is read as it is known: an open position agrees with every character."""
+        """Whether a text is read as it is known: an open position agrees with every class, also with none."""
         if reading == truth or not (self.has_open_mark and OPEN_MARK in truth):
             return reading == truth
-        form = "".join("." if c == OPEN_MARK else re.escape(c) for c in truth)
-        return re.fullmatch(form, reading, re.DOTALL) is not None
+        if not (self.covers(reading) and self.covers(truth)):
+            return False
+        true = self._encode(truth)
+        return bool((self._encode(reading) == true)[true != OPEN].all())
 
     def encode_ids(self, ids: Sequence[int]) -> Int32Array:
         """A label that is given as ids, checked.
@@ -166,9 +173,14 @@ class PositionsCodec:
         return " ".join([self.decode(ids), *named])
 
     def normalize(self, label: str) -> str:
-        """The text of a label as the classes spell it; a label that is refused, without outer blanks."""
+        """The text of a label as the classes spell it; "" where none of it is known.
+
+        Of a label that is refused, the label without outer blanks.
+        """
         try:
-            return self.decode(self._encode(label))
+            ids = self._encode(label)
+            is_known = (ids[: len(self.layout.text)] != OPEN).any()
+            return self.decode(ids) if is_known else ""
         except _RefusedError:
             return self._composed(label)
 

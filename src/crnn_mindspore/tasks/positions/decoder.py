@@ -13,20 +13,11 @@ from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.layout import OPEN, Layout
 from crnn_mindspore.text.ctc import Floats, log_softmax
-from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, Part
+from crnn_mindspore.text.decoder import Attribute, Decoded, Decoder, ImageLexicons, Part
 
 Rule = Callable[[Sequence[str]], bool]
 
 _NO_CHARACTER = "-"  # stands for "none" in raw paths
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """The most probable value of a position beside the text, and its probability."""
-
-    name: str
-    value: str
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -35,11 +26,9 @@ class PositionsDecoded(Decoded):
 
     Attributes:
         characters: The probability of each character of the text.
-        attributes: What is read beside the text.
     """
 
     characters: tuple[float, ...] = ()
-    attributes: tuple[Attribute, ...] = ()
 
 
 class PositionsDecoder(Decoder):
@@ -155,13 +144,13 @@ class PositionsDecoder(Decoder):
                 characters = tuple(float(p) for p in written)
                 confidence = float(np.prod(probabilities))
                 readings[text] = PositionsDecoded(
-                    text, confidence, raw, (*ids, *others), characters, attributes
+                    text, confidence, raw, (*ids, *others), attributes, characters
                 )
             if len(readings) == count:
                 break
         if not readings:
             self._given_up += 1
-            return [PositionsDecoded("", 0.0, raw, (OPEN,) * length + tuple(others), (), attributes)]
+            return [PositionsDecoded("", 0.0, raw, (OPEN,) * length + tuple(others), attributes)]
         return list(readings.values())
 
     def _fitting(self, allowed: Floats, count: int) -> Iterator[tuple[int, ...]]:

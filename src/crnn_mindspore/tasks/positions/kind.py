@@ -2,21 +2,25 @@
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
-from crnn_mindspore.tasks.interface import Arrays, Kind, Learner, Model
+from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
+from crnn_mindspore.tasks.positions.details import PositionsDetails
 from crnn_mindspore.tasks.positions.layout import layout_of
-from crnn_mindspore.tasks.positions.network_spec import VERSIONS, PositionsNetwork
+from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
 from crnn_mindspore.text.decoding import GREEDY, Decoding
@@ -48,7 +52,8 @@ class Positions(Kind):
 
     def sizes_of(self, network: Any) -> dict[str, Any]:
         """Version and sizes."""
-        return {"model_version": network.version, "channel_scale": network.channel_scale}
+        sizes = asdict(network)
+        return {"model_version": sizes.pop("version"), **sizes}
 
     def codec_from(self, options: ModelOptions) -> PositionsCodec:
         """The layout of `positions`, a mapping or the path of a yaml."""
@@ -66,7 +71,16 @@ class Positions(Kind):
             raise UserError(
                 f"output positions: model_version is {options.model_version!r}, must be one of {known}"
             )
-        return PositionsNetwork(options.model_version, options.channel_scale)
+        if options.model_version != RESNET18:
+            return PositionsNetwork(options.model_version, options.channel_scale)
+        return PositionsNetwork(
+            options.model_version,
+            options.channel_scale,
+            options.resnet_block,
+            options.stem_stride,
+            options.stem_pooling,
+            options.last_channels,
+        )
 
     def adoptable(self, artifact: Model) -> dict[str, Any]:
         """Layout, version and sizes."""
@@ -90,6 +104,17 @@ class Positions(Kind):
             )
         ]
 
+    def classes_to_balance(self, source: SampleSource, codec: Codec, position: str) -> npt.NDArray[np.int32]:
+        """Ids at the position, -1 where it is open, which counts as a class."""
+        own = _own(codec)
+        names = [p.name for p in own.layout.positions]
+        if position not in names:
+            raise UserError(f"balance: {unknown_message('position', position, names)}")
+        place = names.index(position)
+        texts, ids = source.distinct_texts()
+        of_texts = [own.encode_known(text)[place] for text in texts]
+        return np.array(of_texts, dtype=np.int32)[ids]
+
     def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
         """The most probable text."""
         decoding.check()
@@ -99,11 +124,18 @@ class Positions(Kind):
             )
         return PositionsDecoder(_own(artifact.codec))
 
+    def details(self, artifact: Model) -> Details | None:
+        """Each position and attribute; None of a single position, which is the text."""
+        codec = _own(artifact.codec)
+        return PositionsDetails(codec) if len(codec.layout) > 1 else None
+
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and positions."""
         n, layout = artifact.network, _own(artifact.codec).layout
         named = ", ".join(f"{p.name} ({len(p.classes)} classes)" for p in layout.positions)
-        return {"network": f"{n.version}, channel scale {n.channel_scale:g}", "positions": named}
+        changed = [f"{name} {value}" for name, value in _changed_sizes(n).items()]
+        network = ", ".join([n.version, f"channel scale {n.channel_scale:g}", *changed])
+        return {"network": network, "positions": named}
 
     def score_shape(self, artifact: Model) -> tuple[int, int]:
         """Positions, and the most classes that one has."""
@@ -126,6 +158,12 @@ class Positions(Kind):
 def _own(codec: Codec) -> PositionsCodec:
     assert isinstance(codec, PositionsCodec), codec
     return codec
+
+
+def _changed_sizes(network: PositionsNetwork) -> dict[str, Any]:
+    """Of the options of ResNet-18, those with another value than the usual one."""
+    usual = asdict(PositionsNetwork(network.version, network.channel_scale))
+    return {name: value for name, value in asdict(network).items() if value != usual[name]}
 
 
 def _shown(classes: list[str]) -> str:

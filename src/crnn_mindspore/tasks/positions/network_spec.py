@@ -10,10 +10,18 @@ class PositionsNetwork:
     Attributes:
         version: Of `VERSIONS`.
         channel_scale: Multiplies the channel counts.
+        resnet_block: Of ResNet-18, like what follows: "v1" or "v2".
+        stem_stride: 1 or 2, of the first convolution.
+        stem_pooling: Whether pooling by 2 follows it.
+        last_channels: Channels of the last stage, before scaling.
     """
 
     version: str
     channel_scale: float = 1.0
+    resnet_block: str = "v1"
+    stem_stride: int = 2
+    stem_pooling: bool = True
+    last_channels: int = 512
 
 
 RESNET18, CHARACTER_NET = VERSIONS = ("resnet18", "character_net")

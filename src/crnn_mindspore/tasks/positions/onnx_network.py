@@ -17,6 +17,8 @@ def build_onnx(weights: Arrays, artifact: Model) -> Any:
     """
     assert isinstance(artifact.codec, PositionsCodec), artifact.codec
     layout, size = artifact.codec.layout, artifact.preprocessing
-    build = build_resnet18 if artifact.network.version == RESNET18 else build_character_net
-    properties = {METADATA_KEY: artifact.to_json()}
-    return build(weights, len(layout), layout.mask, properties, (size.height, size.width))
+    network, image_size = artifact.network, (size.height, size.width)
+    sizes = weights, len(layout), layout.mask, {METADATA_KEY: artifact.to_json()}, image_size
+    if network.version == RESNET18:
+        return build_resnet18(*sizes, stem=(network.stem_stride, network.stem_pooling))
+    return build_character_net(*sizes)

@@ -24,6 +24,9 @@ ANNOUNCED = frozenset(
         "accumulate_steps",
         "amp_level",
         "augment",
+        "augment_crop",
+        "augment_scale",
+        "balance",
         "batch_size",
         "clip_norm",
         "decay_rate",
@@ -45,10 +48,15 @@ ANNOUNCED = frozenset(
         "render_effects",
         "render_epoch_images",
         "render_fonts",
+        "render_length",
+        "render_lines",
+        "render_only_fonts",
         "render_photos",
         "render_ramp_end",
         "render_ramp_start",
+        "render_rare",
         "render_split",
+        "render_text",
         "render_words",
         "scale_learning_rate",
         "seed",
@@ -70,12 +78,16 @@ _UPDATE_SIZE = ("batch_size", "accumulate_steps", WORLD_SIZE)
 # What decides which images an epoch has, and their order.
 _ORDER = (
     "seed",
+    "balance",
     "train_dataset",
     "train_dataset_path",
     "max_text_length",
     "ordered_epochs",
     "render_epoch_images",
 )
+
+# What checkpoints of earlier versions do not say.
+_EARLIER = {WORLD_SIZE: 1, "balance": ""}
 
 # Every other option changes nothing of what is learnt.
 RECORDED = REFUSED | ANNOUNCED
@@ -143,7 +155,7 @@ def step_in_epoch(saved: Mapping[str, Any], given: Mapping[str, Any], step: int)
         Updates of the new size done in the epoch; None where the options do not tell, or where the data or
         their order have changed, so that the position means nothing.
     """
-    saved = {WORLD_SIZE: 1, **saved}  # checkpoints of earlier versions are of one process
+    saved, given = ({**_EARLIER, **options} for options in (saved, given))
     if any(name not in options for options in (saved, given) for name in (*_UPDATE_SIZE, *_ORDER)):
         return None
     if any(saved[name] != given[name] for name in _ORDER):

@@ -38,7 +38,7 @@ class GradientSum(nn.Cell):
     """Adds up the gradients of several batches; `__call__` takes one batch in and returns its loss.
 
     Args:
-        forward_backward: A batch -> (scaled loss, loss, share unread), gradients of the first.
+        forward_backward: A batch -> (scaled loss, loss, ...), gradients of the first.
         parameters: What the gradients are for.
     """
 
@@ -48,10 +48,10 @@ class GradientSum(nn.Cell):
         self.sums = parameters.clone(prefix="gradient_sum", init="zeros")
 
     def construct(self, *batch: Tensor) -> Tensor:
-        (_, loss, _), gradients = self.forward_backward(*batch)
+        found, gradients = self.forward_backward(*batch)
         for i in range(len(self.sums)):
             ops.assign_add(self.sums[i], gradients[i])
-        return loss
+        return found[1]
 
     def finish(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The sums with these last gradients in them; the next ones start from zero."""
@@ -63,20 +63,31 @@ class GradientSum(nn.Cell):
 
 
 class NetworkWithReading(NetworkWithLoss):
-    """The scaled loss, to be differentiated; beside it the loss and the share of images that stay unread."""
+    """The scaled loss, to be differentiated; beside it the loss, and shares of images: unread, read right."""
 
-    def __init__(self, network: nn.Cell, loss: nn.Cell, unread: nn.Cell, scaler: Scaler | None) -> None:
+    def __init__(
+        self,
+        network: nn.Cell,
+        loss: nn.Cell,
+        unread: nn.Cell,
+        accuracy: nn.Cell | None,
+        scaler: Scaler | None,
+    ) -> None:
         super().__init__(network, loss)
         self.unread = unread
+        self.accuracy = accuracy
         self.scaler = scaler
 
     def construct(
         self, images: Tensor, targets: Tensor, target_lengths: Tensor, *masks: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         logits = self.network(images, *masks)
         loss = self.loss(logits, targets, target_lengths)
         scaled = loss if self.scaler is None else self.scaler.scale(loss)
-        return scaled, loss, self.unread(logits)
+        found: tuple[Tensor, ...] = (scaled, loss, self.unread(logits))
+        if self.accuracy is not None:
+            found += (self.accuracy(logits, targets),)
+        return found
 
 
 class CRNNForTrain(nn.Cell):
@@ -95,6 +106,7 @@ class CRNNForTrain(nn.Cell):
         accumulate_steps: Batches that make one update.
         scaler: Scales the loss before it is differentiated and the gradients back, and adapts itself. With
             one, an update whose gradients are not finite is not made.
+        accuracy: (logits, targets) -> the share of images that are read right, a scalar; None: not computed.
 
     Inputs:
         images (N,3,H,W) float32, targets (N,L) int32, target_lengths (N,) int32; then any further inputs of
@@ -102,7 +114,8 @@ class CRNNForTrain(nn.Cell):
 
     Returns:
         Of the network before the update, each float32: the loss, the global norm of the gradients before
-        clipping, and the share of images of which nothing is read (of this process alone).
+        clipping, the share of images of which nothing is read, and with `accuracy` the share read right; the
+        shares are those of the last batch of the update, of this process alone.
     """
 
     def __init__(
@@ -115,6 +128,7 @@ class CRNNForTrain(nn.Cell):
         is_distributed: bool = False,
         accumulate_steps: int = 1,
         scaler: Scaler | None = None,
+        accuracy: nn.Cell | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.scaler = scaler
@@ -122,7 +136,7 @@ class CRNNForTrain(nn.Cell):
         self.parameters = optimizer.parameters
         self.clip_norm = clip_norm
         self.forward_backward = ops.value_and_grad(
-            NetworkWithReading(network, loss, unread, scaler), None, self.parameters, has_aux=True
+            NetworkWithReading(network, loss, unread, accuracy, scaler), None, self.parameters, has_aux=True
         )
         self.accumulate_steps = accumulate_steps
         self.gradient_sum = (
@@ -138,8 +152,9 @@ class CRNNForTrain(nn.Cell):
 
     def construct(
         self, images: Tensor, targets: Tensor, target_lengths: Tensor, *masks: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        (_, loss, unread), gradients = self.forward_backward(images, targets, target_lengths, *masks)
+    ) -> tuple[Tensor, ...]:
+        found, gradients = self.forward_backward(images, targets, target_lengths, *masks)
+        loss, shares = found[1], found[2:]
         if self.gradient_sum is not None:
             totals = self.gradient_sum.finish(gradients)
             gradients = scale_all(totals, Tensor(1 / self.accumulate_steps, ms.float32))
@@ -152,11 +167,11 @@ class CRNNForTrain(nn.Cell):
             scale = self.clip_norm / ops.maximum(norm, Tensor(self.clip_norm, ms.float32))
             gradients = scale_all(gradients, scale)
         if self.scaler is None:
-            return ops.depend(loss, self.optimizer(gradients)), norm, unread
+            return ops.depend(loss, self.optimizer(gradients)), norm, *shares
         is_finite = ops.isfinite(norm)
         if is_finite:
             loss = ops.depend(loss, self.optimizer(gradients))
-        return ops.depend(loss, self.scaler.adjust(is_finite)), norm, unread
+        return ops.depend(loss, self.scaler.adjust(is_finite)), norm, *shares
 
 
 class WeightAverage(nn.Cell):

@@ -14,7 +14,7 @@ _logger = logging.getLogger(__name__)
 
 IsStopped = Callable[[], bool]
 
-CSV_COLUMNS = ("step", "epoch", "images_seen", "dataset", "word_accuracy", "ned", "total")
+CSV_COLUMNS = ("step", "epoch", "images_seen", "dataset", "word_accuracy", "ned", "total", "loss")
 
 
 class EvaluationStoppedError(Exception):
@@ -35,7 +35,7 @@ class EvaluationPlan:
         interval_steps: Evaluate after every so many steps too; 0: only after epochs.
         examples: Words shown of each data set.
         csv: Gets one row for each data set and evaluation.
-        scalars: Gets the accuracies.
+        scalars: Gets accuracies and losses.
         target: Word accuracy at which the training ends.
     """
 
@@ -107,9 +107,12 @@ class EvaluationPlan:
             if self.csv is not None:
                 figures = found.word_accuracy, found.ned, found.total
                 part = f" (part of {evaluation.part_of} images)" if evaluation.part_of else ""
-                self.csv.append([(state.step, epoch, state.images_seen, name + part, *figures)])
+                loss = "" if evaluation.loss is None else evaluation.loss
+                self.csv.append([(state.step, epoch, state.images_seen, name + part, *figures, loss)])
             if self.scalars is not None:
                 values = {f"word_accuracy/{name}": found.word_accuracy, f"ned/{name}": found.ned}
+                if evaluation.loss is not None:
+                    values[f"evaluation_loss/{name}"] = evaluation.loss
                 self.scalars(state.step, values)
 
 

@@ -142,8 +142,12 @@ def save_batch(
 
 
 def denormalize(image: npt.NDArray[np.float32], p: Preprocessing) -> npt.NDArray[np.uint8]:
-    """The picture behind a network input, (3, H, W) float32 -> (H, W, 3) uint8 BGR; see `normalize`."""
-    values = np.where(np.isnan(image), -np.inf, image.astype(np.float64)) * p.std + p.mean
+    """The picture behind a network input, (3, H, W) float32 -> (H, W, 3) uint8 BGR; see `normalize`.
+
+    The mean and deviation of a standardised image are lost: it gets 127.5 and a deviation of 64.
+    """
+    mean, std = (127.5, 64.0) if p.standardize else (p.mean, p.std)
+    values = np.where(np.isnan(image), -np.inf, image.astype(np.float64)) * std + mean
     pixels = np.rint(np.clip(values, 0, 255)).astype(np.uint8).transpose(1, 2, 0)  # (3,H,W) -> (H,W,3)
     return pixels[:, :, ::-1] if p.channel_order == "RGB" else pixels
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.loading.loader import Batch
-from crnn_mindspore.evaluation.evaluator import Evaluation, Forward, evaluate
+from crnn_mindspore.evaluation.evaluator import Evaluation, Forward, LossOf, evaluate
 from crnn_mindspore.evaluation.metric import create_protocol
 
 DEFAULT_STEPS = 2000  # updates; a network that has not learnt a batch by then will not
@@ -48,9 +48,10 @@ class OverfitCheck:
         # Everything the charset can write counts: the loss sees it too.
         self._protocol = create_protocol("charset", model.codec)
 
-    def __call__(self, forward: Forward) -> dict[str, Evaluation]:
+    def __call__(self, forward: Forward, loss_of: LossOf | None = None) -> dict[str, Evaluation]:
         """Evaluates images (N, 3, H, W) -> logits (T, N, C) on the batches, which count as one data set."""
-        return {self.measured_on: evaluate(forward, self._decoder, self._batches, self._protocol)}
+        found = evaluate(forward, self._decoder, self._batches, self._protocol, loss_of=loss_of)
+        return {self.measured_on: found}
 
     def verdict(self, evaluation: Evaluation, steps: int) -> Verdict:
         """What an evaluation of these batches means after `steps` updates."""

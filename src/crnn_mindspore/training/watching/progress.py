@@ -19,6 +19,7 @@ _logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 CSV_COLUMNS = ("step", "epoch", "images_seen", "loss", "learning_rate", "gradient_norm", "images_per_second")
+ACCURACY = "accuracy"  # a further column, where the accuracy of the batches is known
 
 
 class Progress:
@@ -33,8 +34,9 @@ class Progress:
         csv_path: A resumed training continues its file; None writes none.
         is_shown: False for processes other than the main one.
         scalars: Gets the figures of every line too.
+        has_accuracy: Whether each step comes with the accuracy of its batch.
 
-    The loss and the step time of a line are means over the steps since the line before.
+    Loss, accuracy and step time of a line are means over the steps since the line before.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Progress:
         csv_path: Path | None,
         is_shown: bool = True,
         scalars: Scalars | None = None,
+        has_accuracy: bool = False,
     ) -> None:
         self._steps_per_epoch = steps_per_epoch
         self._epochs = -(-total_steps // steps_per_epoch)
         self._interval = max(1, interval)
         self._scalars = scalars
-        self._csv = CsvLog(csv_path if is_shown else None, CSV_COLUMNS)
+        self._columns = (*CSV_COLUMNS, ACCURACY) if has_accuracy else CSV_COLUMNS
+        self._csv = CsvLog(csv_path if is_shown else None, self._columns)
         self._csv.begin(first_images)
         self._is_shown = is_shown
         self._bar = progress_bar(
@@ -95,10 +99,19 @@ class Progress:
             yield batch
 
     def step(
-        self, step: int, images: int, images_seen: int, loss: float, learning_rate: float, norm: float
+        self,
+        step: int,
+        images: int,
+        images_seen: int,
+        loss: float,
+        learning_rate: float,
+        norm: float,
+        accuracy: float | None = None,
     ) -> None:
         """Takes note of update number `step` (from 0) on `images` images."""
         self._losses.append(loss)
+        if accuracy is not None:
+            self._accuracies.append(accuracy)
         self._images += images
         self._bar.update()
         in_epoch = step % self._steps_per_epoch + 1
@@ -113,12 +126,13 @@ class Progress:
         mean_loss = sum(self._losses) / len(self._losses)
         epoch = step // self._steps_per_epoch + 1
         rate = self._images / seconds
+        accuracy = [sum(self._accuracies) / len(self._accuracies)] if self._accuracies else []
         self._epoch_seconds += seconds
         self._epoch_steps += len(self._losses)
         if self._is_shown:
             self._bar.set_postfix_str(f"loss {mean_loss:.3f}, {rate:.0f} images/s", refresh=False)
             _logger.info(
-                "epoch: [%d/%d] step: [%d/%d], loss: %.6f, lr: %.6f, per step time: %.3f ms",
+                "epoch: [%d/%d] step: [%d/%d], loss: %.6f, lr: %.6f, per step time: %.3f ms%s",
                 epoch,
                 self._epochs,
                 in_epoch,
@@ -126,13 +140,14 @@ class Progress:
                 mean_loss,
                 learning_rate,
                 1000 * seconds / len(self._losses),
+                "".join(f", accuracy: {share:.4f}" for share in accuracy),
             )
             if in_epoch == self._steps_per_epoch:
                 self._end_epoch(epoch, loss)
-        row = (step + 1, epoch, images_seen, mean_loss, learning_rate, norm, rate)
+        row = (step + 1, epoch, images_seen, mean_loss, learning_rate, norm, rate, *accuracy)
         self._csv.append([row])
         if self._scalars is not None:
-            self._scalars(step + 1, dict(zip(CSV_COLUMNS[3:], row[3:], strict=True)))
+            self._scalars(step + 1, dict(zip(self._columns[3:], row[3:], strict=True)))
         self._forget()
 
     def _end_epoch(self, epoch: int, loss: float) -> None:
@@ -152,5 +167,6 @@ class Progress:
 
     def _forget(self) -> None:
         self._losses: list[float] = []
+        self._accuracies: list[float] = []
         self._images = 0
         self._since = time.perf_counter()

@@ -29,6 +29,17 @@ class CTCLoss(nn.Cell):
         return ctc_losses(logits, targets, target_lengths, self.blank).mean()
 
 
+class CTCLosses(nn.Cell):
+    """The loss of each image, (N,) float32; see `CTCLoss`."""
+
+    def __init__(self, blank: int) -> None:
+        super().__init__()
+        self.blank = blank
+
+    def construct(self, logits: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+        return ctc_losses(logits, targets, target_lengths, self.blank)
+
+
 def ctc_losses(logits: Tensor, targets: Tensor, target_lengths: Tensor, blank: int) -> Tensor:
     """The loss of each image, (N,) float32; see `CTCLoss`."""
     log_probs = ops.log_softmax(logits.astype(ms.float32), axis=-1)

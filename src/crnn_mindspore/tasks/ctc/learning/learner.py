@@ -6,7 +6,7 @@ from mindspore import nn
 
 from crnn_mindspore.networks.crnn import CRNN
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
-from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, CTCLosses, UnreadShare
 from crnn_mindspore.tasks.ctc.learning.pretrained import load_pretrained
 from crnn_mindspore.tasks.interface import Model
 
@@ -31,9 +31,17 @@ class CtcLearner:
         del options
         return CTCLoss(charset_in(artifact).blank)
 
+    def create_losses(self, artifact: Model, options: Any) -> CTCLosses:
+        """The CTC loss of each image."""
+        del options
+        return CTCLosses(charset_in(artifact).blank)
+
     def create_unread(self, artifact: Model) -> UnreadShare:
         """Images whose best class is the blank at every step."""
         return UnreadShare(charset_in(artifact).blank)
+
+    def create_accuracy(self, artifact: Model) -> None:
+        """None: a text has to be decoded first."""
 
     def load_pretrained(self, network: nn.Cell, checkpoint: Any, wanted: Any, origin: str) -> None:
         """Weights by name; classes by their characters."""

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor, nn, ops
 
 from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
@@ -12,8 +13,10 @@ from crnn_mindspore.networks.resnet import ResNet18
 from crnn_mindspore.tasks.interface import Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.layout import Layout
-from crnn_mindspore.tasks.positions.learning.losses import create_loss
+from crnn_mindspore.tasks.positions.learning.losses import PositionsLoss, create_loss
 from crnn_mindspore.tasks.positions.network_spec import RESNET18
+
+_ABSENT = -1e9  # added to the scores of classes that a position lacks
 
 _logger = logging.getLogger(__name__)
 
@@ -27,7 +30,13 @@ class PositionsLearner:
         sizes = len(layout), layout.num_classes, layout.mask
         spec = artifact.network
         if spec.version == RESNET18:
-            return ResNet18(*sizes, channel_scale=spec.channel_scale)
+            return ResNet18(
+                *sizes,
+                block=spec.resnet_block,
+                channel_scale=spec.channel_scale,
+                stem=(spec.stem_stride, spec.stem_pooling),
+                last_channels=spec.last_channels,
+            )
         image = artifact.preprocessing
         return CharacterNet(
             *sizes,
@@ -39,22 +48,19 @@ class PositionsLearner:
 
     def create_loss(self, artifact: Model, options: Any) -> nn.Cell:
         """Cross entropy, focal or harmonised."""
-        return LossOfTargets(
-            create_loss(
-                options.loss,
-                _layout(artifact),
-                options.label_smoothing,
-                options.focal_gamma,
-                options.focal_alpha,
-                options.ghm_bins,
-                options.ghm_momentum,
-                options.ghm_joint,
-            )
-        )
+        return LossOfTargets(_loss_of(artifact, options))
+
+    def create_losses(self, artifact: Model, options: Any) -> nn.Cell:
+        """The same of each image."""
+        return LossesOfTargets(_loss_of(artifact, options)).set_train(False)
 
     def create_unread(self, artifact: Model) -> nn.Cell:
         """Every image is read as something."""
         return NothingUnread()
+
+    def create_accuracy(self, artifact: Model) -> nn.Cell:
+        """Texts that are right as far as they are known."""
+        return TextsRight(_layout(artifact))
 
     def load_pretrained(self, network: nn.Cell, checkpoint: Any, wanted: Any, origin: str) -> None:
         """Weights by name; those of the last layer only where the positions are the same."""
@@ -78,11 +84,51 @@ class LossOfTargets(nn.Cell):
         return self.loss(scores, targets)
 
 
+class LossesOfTargets(LossOfTargets):
+    """The loss of each image, (N,) float32."""
+
+    def construct(self, scores: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
+        return self.loss.losses(scores, targets).sum(axis=0)
+
+
+class TextsRight(nn.Cell):
+    """Share of texts that are read as far as their labels know them, of those known at all; a scalar float32.
+
+    The most probable class is taken at every position. With no text known, the share is 0.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(auto_prefix=False)
+        self.length = len(layout.text)
+        self.absent = Tensor(np.where(layout.mask[:, None], 0, _ABSENT).astype(np.float32))  # (T,1,K)
+
+    def construct(self, scores: Tensor, targets: Tensor) -> Tensor:
+        ids = targets.swapaxes(0, 1)[: self.length]  # (N,T) -> (T,N)
+        best = (ops.stop_gradient(scores).astype(ms.float32) + self.absent).argmax(axis=-1)[: self.length]
+        is_known = (ids >= 0).astype(ms.float32)
+        is_right = ops.amin(1 - is_known * (best != ids).astype(ms.float32), axis=0)  # (N,)
+        is_text = ops.amax(is_known, axis=0)
+        return (is_right * is_text).sum() / ops.maximum(is_text.sum(), ops.ones((), ms.float32))
+
+
 class NothingUnread(nn.Cell):
     """0: a class is read at every position."""
 
     def construct(self, scores: Tensor) -> Tensor:
         return ops.zeros((), ms.float32)
+
+
+def _loss_of(artifact: Model, options: Any) -> PositionsLoss:
+    return create_loss(
+        options.loss,
+        _layout(artifact),
+        options.label_smoothing,
+        options.focal_gamma,
+        options.focal_alpha,
+        options.ghm_bins,
+        options.ghm_momentum,
+        options.ghm_joint,
+    )
 
 
 def _layout(artifact: Model) -> Layout:

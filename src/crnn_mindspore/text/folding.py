@@ -1,0 +1,37 @@
+"""Full- and half-width forms of one character: `Ａ` and `A`, `，` and `,`."""
+
+import unicodedata
+from functools import cache
+
+_BLOCKS = ((0x3000, 0x3001), (0xFE50, 0xFE70), (0xFF00, 0xFFF0))
+_TAGS = ("<wide>", "<narrow>", "<small>")
+
+
+@cache
+def width_table() -> dict[int, str]:
+    """Code point -> the character of the usual width, as `str.translate` takes it.
+
+    Those that Unicode says are wide, narrow or small forms of another: `，` of `,`, `￥` of `¥`, the
+    ideographic space of the space, `ｱ` of `ア`. Signs that are merely alike, such as `。` and `.`, stay.
+
+    Source: https://www.unicode.org/reports/tr44/#Character_Decomposition_Mappings
+    """
+    table = {}
+    for start, end in _BLOCKS:
+        for code in range(start, end):
+            tag, _, mapped = unicodedata.decomposition(chr(code)).partition(" ")
+            if tag in _TAGS:
+                table[code] = "".join(chr(int(part, 16)) for part in mapped.split())
+    return table
+
+
+def fold_width(text: str) -> str:
+    """The text with every full- or half-width form in its usual width."""
+    return text.translate(width_table())
+
+
+def wide_form(character: str) -> str:
+    """The full-width form of an ASCII character; other characters as they are."""
+    if character == " ":
+        return "\u3000"
+    return chr(ord(character) + 0xFEE0) if "!" <= character <= "~" else character
