@@ -135,8 +135,10 @@ def test_a_training_on_rendered_words_saves_when_all_its_processes_are_told(
         next(line for line in process.stdout if "step: [3/" in line)
         os.killpg(process.pid, number)
         printed, said = process.communicate(timeout=90)
-    assert process.returncode == 128 + number, (printed, said)
-    assert f"{number.name}: finishing the step and saving" in printed
+    # MindSpore turns SIGINT into SIGTERM while it computes.
+    ended_by = {number, signal.SIGTERM} if number == signal.SIGINT else {number}
+    assert process.returncode in {128 + possible for possible in ended_by}, (printed, said)
+    assert any(f"{possible.name}: finishing the step and saving" in printed for possible in ended_by)
     assert "Traceback" not in printed + said
     assert len(list((tmp_path / "ckpt").glob("crnn-*.ckpt"))) == 1
     wait_until(lambda: not group(process.pid))

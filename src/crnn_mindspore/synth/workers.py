@@ -5,7 +5,8 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
 
 import cv2
 
@@ -25,19 +26,24 @@ def start_workers(count: int, prepare: Callable[..., None], *arguments: object) 
     """
     # Fresh processes: a fork would copy MindSpore's threads in an undefined state.
     context = multiprocessing.get_context("spawn")
-    # What is blocked here is so in all that this starts: the process in which Python keeps count of what the
-    # others share, and those others, with the first task.
+    # What is blocked here is so in the process in which Python keeps count of what the others share.
     with blocked(ending_signals()):
         try:
-            pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(prepare, arguments))
+            return _Pool(count, context, initializer=_begin, initargs=(prepare, arguments))
         except (OSError, ImportError) as error:  # the latter where the system has no semaphores at all
             _logger.warning(
                 "rendering in this process alone: more need /dev/shm, missing or not writable here (%s)",
                 error,
             )
             return None
-        pool.submit(os.getpid)
-    return pool
+
+
+class _Pool(ProcessPoolExecutor):
+    """Its processes hear no signal: any task may start the next one, which inherits what is blocked."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        with blocked(ending_signals()):
+            return super().submit(work, *arguments, **named)
 
 
 def kill_workers() -> None:
