@@ -49,7 +49,7 @@ def _read(options: ReadOptions) -> int:
         batch_size=options.batch_size,
         top_k=options.top_k,
         characters=options.characters,
-        keep_ratio=options.keep_ratio,
+        keep_ratio=options.keep_ratio if "keep_ratio" in options.given else None,
     )
     own = recognizer.backend.artifact.task
     if "task" in options.given and own != output:

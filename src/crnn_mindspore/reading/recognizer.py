@@ -25,7 +25,7 @@ from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.named_images import MissingImage
 from crnn_mindspore.text.ctc import Floats, log_softmax
 from crnn_mindspore.text.decoder import Attribute, Decoded, Decoder
-from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding, check_reject_below
+from crnn_mindspore.text.decoding import AUTO_DECODING, Decoding, check_reject_below
 from crnn_mindspore.text.strip import Strip
 
 Image = str | Path | bytes | npt.NDArray[np.uint8] | MissingImage
@@ -146,7 +146,8 @@ class Recognizer:
         top_k: Texts wanted for each image: the reading and `top_k - 1` alternatives.
         characters: Whether confidence and position of each character are wanted.
         keep_ratio: Whether an image that is longer than the model's input keeps its ratio of width to
-            height. Without, every image is brought to the one size that the model was trained on.
+            height. False: every image is brought to the one size that the model was trained on. None: up to
+            the width that the model's description gives, if it gives one.
 
     Raises:
         UserError: If `batch_size`, `top_k` or `reject_below` is out of range.
@@ -160,7 +161,7 @@ class Recognizer:
         reject_below: float = 0.0,
         top_k: int = 1,
         characters: bool = False,
-        keep_ratio: bool = False,
+        keep_ratio: bool | None = None,
     ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size is {batch_size}, must be at least 1")
@@ -170,7 +171,8 @@ class Recognizer:
         self.decoder = decoder or backend.artifact.decoder()
         self.reject_below = reject_below
         self.wanted = Wanted(top_k, characters)
-        self.keep_ratio = keep_ratio
+        widest = {True: _LARGEST_WIDTH, False: 0, None: backend.artifact.reading.get("widest", 0)}[keep_ratio]
+        self._widest = min(int(widest), _LARGEST_WIDTH)
 
     @classmethod
     def load(
@@ -178,7 +180,7 @@ class Recognizer:
         path: str = PRETRAINED,
         device_target: str = "auto",
         device_id: int = 0,
-        decoding: Decoding = GREEDY_DECODING,
+        decoding: Decoding = AUTO_DECODING,
         task: str = WORDS,
         onnx_threads: int = 0,
         **options: Any,
@@ -191,7 +193,8 @@ class Recognizer:
             path: The file, a folder of checkpoints, or `pretrained`; see `resolve_model`.
             device_target: "CPU", "GPU", "Ascend", or "auto"; see `open_reader`.
             device_id: Which accelerator.
-            decoding: Decoder, lexicon, language model, threshold.
+            decoding: Decoder, lexicon, language model, threshold; by default what the model's description
+                says, else greedy.
             task: Whose weights `pretrained` means.
             onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
@@ -270,10 +273,10 @@ class Recognizer:
 
     def _preprocessing(self, pixels: npt.NDArray[np.uint8]) -> Preprocessing:
         own = self.backend.artifact.preprocessing
-        if not self.keep_ratio:
+        if self._widest <= own.width:
             return own
         width = pixels.shape[1] * own.height / pixels.shape[0]
-        width = min(_WIDTH_STEP * round(width / _WIDTH_STEP), _LARGEST_WIDTH)
+        width = min(_WIDTH_STEP * round(width / _WIDTH_STEP), self._widest)
         return replace(own, width=max(own.width, width))
 
     def _recognition(self, image: PreparedImage, reading: Decoded, logits: Floats) -> Recognition:
