@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import machine, markdown_table
 from crnn_mindspore.evaluation.metric import classic_text
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
 from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
-from crnn_mindspore.text.greedy import GreedyDecoder
-from crnn_mindspore.text.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
 from crnn_mindspore.text.ngram import NgramModel
 
 LARGE = 50_000

@@ -10,12 +10,12 @@ import pytest
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import log_softmax, text_log_probabilities
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.prior_decoder import LENGTH_BONUS, PRIOR_WEIGHT, PriorDecoder
+from crnn_mindspore.text.decoders.word_tree import WordTree
 from crnn_mindspore.text.decoding import AUTO_DECODING, Decoding
-from crnn_mindspore.text.greedy import GreedyDecoder
-from crnn_mindspore.text.prior_decoder import LENGTH_BONUS, PRIOR_WEIGHT, PriorDecoder
 from crnn_mindspore.text.word_frequencies import read_table, word_prior, write_table
 from crnn_mindspore.text.word_prior import WordPrior
-from crnn_mindspore.text.word_tree import WordTree
 
 FREQUENCIES = {"cat": 6.0, "Car": 3.0, "do-g": 1.0, "route66": 5.0, "…": 2.0}
 

@@ -70,6 +70,7 @@ def _read(options: ReadOptions) -> int:
         print(line, flush=True)
     seconds = time.perf_counter() - start
     _logger.info("read %d images in %.2f s, %.0f a second", len(images), seconds, len(images) / seconds)
+    _logger.info("decoder %s", recognizer.decoder.name)
     for note in recognizer.decoder.notes():
         print(f"warning: {note}", file=sys.stderr)
     for error in failed:

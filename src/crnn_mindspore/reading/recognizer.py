@@ -42,6 +42,7 @@ class Wanted:
         top_k: Texts: the reading and `top_k - 1` alternatives.
         characters: Whether confidence and position of each character are.
         strip: Whether the class probabilities over time are.
+        greedy: Whether the greedy reading is: what the network alone says.
 
     Raises:
         UserError: If `top_k` is below 1.
@@ -50,6 +51,7 @@ class Wanted:
     top_k: int = 1
     characters: bool = False
     strip: bool = False
+    greedy: bool = False
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
@@ -100,6 +102,9 @@ class Recognition:
         characters: The characters of the text, if they were asked for.
         strip: The class probabilities over time, if they were asked for.
         attributes: What is read beside the text, where the model has such.
+        decoder: Name of the decoder that chose the text; "" where the image could not be read.
+        greedy: What the network alone says, if it was asked for and the decoder is another; its confidence
+            is not calibrated.
     """
 
     name: str
@@ -111,6 +116,8 @@ class Recognition:
     characters: tuple[Character, ...] = ()
     strip: Strip | None = None
     attributes: tuple[Attribute, ...] = ()
+    decoder: str = ""
+    greedy: Alternative | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,8 @@ class Recognizer:
         check_reject_below(reject_below)
         self.backend = backend
         self.batch_size = batch_size
-        self.decoder = decoder or backend.artifact.decoder()
+        self._greedy = backend.artifact.decoder()
+        self.decoder = decoder or self._greedy
         self.reject_below = reject_below
         self.wanted = Wanted(top_k, characters)
         widest = {True: _LARGEST_WIDTH, False: 0, None: backend.artifact.reading.get("widest", 0)}[keep_ratio]
@@ -287,8 +295,12 @@ class Recognizer:
             reading.confidence,
             rejected=reading.confidence < self.reject_below,
             attributes=reading.attributes,
+            decoder=self.decoder.name,
         )
         wanted = image.wanted
+        if wanted.greedy and self.decoder.name != self._greedy.name:
+            (alone,) = self._greedy(logits[:, None])
+            result = replace(result, greedy=Alternative(alone.text, alone.confidence))
         if wanted.top_k > 1:
             _, *others = self.decoder.best(logits[:, None], wanted.top_k)[0]
             result = replace(

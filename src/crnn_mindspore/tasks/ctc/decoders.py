@@ -6,13 +6,13 @@ from pathlib import Path
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
 from crnn_mindspore.tasks.interface import Model
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.decoder import Decoder
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoders.prior_decoder import PriorDecoder
 from crnn_mindspore.text.decoding import GREEDY, LEXICON, PRIOR, Decoding
-from crnn_mindspore.text.greedy import GreedyDecoder
-from crnn_mindspore.text.lexicon import LexiconDecoder
 from crnn_mindspore.text.ngram import NgramModel
-from crnn_mindspore.text.prior_decoder import PriorDecoder
 from crnn_mindspore.text.word_frequencies import word_prior
 from crnn_mindspore.text.word_list import read_words
 

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
 from crnn_mindspore.text.decoder import Decoded, ImageLexicons
+from crnn_mindspore.text.decoders.ctc_decoder import CtcDecoder, best_paths
 
 _BEYOND, _DEAD = -1, -2  # what follows the end of a prefix; what fills the place of none
 

@@ -6,14 +6,14 @@ from copy import copy
 import numpy as np
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
 from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons
-from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.ctc_decoder import CtcDecoder, best_paths
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.word_tree import WordTree
 from crnn_mindspore.text.word_prior import WordPrior, fold
-from crnn_mindspore.text.word_tree import WordTree
 
 PRIOR_WEIGHT, LENGTH_BONUS = 0.5, 1.2
 BEAM_WIDTH, KEPT = 16, 10  # prefixes of each beam, texts that it hands on
