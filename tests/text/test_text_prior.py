@@ -31,7 +31,7 @@ def test_the_parts_of_five_words_by_hand() -> None:
     assert log("Cat") == pytest.approx(math.log(0.88 * (0.95 * 0.6 + 0.05 * spelling(prior, "cat"))))
     assert log("act") == pytest.approx(math.log(0.88 * 0.05 * spelling(prior, "act")))
     assert log("2024") == pytest.approx(math.log(0.02 * 10**-4))
-    assert log("b4") == pytest.approx(math.log(0.002 * 30**-2))
+    assert log("b4") == pytest.approx(math.log(0.02 * 10**-2))
     expected = math.log(0.05 * 0.88 * (0.95 * 0.1 + 0.05 * spelling(prior, "dog")))
     assert log("do-g") == pytest.approx(expected)
     assert log("cat 7") == pytest.approx(log("cat") + log("7"))
