@@ -5,8 +5,8 @@ import pytest
 from reference import collapse, log_probabilities, text_probabilities
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text import ctc_decoder
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.decoders import ctc_decoder
 from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
 from crnn_mindspore.text.temperature import (
