@@ -53,6 +53,14 @@ class _Beams:
     language: Floats
     histories: npt.NDArray[np.int64]
 
+    def texts(self) -> list[list[int]]:
+        """The prefixes as class ids, those of one image side by side."""
+        return [
+            row[:length].tolist()
+            for rows, lengths in zip(self.prefixes, self.lengths, strict=True)
+            for row, length in zip(rows, lengths, strict=True)
+        ]
+
     def last(self) -> npt.NDArray[np.int32]:
         """(N, B) the last character of each prefix, negative where there is none."""
         place = np.maximum(self.lengths - 1, 0)
@@ -113,15 +121,9 @@ class BeamDecoder(CtcDecoder):
         """The up to `count` best readings of each image that are left at the end, by descending score."""
         del lexicons
         log_probs = log_softmax(logits)
-        beams = self._start(*log_probs.shape)
-        for step in log_probs:
-            beams = self._extended(beams, step)
+        beams = self._searched(log_probs)
         images, width = beams.lengths.shape
-        targets = [
-            row[:length].tolist()
-            for rows, lengths in zip(beams.prefixes, beams.lengths, strict=True)
-            for row, length in zip(rows, lengths, strict=True)
-        ]
+        targets = beams.texts()
         exact = text_log_probabilities(log_probs, targets, self.charset.blank)
         exact = exact.reshape(images, width)
         alive = beams.prefixes[:, :, 0] != _DEAD
@@ -138,6 +140,19 @@ class BeamDecoder(CtcDecoder):
                 ]
             )
         return readings
+
+    def survivors(self, log_probs: Floats) -> list[list[tuple[int, ...]]]:
+        """The texts that are left at the end of each of N images, from log-probabilities (T, N, C)."""
+        beams = self._searched(log_probs)
+        texts, width = beams.texts(), beams.lengths.shape[1]
+        alive = beams.prefixes[:, :, 0] != _DEAD
+        return [[tuple(texts[n * width + k]) for k in range(width) if alive[n, k]] for n in range(len(alive))]
+
+    def _searched(self, log_probs: Floats) -> _Beams:
+        beams = self._start(*log_probs.shape)
+        for step in log_probs:
+            beams = self._extended(beams, step)
+        return beams
 
     def _start(self, time_steps: int, images: int, _: int) -> _Beams:
         """The empty prefix of each image, before the first step."""

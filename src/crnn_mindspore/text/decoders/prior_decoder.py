@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from itertools import chain
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from crnn_mindspore.text.decoders.word_tree import WordTree
 from crnn_mindspore.text.word_prior import WordPrior, fold
 
 PRIOR_WEIGHT, LENGTH_BONUS = 0.5, 1.2
-BEAM_WIDTH, KEPT = 16, 10  # prefixes of each beam, texts that it hands on
+BEAM_WIDTH = 16  # prefixes of each beam
 
 _Candidates = list[tuple[list[tuple[int, ...]], Floats]]  # of each image: texts as ids, and their scores
 
@@ -26,8 +27,8 @@ class PriorDecoder(CtcDecoder):
 
         log P(text | image) + 0.5 log P(text) + 1.2 x characters
 
-    among the candidates: the greedy reading, the ten best texts of a beam search without a language model,
-    and the ten best listed words of one within the list. P(text | image) is the exact CTC probability,
+    among the candidates: the greedy reading, what is left of a beam search without a language model, and of
+    one within the listed words. P(text | image) is the exact CTC probability,
     P(text) that of `WordPrior`; a prior alone prefers short texts, hence the bonus.
 
     The confidence is the share of a text in the sum over the candidates of exp(score / temperature).
@@ -89,15 +90,9 @@ class PriorDecoder(CtcDecoder):
 
     def _candidates(self, log_probs: Floats) -> _Candidates:
         """Of each image its candidates, all different, with their scores."""
-        sources = (
-            self._greedy.best(log_probs, 1),
-            self._free.best(log_probs, KEPT),
-            self._listed.best(log_probs, KEPT),
-        )
-        texts = [
-            list(dict.fromkeys(tuple(self._free.target(reading)) for own in images for reading in own))
-            for images in zip(*sources, strict=True)
-        ]
+        greedy = [[tuple(self._greedy.target(reading))] for reading in self._greedy(log_probs)]
+        sources = greedy, self._free.survivors(log_probs), self._listed.survivors(log_probs)
+        texts = [list(dict.fromkeys(chain(*own))) for own in zip(*sources, strict=True)]
         rows = [n for n, own in enumerate(texts) for _ in own]
         flat = [list(text) for own in texts for text in own]
         exact = text_log_probabilities(log_probs[:, rows], flat, self.charset.blank)
