@@ -11,7 +11,7 @@ crnn render --task "$TASK" --output_dir "$WORK_DIR/plates" --num_train 0 --num_t
     --num_workers "$(nproc)" --overwrite
 
 step "3/6 training on plates that are rendered meanwhile"
-crnn train --task "$TASK" --train_dataset render --render_split train --run_eval True --train_eval_dataset folder \
+crnn train --task "$TASK" --render_split train --run_eval True --train_eval_dataset folder \
     --train_eval_dataset_path "$WORK_DIR/plates/test" --eval_start_epoch 1 --device_target CPU \
     --save_checkpoint_path "$WORK_DIR/plates_checkpoints" --output_dir "$WORK_DIR/plates_training"
 CHECKPOINT=$("$VENV_PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \

@@ -185,7 +185,10 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     )
     top_k: Whole = Field(1, ge=1, le=1_000, description="texts wanted for each image")
     characters: Flag = Field(False, description="confidence and position of each character")
-    keep_ratio: Flag = Field(False, description="do not squeeze images longer than the model's input")
+    keep_ratio: Flag = Field(
+        False,
+        description="do not squeeze images longer than the model's input; not given: as the model says",
+    )
 
 
 class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOptions):
