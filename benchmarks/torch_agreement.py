@@ -24,7 +24,7 @@ from crnn_mindspore.synth.render_loader import Ramp, render_images
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
-OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "rmsprop", "adadelta")
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "radam", "rmsprop", "adadelta")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -117,7 +117,7 @@ def _mindspore_losses(args: argparse.Namespace) -> dict[str, Any]:
 
     from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
     from crnn_mindspore.networks.crnn import CRNN
-    from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss
+    from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
     from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate
     from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
 
@@ -135,7 +135,7 @@ def _mindspore_losses(args: argparse.Namespace) -> dict[str, Any]:
     network.set_train(True)
     np.savez(Path(args.folder) / "weights.npz", **network_weights(network))
     optimizer = create_optimizer(args.optimizer, network.trainable_params(), weight_decay=args.weight_decay)
-    run_step = CRNNForTrain(network, CTCLoss(charset.blank), optimizer, clip_norm=5.0)
+    run_step = CRNNForTrain(network, CTCLoss(charset.blank), UnreadShare(charset.blank), optimizer, 5.0)
     average = WeightAverage(list(network.get_parameters()), 0.9995)
     losses = []
     for step, batch in enumerate(_batches(args.folder)):
