@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "torch_models"  # made by make_torch_models.py
 CHINESE = "中国人民A"
 OPTIONS = {
     "crnn_pytorch": (),
-    "chinese": (f"--label_dict={CHINESE}", "--image_width=160", "--leaky_slope=0.2", "--resize=linear"),
+    "chinese": (f"--label_dict={CHINESE}", "--image_width=160", "--leaky_slope=0.2", "--image_resize=linear"),
     "parseq": (),
     "deep_text": (),
 }
@@ -128,7 +128,7 @@ def test_what_contradicts_the_shapes_is_refused(convert: Run, tmp_path: Path) ->
         attempt("chinese"), "chinese.pth: has 6 classes, and no usual alphabet of crnn.pytorch is so long"
     )
     assert_refused(attempt("chinese", "--label_dict=abc"), "has 6 classes, but label_dict has 3 characters")
-    assert_refused(attempt("parseq", "--colours=GREY"), "of 3 channels, but colours GREY has 1")
+    assert_refused(attempt("parseq", "--image_colours=GREY"), "of 3 channels, but image_colours GREY has 1")
     assert_refused(attempt("crnn_pytorch", "--std=0"), "std is 0.0, must not be 0")
     assert not (tmp_path / "a.ckpt").exists()
 

@@ -11,6 +11,8 @@ from test_resume import assert_same_training
 import eval as eval_program
 import export
 import train
+from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
+from crnn_mindspore.cli import convert_weights
 from crnn_mindspore.engines.backend import open_backend
 
 pytestmark = pytest.mark.slow
@@ -83,3 +85,35 @@ def test_what_does_not_fit_is_refused(run_program: Run, tmp_path: Path) -> None:
     assert_refused(outcome, "image_height is 48; the network needs 32")
     outcome = run_program(train.main, *options, "--num_step=24", "--device_target=CPU")
     assert_refused(outcome, "num_step is given as 24, but 26 follows from the other options")
+
+
+def test_a_converted_network_is_trained_on_with_its_own_images(run_program: Run, tmp_path: Path) -> None:
+    letters = write_folder(tmp_path / "words", ["0a1", "b2c", "d3", "4e5"])
+    models, start = Path(__file__).parents[1] / "artifacts" / "torch_models", tmp_path / "start.ckpt"
+    outcome = run_program(
+        convert_weights.main,
+        *(
+            f"--from_torch={models / 'deep_text.pth'}",
+            f"--output={start}",
+            "--image_mean=100",
+            "--image_std=50",
+        ),
+    )
+    assert outcome.status == 0, outcome
+    data = ("--train_dataset=folder", f"--train_dataset_path={letters}", "--device_target=CPU")
+    options = (f"--pretrained={start}", "--batch_size=2", "--max_steps=2", f"--output_dir={tmp_path}")
+    out = tmp_path / "out"
+    outcome = run_program(train.main, *data, *options, f"--save_checkpoint_path={out}")
+    assert outcome.status == 0, outcome
+    (last,) = out.glob("*.ckpt")
+    before, after = (read_checkpoint_file(str(path)).artifact for path in (start, last))
+    assert before is not None
+    assert after is not None
+    assert (after.preprocessing, after.network, after.codec) == (
+        before.preprocessing,
+        before.network,
+        before.codec,
+    )
+    assert (after.preprocessing.mean, after.preprocessing.interpolation) == (100, "pillow-cubic")
+    outcome = run_program(train.main, *data, *options, "--image_mean=127.5", f"--save_checkpoint_path={out}")
+    assert_refused(outcome, "was made with image_mean 100.0, but image_mean 127.5 was given")

@@ -35,6 +35,9 @@ def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
         options.image_height,
         options.image_width,
         options.image_colours,
+        options.image_resize,
+        options.image_mean,
+        options.image_std,
         standardize=options.image_standardize,
         step_offset=kind_in(options).step_offset(options.model_version)
         if isinstance(options, ModelOptions)
@@ -86,6 +89,9 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
         "image_width": (own.width, options.image_width),
         "image_height": (own.height, options.image_height),
         "image_colours": (own.channel_order, options.image_colours),
+        "image_resize": (own.interpolation, options.image_resize),
+        "image_mean": (own.mean, options.image_mean),
+        "image_std": (own.std, options.image_std),
         "image_standardize": (own.standardize, options.image_standardize),
     }
     if "output" in options.given or "task" in options.given:
@@ -109,6 +115,9 @@ def adopting(options: Options, artifact: Artifact) -> Options:
     own: dict[str, Any] = {
         "image_width": image.width,
         "image_colours": image.channel_order,
+        "image_resize": image.interpolation,
+        "image_mean": image.mean,
+        "image_std": image.std,
         "image_standardize": image.standardize,
     }
     if artifact.task == options.output:

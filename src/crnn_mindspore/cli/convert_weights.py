@@ -31,7 +31,7 @@ from crnn_mindspore.tasks.ctc.pytorch_models import Given, described
 
 _OF_A_DESCRIPTION = ("label_dict", "with_space", "image_width")
 # Of another project's network; what this project writes says them of itself.
-_OF_A_PROJECT = ("blank", "colours", "resize", "mean", "std", "leaky_slope")
+_OF_A_PROJECT = ("blank", "image_colours", "image_resize", "image_mean", "image_std", "leaky_slope")
 
 
 def main(argv: Sequence[str] | None = None, program: str = "crnn convert weights") -> int:
@@ -100,10 +100,10 @@ def _given(options: WeightsOptions) -> Given:
         options.with_space,
         options.blank == "first",
         options.image_width if "image_width" in options.given else 0,
-        "" if options.colours == "auto" else options.colours,
-        "" if options.resize == "auto" else options.resize,
-        options.mean,
-        options.std,
+        "" if options.image_colours == "auto" else options.image_colours,
+        "" if options.image_resize == "auto" else options.image_resize,
+        options.image_mean,
+        options.image_std,
         options.leaky_slope,
     )
 

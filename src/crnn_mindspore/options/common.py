@@ -109,8 +109,13 @@ class ImageTextOptions(Options):
     image_colours: Literal["BGR", "RGB", "GREY"] = Field(
         description="channels of the network's input: blue, green, red; red, green, blue; or grey alone"
     )
+    image_resize: Literal["nearest", "linear", "area", "cubic", "pillow-linear", "pillow-cubic"] = Field(
+        description="how images are resized: OpenCV's ways, or Pillow's, which most programs in PyTorch use"
+    )
+    image_mean: Number = Field(description="subtracted from each value, 0 to 255")
+    image_std: Number = Field(description="divides each value")
     image_standardize: bool = Field(
-        description="every image by its own mean and standard deviation, instead of by 127.5 and 127.5; for "
+        description="every image by its own mean and standard deviation, instead of by these; for "
         "images of very different brightness or contrast"
     )
 

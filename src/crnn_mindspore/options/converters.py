@@ -95,12 +95,12 @@ class WeightsOptions(Options):
     blank: Literal["first", "last"] = Field(
         "first", description="another project's network: which class is the blank"
     )
-    colours: Literal["auto", "BGR", "RGB", "GREY"] = Field(
+    image_colours: Literal["auto", "BGR", "RGB", "GREY"] = Field(
         "auto", description="the same: channels of its input; auto: GREY of one, RGB of three"
     )
-    resize: Literal["auto", "nearest", "linear", "area", "cubic", "pillow-linear", "pillow-cubic"] = Field(
-        "auto", description="the same: how images were made smaller; auto: as the project does it"
+    image_resize: Literal["auto", "nearest", "linear", "area", "cubic", "pillow-linear", "pillow-cubic"] = (
+        Field("auto", description="the same: how images were made smaller; auto: as the project does it")
     )
-    mean: Number = Field(127.5, description="the same: subtracted from each value, 0 to 255")
-    std: Number = Field(127.5, description="the same: divides each value")
+    image_mean: Number = Field(127.5, description="the same: subtracted from each value, 0 to 255")
+    image_std: Number = Field(127.5, description="the same: divides each value")
     leaky_slope: Number = Field(0.0, ge=0, lt=1, description="the same: slope of LeakyReLU below 0; 0: ReLU")

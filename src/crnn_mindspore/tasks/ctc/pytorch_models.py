@@ -65,7 +65,7 @@ def described(arrays: Weights, layout: Layout, given: Given, origin: str) -> tup
     )
     if preprocessing.channels != channels:
         raise UserError(
-            f"{origin}: reads images of {channels} channels, but colours {colours} has "
+            f"{origin}: reads images of {channels} channels, but image_colours {colours} has "
             f"{preprocessing.channels}"
         )
     p = preprocessing
