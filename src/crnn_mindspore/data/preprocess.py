@@ -1,6 +1,6 @@
 """The one image transform: encoded bytes or an array -> the float32 (C, H, W) the network sees."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import cv2
@@ -38,6 +38,7 @@ STEP_OFFSET = -1  # of V1 and V2, see `Preprocessing`
 # Red, green and blue in grey, in units of 2**-16; Pillow's numbers for the weights of ITU-R BT.601.
 _GREY_WEIGHTS = (19595, 38470, 7471)
 _LEFT_OUT = {"standardize": False, "step_offset": STEP_OFFSET}  # of a description, where they have this value
+_WIDTH_STEP = 16  # pixels
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Preprocessing:
         standardize: Whether mean and standard deviation of the image's own values, over all channels, take
             the place of `mean` and `std`; an image of a single value becomes zeros.
         step_offset: The network gives `width // 4 + step_offset` time steps.
+        widest: Above `width`, longer images keep their ratio of width to height up to so many pixels. It says
+            how images are read, not what the network was trained on: `as_dict` leaves it out.
 
     Raises:
         UserError: If a value is not allowed; the message names the option and the value.
@@ -67,6 +70,7 @@ class Preprocessing:
     std: float = 127.5
     standardize: bool = False
     step_offset: int = STEP_OFFSET
+    widest: int = 0
 
     def __post_init__(self) -> None:
         if self.height < 1:
@@ -93,10 +97,10 @@ class Preprocessing:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, for the self-description of a checkpoint; some only where they are unusual."""
+        values = asdict(self)
+        del values["widest"]
         return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in _LEFT_OUT or value != _LEFT_OUT[name]
+            name: value for name, value in values.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]
         }
 
     @classmethod
@@ -106,11 +110,22 @@ class Preprocessing:
         Raises:
             UserError: If a field is missing or unknown.
         """
-        names = {f.name for f in fields(cls)}
+        names = {f.name for f in fields(cls)} - {"widest"}
         missing, unknown = sorted(names - _LEFT_OUT.keys() - set(values)), sorted(set(values) - names)
         if missing or unknown:
             raise UserError(f"preprocessing description: missing {missing}, unknown {unknown}")
         return cls(**values)
+
+
+def fitted(p: Preprocessing, height: int, width: int) -> Preprocessing:
+    """The transform for an image of (height, width): as wide as `widest` and its ratio allow.
+
+    Widths are multiples of 16, few enough that images still share batches.
+    """
+    if p.widest <= p.width:
+        return p
+    wanted = min(_WIDTH_STEP * round(width * p.height / height / _WIDTH_STEP), p.widest)
+    return replace(p, width=max(p.width, wanted), widest=0)
 
 
 def time_steps_for_width(width: int, step_offset: int = STEP_OFFSET) -> int:
@@ -129,7 +144,7 @@ def time_step_centres(width: int, step_offset: int = STEP_OFFSET) -> npt.NDArray
 
 
 def to_uint8(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.uint8]:
-    """The image resized to the network's input, (H, W, 3) uint8, channels still BGR.
+    """The image resized to the network's input, (H, W, 3) uint8, channels still BGR; W is that of `fitted`.
 
     Args:
         image: (h, w, 3) uint8, BGR.
@@ -137,6 +152,7 @@ def to_uint8(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.u
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"expected a (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
+    p = fitted(p, *image.shape[:2])
     if image.shape[:2] == (p.height, p.width):
         return image
     if p.interpolation in PILLOW_INTERPOLATIONS:

@@ -70,6 +70,8 @@ def _record(recognition: Recognition) -> dict[str, Any]:
     del record["strip"]  # for pages, not for lines
     if not recognition.attributes:
         del record["attributes"]
+    if recognition.greedy is None:
+        del record["greedy"]
     return record
 
 
