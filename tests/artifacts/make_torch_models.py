@@ -102,7 +102,12 @@ def main() -> None:
         ("parseq", Crnn(3, 95, is_parseq=True), 3, 128),
         ("deep_text", DeepText(1, 37), 1, 100),
     ):
-        for module in network.modules():
+        for module in network.modules():  # so large that the scores depend on every part
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+            if isinstance(module, nn.LSTM | nn.Linear):
+                for tensor in module.parameters():
+                    nn.init.normal_(tensor, 0, 2 / tensor.shape[-1] ** 0.5 if tensor.ndim > 1 else 0.5)
             if isinstance(module, nn.BatchNorm2d):
                 for tensor in (module.weight, module.running_var):
                     nn.init.uniform_(tensor, 0.5, 1.5)
