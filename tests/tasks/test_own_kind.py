@@ -4,10 +4,13 @@ import re
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from conftest import Run
 
 from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.cli import main as crnn
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.tasks import finding
@@ -46,3 +49,34 @@ def test_a_kind_of_the_page_reads_only_what_has_its_form_and_is_imported_only_wh
     logits[2, 0, [7, 8, 2]] = 5, 4, 3  # 4 + 7 is odd
     assert [reading.text for reading in model.decoder().best(logits, 2)[0]] == ["B48", "B42"]
     assert Artifact.from_json(model.to_json(), "a.json") == model
+
+
+TICKETS = """
+positions:
+  text: [AB, "0123456789", "0123456789"]
+model_version: character_net
+channel_scale: 0.125
+image_width: 48
+"""
+
+
+def write_tickets(root: Path, *labels: str) -> Path:
+    """Images with these labels, in the layout folder."""
+    root.mkdir()
+    for number, _ in enumerate(labels):
+        image = np.random.default_rng(number).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+        cv2.imwrite(str(root / f"{number}.png"), image)
+    (root / "labels.tsv").write_text("".join(f"{k}.png\t{label}\n" for k, label in enumerate(labels)))
+    return root
+
+
+@pytest.mark.usefixtures("module")
+def test_labels_are_checked_by_a_kind_of_ones_own(run_program: Run, tmp_path: Path) -> None:
+    (tmp_path / "mykinds" / "tickets.yaml").write_text(TICKETS)
+    data = write_tickets(tmp_path / "data", "A11", "B20", "C33")
+    outcome = run_program(
+        crnn.main, "check", f"--task={NAME}", "--train_dataset=folder", f"--train_dataset_path={data}"
+    )
+    assert outcome.status == 0, outcome
+    assert "2 of 3 samples kept, 1 dropped" in outcome.out
+    assert "'C' at position '1', which has AB" in outcome.out

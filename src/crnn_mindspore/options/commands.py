@@ -127,8 +127,8 @@ class ReportCommandOptions(
 
 
 class CheckOptions(
+    common.ModelOptions,
     common.WorkerOptions,
-    common.ImageTextOptions,
     using_sections.EvaluationPathOptions,
     using_sections.EvaluationDataOptions,
     training_sections.TrainingDataOptions,
