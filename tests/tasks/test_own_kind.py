@@ -7,12 +7,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, assert_refused
+from positions_reference import randomize
 
 from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.artifacts.model_path import resolve_model
+from crnn_mindspore.artifacts.onnx_graph import serialize
 from crnn_mindspore.cli import main as crnn
 from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.tasks import finding
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.layout import layout_of
@@ -80,3 +85,58 @@ def test_labels_are_checked_by_a_kind_of_ones_own(run_program: Run, tmp_path: Pa
     assert outcome.status == 0, outcome
     assert "2 of 3 samples kept, 1 dropped" in outcome.out
     assert "'C' at position '1', which has AB" in outcome.out
+
+
+@pytest.fixture
+def model(module: None, tmp_path: Path) -> Path:
+    """A model of that kind, not trained; which module was named is forgotten again."""
+    del module
+    finding.allow_module(NAME)
+    codec = PositionsCodec(layout_of({"text": ["AB", "0123456789", "0123456789"]}))
+    network = PositionsNetwork("character_net", 0.125)
+    artifact = Artifact(codec, Preprocessing(32, 48), network, task=NAME, weights_sha256="ab")
+    initialize("CPU")
+    weights = randomize(artifact.kind.learner().create_network(artifact, False))
+    path = tmp_path / "tickets.onnx"
+    path.write_bytes(serialize(artifact.kind.onnx(weights, artifact)))
+    finding._named_by_the_user.clear()
+    return path
+
+
+def test_models_of_a_kind_of_ones_own_are_compared_where_it_is_named(
+    model: Path, run_program: Run, tmp_path: Path
+) -> None:
+    data = write_tickets(tmp_path / "data", "A11", "B20")
+    arguments = "parity", model, model, "--dataset=folder", f"--dataset_path={data}"
+    assert_refused(run_program(crnn.main, *arguments), f"give --task={NAME} to use that module")
+    outcome = run_program(crnn.main, *arguments, f"--task={NAME}")
+    assert (outcome.status, "0 of 2 texts differ" in outcome.out) == (0, True), outcome
+
+
+def test_python_reads_with_a_kind_of_ones_own_that_is_named(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"give --task=mykinds\.tickets"):
+        Recognizer.load(str(model))
+    data = write_tickets(tmp_path / "data", "A11")
+    (reading,) = Recognizer.load(str(model), task=NAME)([data / "0.png"])
+    assert re.fullmatch("[AB][0-9]{2}", reading.text)
+    assert (int(reading.text[1]) + int(reading.text[2])) % 2 == 0
+
+
+def test_a_kind_of_ones_own_is_served_beside_the_projects_words(
+    model: Path, run_program: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = {}
+    monkeypatch.setattr(
+        "crnn_mindspore.serving.service.run_service", lambda recognizers, *_, **__: served.update(recognizers)
+    )
+    outcome = run_program(
+        crnn.main,
+        "serve",
+        f"--task={NAME}",
+        f"--models=tickets={model},words=pretrained,lines=pretrained:lines",
+    )
+    assert outcome.status == 0, outcome
+    found = {name: recognizer.backend.artifact.task for name, (_, recognizer) in served.items()}
+    assert found == {"tickets": NAME, "words": "ctc", "lines": "ctc"}
+    assert "lines" in served["lines"][0]
+    assert served["words"][0] == resolve_model("pretrained")

@@ -10,6 +10,7 @@ from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.evaluation.parity import compare_on, print_parity
 from crnn_mindspore.options.commands import ParityOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.tasks.finding import allow_task
 from crnn_mindspore.text_file import write_text
 
 
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn parity") -> int
 
 
 def _check(options: ParityOptions) -> int:
+    allow_task(options.task)
     backends = [
         open_backend(path, options.device_target, options.device_id, onnx_threads=options.onnx_threads)
         for path in options.models

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import ReadOptions
-from crnn_mindspore.options.load import load_options, task_output
+from crnn_mindspore.options.load import load_options
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.reading.named_images import find_images
 from crnn_mindspore.reading.printing import PRINTERS
 from crnn_mindspore.reading.recognizer import Recognition, Recognizer
-from crnn_mindspore.tasks.finding import allow_module
+from crnn_mindspore.tasks.finding import allow_task
 from crnn_mindspore.text.decoding import decoding_of
 
 _logger = logging.getLogger(__name__)
@@ -36,9 +36,7 @@ def _read(options: ReadOptions) -> int:
     decoding = decoding_of(options)
     if options.characters and options.format == "tsv":
         raise UserError("--characters does not fit into --format=tsv; choose json, jsonl or table")
-    output = task_output(options.task)
-    if "." in output:
-        allow_module(output)
+    output = allow_task(options.task)
     recognizer = Recognizer.load(
         options.model,
         options.device_target,

@@ -203,6 +203,9 @@ class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOpti
         description="the checkpoint (or any model) that the others are compared with, then .mindir, .onnx or "
         ".ckpt files",
     )
+    task: Text = Field(
+        "words", description="for models of a kind of your own: the module, which may then be imported"
+    )
     dataset: Text = Field(description="name of the data set or its layout")
     dataset_path: PathText = Field(description="its folder")
     tolerance: Number | None = Field(

@@ -23,6 +23,7 @@ from crnn_mindspore.engines.backend import Backend, open_reader
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.named_images import MissingImage
+from crnn_mindspore.tasks.finding import allow_task
 from crnn_mindspore.text.ctc import Floats, log_softmax
 from crnn_mindspore.text.decoder import Attribute, Decoded, Decoder
 from crnn_mindspore.text.decoding import AUTO_DECODING, Decoding, check_reject_below
@@ -203,7 +204,7 @@ class Recognizer:
             device_id: Which accelerator.
             decoding: Decoder, lexicon, language model, threshold; by default what the model's description
                 says, else greedy.
-            task: Whose weights `pretrained` means.
+            task: Whose weights `pretrained` means; its kind of output may be a module of your own.
             onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
 
@@ -216,6 +217,8 @@ class Recognizer:
                 f"lexicon {decoding.lexicon!r} is given with the images of a data set; "
                 "here name a file with one word a line"
             )
+        if task != WORDS:
+            allow_task(task)
         path = resolve_model(path, task)
         backend = open_reader(path, device_target, device_id, onnx_threads)
         decoder = backend.artifact.decoder(decoding)

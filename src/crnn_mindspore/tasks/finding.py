@@ -5,6 +5,7 @@ from functools import cache
 from importlib import metadata
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.options.load import task_output
 from crnn_mindspore.options.task_file import ENTRY_POINTS
 from crnn_mindspore.tasks.interface import Kind
 
@@ -15,6 +16,18 @@ _named_by_the_user: set[str] = set()
 def allow_module(name: str) -> None:
     """Lets a module that the user names be a kind of output; one that only a file names is not imported."""
     _named_by_the_user.add(name)
+
+
+def allow_task(task: str) -> str:
+    """Lets the kind of output of a task that the user names be used, and says which it is.
+
+    Raises:
+        UserError: If there is no such task, or its yaml cannot be read.
+    """
+    output = task_output(task)
+    if "." in output:
+        allow_module(output)
+    return output
 
 
 def kind_of(name: str) -> Kind:
