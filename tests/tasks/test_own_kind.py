@@ -140,3 +140,13 @@ def test_a_kind_of_ones_own_is_served_beside_the_projects_words(
     assert found == {"tickets": NAME, "words": "ctc", "lines": "ctc"}
     assert "lines" in served["lines"][0]
     assert served["words"][0] == resolve_model("pretrained")
+
+
+def test_positions_are_read_from_images_of_one_size(model: Path, run_program: Run, tmp_path: Path) -> None:
+    data = write_tickets(tmp_path / "data", "A11")
+    cv2.imwrite(str(data / "wide.png"), np.zeros((32, 300, 3), np.uint8))
+    arguments = "read", data / "wide.png", f"--model={model}", f"--task={NAME}"
+    outcome = run_program(crnn.main, *arguments, "--keep_ratio")
+    assert_refused(outcome, "keep_ratio", "one size, 48 x 32 pixels")
+    assert "onnx_width" not in outcome.err
+    assert run_program(crnn.main, *arguments).status == 0

@@ -157,7 +157,8 @@ class Recognizer:
             the width that the model's description gives, if it gives one.
 
     Raises:
-        UserError: If `batch_size`, `top_k` or `reject_below` is out of range.
+        UserError: If `batch_size`, `top_k` or `reject_below` is out of range, or `keep_ratio` is wanted of a
+            kind of output whose images have one size.
     """
 
     def __init__(
@@ -179,9 +180,14 @@ class Recognizer:
         self.decoder = decoder or self._greedy
         self.reject_below = reject_below
         self.wanted = Wanted(top_k, characters)
-        widest = {True: _LARGEST_WIDTH, False: 0, None: backend.artifact.reading.get("widest", 0)}[keep_ratio]
-        own = backend.artifact.preprocessing
-        self._preprocessing = replace(own, widest=min(int(widest), _LARGEST_WIDTH))
+        artifact, own = backend.artifact, backend.artifact.preprocessing
+        if keep_ratio and artifact.kind.has_one_size:
+            raise UserError(
+                f"keep_ratio: a model of {artifact.task} reads images of one size, "
+                f"{own.width} x {own.height} pixels, to which every image is brought; leave keep_ratio out"
+            )
+        widest = {True: _LARGEST_WIDTH, False: 0, None: artifact.widest}[keep_ratio]
+        self._preprocessing = replace(own, widest=min(widest, _LARGEST_WIDTH))
 
     @classmethod
     def load(

@@ -33,6 +33,7 @@ class Positions(Kind):
 
     name = "positions"
     step_name = "positions"
+    has_one_size = True
 
     def describe(self, codec: Codec) -> dict[str, Any]:
         """The layout."""
