@@ -8,14 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from conftest import Run, assert_refused
-from positions_reference import randomize
+from positions_reference import write_positions_model
 
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.model_path import resolve_model
-from crnn_mindspore.artifacts.onnx_graph import serialize
 from crnn_mindspore.cli import main as crnn
 from crnn_mindspore.data.preprocess import Preprocessing
-from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.tasks import finding
@@ -92,13 +90,9 @@ def model(module: None, tmp_path: Path) -> Path:
     """A model of that kind, not trained; which module was named is forgotten again."""
     del module
     finding.allow_module(NAME)
-    codec = PositionsCodec(layout_of({"text": ["AB", "0123456789", "0123456789"]}))
-    network = PositionsNetwork("character_net", 0.125)
-    artifact = Artifact(codec, Preprocessing(32, 48), network, task=NAME, weights_sha256="ab")
-    initialize("CPU")
-    weights = randomize(artifact.kind.learner().create_network(artifact, False))
-    path = tmp_path / "tickets.onnx"
-    path.write_bytes(serialize(artifact.kind.onnx(weights, artifact)))
+    path = write_positions_model(
+        tmp_path / "tickets.onnx", {"text": ["AB", "0123456789", "0123456789"]}, NAME
+    )
     finding._named_by_the_user.clear()
     return path
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from crnn_mindspore.artifacts.agreement import check_task
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.evaluation.parity import compare_on, print_parity
@@ -26,6 +27,8 @@ def _check(options: ParityOptions) -> int:
         open_backend(path, options.device_target, options.device_id, onnx_threads=options.onnx_threads)
         for path in options.models
     ]
+    if "task" in options.given:
+        check_task(options.task, backends[0].artifact, options.models[0])
     results = compare_on(backends, options.dataset, options.dataset_path, options.batch_size)
     if options.result_json:
         rows = [

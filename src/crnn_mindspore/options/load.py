@@ -11,6 +11,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import nearest, unknown_message
 from crnn_mindspore.options.base import Options, argument_of
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
+from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.parser import create_parser, option_name, owner_of
 from crnn_mindspore.options.task_file import task_file
 from crnn_mindspore.options.without_effect import without_effect
@@ -106,6 +107,19 @@ def task_output(task: str) -> str:
     """
     values, _ = _read_task(task)
     return str(values.get("output", read_yaml(DEFAULT_CONFIG)["output"]))
+
+
+def task_options(task: str) -> ModelOptions:
+    """The model that a task alone asks for; `given` are the options that its yaml holds.
+
+    Raises:
+        UserError: If there is no such task, or its yaml cannot be read or holds a wrong value.
+    """
+    values, origin = _read_task(task)
+    names = ModelOptions.model_fields.keys()
+    given = frozenset(values.keys() & names)
+    every = {**read_yaml(DEFAULT_CONFIG), **values, "task": task}
+    return ModelOptions.checked({name: every[name] for name in names}, given, lambda name: origin)
 
 
 def _read_overlay(config_path: str) -> dict[str, Any]:

@@ -18,8 +18,8 @@ def allow_module(name: str) -> None:
     _named_by_the_user.add(name)
 
 
-def allow_task(task: str) -> str:
-    """Lets the kind of output of a task that the user names be used, and says which it is.
+def allow_task(task: str) -> None:
+    """Lets the kind of output of a task that the user names be used.
 
     Raises:
         UserError: If there is no such task, or its yaml cannot be read.
@@ -27,7 +27,6 @@ def allow_task(task: str) -> str:
     output = task_output(task)
     if "." in output:
         allow_module(output)
-    return output
 
 
 def kind_of(name: str) -> Kind:
