@@ -61,3 +61,14 @@ def test_a_model_of_another_alphabet_is_not_of_the_task(folder: Path, run_progra
         outcome, "label_dict 'abcdefghijklmnopqrstuvwxyz0123456789'", "has label_dict '0123456789'"
     )
     assert run_program(crnn.main, "read", image, "--task=lines").status == 0
+
+
+def test_a_file_that_is_meant_is_hinted_at(
+    folder: Path, run_program: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    arguments = "check", "--train_dataset=folder", "--train_dataset_path=data"
+    assert_refused(run_program(crnn.main, *arguments, "--task=meter"), "give --task=meter.yaml")
+    assert run_program(crnn.main, *arguments, "--task=meter.yaml").status == 0
+    outcome = run_program(crnn.main, *arguments, "--task=word")
+    assert_refused(outcome, "unknown task 'word', did you mean 'words'?; the tasks are lines, words")

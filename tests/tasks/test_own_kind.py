@@ -35,6 +35,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mykinds" / "tickets.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(finding, "_named_by_the_user", set())
+    finding._kind_in.cache_clear()
     yield
     for name in ("mykinds", NAME):
         sys.modules.pop(name, None)
@@ -144,3 +145,57 @@ def test_positions_are_read_from_images_of_one_size(model: Path, run_program: Ru
     assert_refused(outcome, "keep_ratio", "one size, 48 x 32 pixels")
     assert "onnx_width" not in outcome.err
     assert run_program(crnn.main, *arguments).status == 0
+
+
+def own_module(tmp_path: Path, old: str, new: str) -> None:
+    """Changes the page's module."""
+    path = tmp_path / "mykinds" / "tickets.py"
+    code = path.read_text()
+    assert old in code
+    path.write_text(code.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("class Tickets", "class class Tickets", "tickets.py, line 7: invalid syntax"),
+        ("KIND =", "KIND = 1 / 0 or", "tickets.py, line 15: ZeroDivisionError: division by zero"),
+        ("KIND =", "KINDS =", "the module mykinds.tickets has no KIND"),
+        ('"mykinds.tickets"', '"tickets"', "has the name 'tickets'; every model states it, so it must be"),
+        ('    name = "mykinds.tickets"', "    #", "has the name 'positions'"),
+    ],
+)
+@pytest.mark.usefixtures("module")
+def test_what_is_wrong_with_a_module_is_said(
+    tmp_path: Path, run_program: Run, old: str, new: str, message: str
+) -> None:
+    own_module(tmp_path, old, new)
+    (tmp_path / "mykinds" / "tickets.yaml").write_text(TICKETS)
+    data = write_tickets(tmp_path / "data", "A11")
+    arguments = "check", f"--task={NAME}", "--train_dataset=folder", f"--train_dataset_path={data}"
+    assert_refused(run_program(crnn.main, *arguments), message)
+
+
+@pytest.mark.usefixtures("module")
+def test_what_is_wrong_with_the_yaml_beside_a_module_is_said(tmp_path: Path, run_program: Run) -> None:
+    data = write_tickets(tmp_path / "data", "A11")
+    arguments = "check", f"--task={NAME}", "--train_dataset=folder", f"--train_dataset_path={data}"
+    path = tmp_path / "mykinds" / "tickets.yaml"
+    assert_refused(run_program(crnn.main, *arguments), f"output {NAME}", f"there is no {path}")
+    path.write_text(f"output: positions{TICKETS}")
+    assert_refused(run_program(crnn.main, *arguments), path, "'positions'", "leave output out")
+    path.write_text(f"output: {NAME}{TICKETS}")
+    assert run_program(crnn.main, *arguments).status == 0
+
+
+def test_a_rule_that_fails_is_named_with_what_it_was_given(
+    model: Path, run_program: Run, tmp_path: Path
+) -> None:
+    own_module(tmp_path, "int(found[2])", "int(found[0] + found[1])")
+    sys.modules.pop(NAME)
+    finding._kind_in.cache_clear()
+    data = write_tickets(tmp_path / "data", "A11")
+    outcome = run_program(crnn.main, "read", data, f"--task={NAME}", f"--model={model}")
+    assert_refused(
+        outcome, "tickets.py, line 12", "the rule of form fails on ['", "ValueError: invalid literal"
+    )

@@ -96,7 +96,15 @@ def load_options(
 def _read_task(name: str) -> tuple[dict[str, Any], str]:
     """The values that a task's yaml lays over default_config.yaml, and where they come from."""
     path, values = task_file(name)
-    return {**values, **(_read_overlay(str(path)) if path else {})}, str(path or name)
+    if not values:
+        return _read_overlay(str(path)), str(path)
+    overlay = _read_overlay(str(path)) if path.is_file() else {}
+    if overlay.get("output", values["output"]) != values["output"]:
+        raise UserError(
+            f"{path}: output is {overlay['output']!r}, but the module of task {name!r} beside it "
+            "is the kind of output; leave output out"
+        )
+    return overlay | values, str(path)
 
 
 def task_output(task: str) -> str:

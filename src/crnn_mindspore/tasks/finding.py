@@ -6,7 +6,7 @@ from importlib import metadata
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.load import task_output
-from crnn_mindspore.options.task_file import ENTRY_POINTS
+from crnn_mindspore.options.task_file import ENTRY_POINTS, import_problem
 from crnn_mindspore.tasks.interface import Kind
 
 KINDS = ("ctc", "positions")
@@ -50,11 +50,20 @@ def kind_of(name: str) -> Kind:
 @cache
 def _kind_in(module: str, name: str) -> Kind:
     try:
-        kind = importlib.import_module(module).KIND
+        imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UserError(f"task {name!r}: there is no module {error.name}") from None
-    except AttributeError:
-        raise UserError(f"task {name!r}: the module {module} has no KIND") from None
+    except Exception as error:  # the user's own code
+        raise UserError(f"task {name!r}: {import_problem(module, error)}") from None
+    kind = getattr(imported, "KIND", None)
+    if kind is None:
+        raise UserError(f"task {name!r}: the module {module} has no KIND")
     if not isinstance(kind, Kind):
         raise UserError(f"task {name!r}: KIND of {module} is a {type(kind).__name__}, no kind of output")
+    own = getattr(kind, "name", None)
+    if own != name:
+        raise UserError(
+            f"task {name!r}: KIND of {module} has the name {own!r}; every model states it, "
+            f"so it must be {name!r}"
+        )
     return kind
