@@ -72,3 +72,31 @@ def test_a_file_that_is_meant_is_hinted_at(
     assert run_program(crnn.main, *arguments, "--task=meter.yaml").status == 0
     outcome = run_program(crnn.main, *arguments, "--task=word")
     assert_refused(outcome, "unknown task 'word', did you mean 'words'?; the tasks are lines, words")
+
+
+@pytest.mark.parametrize("working_folder", [".", "data"])
+def test_files_of_classes_lie_beside_the_yaml_or_in_the_working_folder(
+    folder: Path, run_program: Run, monkeypatch: pytest.MonkeyPatch, working_folder: str
+) -> None:
+    (folder / "letters.txt").write_text("A\nB\n")
+    (folder / "data" / "digits.txt").write_text("0\n1\n")
+    text = METER.replace('"AB"', "letters.txt").replace('"0123"', "digits.txt")
+    (folder / "meter.yaml").write_text(text)
+    (folder / "words.yaml").write_text("label_dict: letters.txt\n")
+    (folder / "whole.yaml").write_text("output: positions\npositions: layout.yaml\nmodel_version: resnet18\n")
+    (folder / "layout.yaml").write_text(
+        "alphabets: {digits: data/digits.txt}\ntext: [letters.txt, [digits]]\n"
+    )
+    monkeypatch.chdir(folder / working_folder)
+    arguments = "check", "--train_dataset=folder", f"--train_dataset_path={folder / 'data'}"
+    outcome = run_program(crnn.main, *arguments, f"--task={folder / 'whole.yaml'}")
+    assert (outcome.status, "1 (2 classes), 2 (2 classes)" in outcome.out) == (0, True), outcome
+    outcome = run_program(
+        crnn.main, *arguments, f"--config_path={folder / 'words.yaml'}", "--with_space=True"
+    )
+    assert "label_dict AB " in outcome.out, outcome
+    outcome = run_program(crnn.main, *arguments, f"--task={folder / 'meter.yaml'}")
+    if working_folder == "data":
+        assert "first (2 classes), second (2 classes)" in outcome.out, outcome
+    else:
+        assert_refused(outcome, "digits.txt")

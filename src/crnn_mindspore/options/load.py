@@ -13,7 +13,7 @@ from crnn_mindspore.options.base import Options, argument_of
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.parser import create_parser, option_name, owner_of
-from crnn_mindspore.options.task_file import task_file
+from crnn_mindspore.options.task_file import task_file, with_files_beside
 from crnn_mindspore.options.without_effect import without_effect
 from crnn_mindspore.shipped import shipped
 
@@ -132,14 +132,15 @@ def task_options(task: str) -> ModelOptions:
 
 def _read_overlay(config_path: str) -> dict[str, Any]:
     overlay: dict[str, Any] = {}
-    for written, value in read_yaml(_find_yaml(config_path)).items():
+    path = _find_yaml(config_path)
+    for written, value in read_yaml(path).items():
         key = known_name(str(written))
         if key in overlay:
             raise UserError(f"{config_path}: '{key}' stands twice, in two ways of writing")
         overlay[key] = value
         if key not in AllOptions.model_fields:
             raise UserError(f"{config_path}: {unknown_message('key', str(key), AllOptions.model_fields)}")
-    return overlay
+    return with_files_beside(overlay, path.parent)
 
 
 def known_name(name: str) -> str:

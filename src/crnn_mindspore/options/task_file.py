@@ -2,6 +2,7 @@
 
 import importlib.util
 import traceback
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from crnn_mindspore.shipped import shipped
 FOLDER = "configs/tasks"
 ENTRY_POINTS = "crnn_mindspore.tasks"
 _SUFFIXES = (".yaml", ".yml")
+_FILES = ("label_dict", "positions")  # options that may name a file of classes
 
 
 def task_names() -> list[str]:
@@ -49,6 +51,38 @@ def task_file(task: str) -> tuple[Path, dict[str, Any]]:
     if spec is None or not spec.origin:
         raise UserError(f"task {task!r}: there is no module {module}")
     return Path(spec.origin).with_suffix(".yaml"), {"output": task}
+
+
+def with_files_beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The values of a yaml; files of classes that lie in its folder are given as paths from here.
+
+    Others stay as they are: paths from the working folder, or of shipped files.
+    """
+    found = {name: _beside(v, folder) if name in _FILES else v for name, v in values.items()}
+    if isinstance(found.get("positions"), Mapping):
+        found["positions"] = layout_with_files_beside(found["positions"], folder)
+    return found
+
+
+def layout_with_files_beside(layout: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The same of the layout of positions; what is not of its form stays as it is."""
+    found = dict(layout)
+    if isinstance(layout.get("alphabets"), Mapping):
+        found["alphabets"] = {name: _beside(v, folder) for name, v in layout["alphabets"].items()}
+    for key in ("text", "attributes"):
+        if isinstance(layout.get(key), list):
+            found[key] = [
+                {**entry, "classes": _beside(entry["classes"], folder)}
+                if isinstance(entry, Mapping) and "classes" in entry
+                else _beside(entry, folder)
+                for entry in layout[key]
+            ]
+    return found
+
+
+def _beside(value: Any, folder: Path) -> Any:
+    is_file = isinstance(value, str) and value.lower().endswith((".txt", *_SUFFIXES))
+    return str(folder / value) if is_file and (folder / value).is_file() else value
 
 
 def import_problem(module: str, error: Exception) -> str:

@@ -15,7 +15,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
-from crnn_mindspore.options.task_file import task_file
+from crnn_mindspore.options.task_file import layout_with_files_beside, task_file
 from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
@@ -67,7 +67,7 @@ class Positions(Kind):
                 f"output {options.output}: --positions must say which, as the yaml of a task does{missing}"
             )
         if isinstance(given, str):
-            return PositionsCodec(layout_of(read_yaml(Path(given)), str(Path(given).parent)))
+            given = layout_with_files_beside(read_yaml(Path(given)), Path(given).parent)
         return PositionsCodec(layout_of(given))
 
     def network_from(self, options: ModelOptions) -> PositionsNetwork:
