@@ -220,6 +220,14 @@ def test_labels_are_judged_by_the_task(tmp_path: Path, capsys: pytest.CaptureFix
     )
 
 
+def test_the_time_steps_are_those_of_the_network(tmp_path: Path) -> None:
+    train = write_set(tmp_path / "train", [("a.png", "a" * 13, picture(1)), ("b.png", "b" * 14, picture(2))])
+    # 25 and 27 steps; of an image 100 wide V2 has 24, paper 26.
+    assert check(tmp_path, train, "--model_version=paper")[1][0]["kept"] == 1
+    _, (checked,) = check(tmp_path, train, "--model_version=paper", "--image_width=104")
+    assert (checked["kept"], checked["labels"]["width_for_all"]) == (2, 104)
+
+
 def test_a_share_of_the_images_can_be_looked_at(tmp_path: Path) -> None:
     train = write_set(tmp_path / "train", [(f"{i}.png", "word", picture(i)) for i in range(10)])
     _, (checked,) = check(tmp_path, train, "--max_images=4")

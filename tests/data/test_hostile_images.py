@@ -135,6 +135,18 @@ def test_text_that_unpacks_to_a_gigabyte_costs_nothing(tmp_path: Path) -> None:
     assert answers == {name: [32, 32, 3] for name in files}
 
 
+def test_text_behind_the_pixels_of_a_pnm_costs_nothing(tmp_path: Path) -> None:
+    pictures = {
+        "comments.ppm": b"P3 1 1 255\n" + b"#\n" * (8 << 20) + b"1 1 1\n",
+        "digits.pbm": b"P1 1 1\n" + b"11 " * (5 << 20),
+        "half.ppm": b"P3 2000 1000 255\n" + b"#\n" * (5 << 20) + b"7 8 9\n" * 2_000_000,
+    }
+    answers = decoded_under_limits(tmp_path, pictures, 128, 8)
+    assert answers["digits.pbm"] == [1, 1, 3]
+    assert answers["half.ppm"] == [1000, 2000, 3]
+    assert "truncated" in answers["comments.ppm"]
+
+
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
 def test_tags_that_name_the_same_megabytes_cost_nothing(tmp_path: Path, compression: str) -> None:
     answers = decoded_under_limits(tmp_path, {"tags.tiff": tag_bomb(compression)}, 128, 2)

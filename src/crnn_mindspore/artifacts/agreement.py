@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from crnn_mindspore.artifacts.artifact import Artifact
-from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.data.preprocess import STEP_OFFSET, Preprocessing
 from crnn_mindspore.data.sources.charset_file import AUTO
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ImageTextOptions, ModelOptions
@@ -36,8 +36,19 @@ def codec_of(options: ModelOptions) -> Codec:
 
 
 def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
-    """The image transform that the options ask for."""
-    return Preprocessing(options.image_height, options.image_width, standardize=options.image_standardize)
+    """The image transform that the options ask for; without a network, that of V1 and V2."""
+    return Preprocessing(
+        options.image_height,
+        options.image_width,
+        options.image_colours,
+        options.image_resize,
+        options.image_mean,
+        options.image_std,
+        standardize=options.image_standardize,
+        step_offset=kind_in(options).step_offset(options.model_version)
+        if isinstance(options, ModelOptions)
+        else STEP_OFFSET,
+    )
 
 
 def network_of(options: ModelOptions) -> Any:
@@ -83,6 +94,10 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
     pairs: dict[str, tuple[Any, Any]] = {
         "image_width": (own.width, options.image_width),
         "image_height": (own.height, options.image_height),
+        "image_colours": (own.channel_order, options.image_colours),
+        "image_resize": (own.interpolation, options.image_resize),
+        "image_mean": (own.mean, options.image_mean),
+        "image_std": (own.std, options.image_std),
         "image_standardize": (own.standardize, options.image_standardize),
     }
     if "output" in options.given or "task" in options.given:
@@ -138,14 +153,21 @@ def _around_difference(one: str, other: str) -> tuple[str, str]:
 
 
 def adopting(options: Options, artifact: Artifact) -> Options:
-    """The options with a model's network, classes, image width and standardising where the user gave none.
+    """The options with a model's network, classes and image transform where the user gave none.
 
     Args:
         options: Of a training.
         artifact: Of the model that it starts from.
     """
     image = artifact.preprocessing
-    own: dict[str, Any] = {"image_width": image.width, "image_standardize": image.standardize}
+    own: dict[str, Any] = {
+        "image_width": image.width,
+        "image_colours": image.channel_order,
+        "image_resize": image.interpolation,
+        "image_mean": image.mean,
+        "image_std": image.std,
+        "image_standardize": image.standardize,
+    }
     if artifact.task == options.output:
         own |= artifact.kind.adoptable(artifact)
     return options.replaced(**{name: value for name, value in own.items() if name not in options.given})

@@ -20,7 +20,8 @@ from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
 from crnn_mindspore.text.decoding import GREEDY, GREEDY_DECODING, Decoding
 
-BATCH_NORM_EPSILON = 1e-4  # of every network
+BATCH_NORM_EPSILON = 1e-4  # of every network but those of PyTorch's projects
+PYTORCH_EPSILON = 1e-5
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
 _WIDEST = 4096  # pixels

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 UPRIGHT = 1
 ORIENTATION_TAG = 0x0112
-_SHORT = 3
+_SIZES = {3: 2, 4: 4}  # bytes of SHORT and LONG
 # Orientation -> whether rows and columns change places, and how it is mirrored then, as cv2.flip counts.
 _TURNS: dict[int, tuple[bool, int | None]] = {
     2: (False, 1),
@@ -32,7 +32,8 @@ def exif_orientation(tiff: bytes) -> int:
     first = number(4, 4)
     for entry in range(first + 2, min(first + 2 + 12 * number(first, 2), len(tiff) - 11), 12):
         if number(entry, 2) == ORIENTATION_TAG:
-            value, is_one = number(entry + 8, 2), number(entry + 2, 2) == _SHORT and number(entry + 4, 4) == 1
+            size, is_one = _SIZES.get(number(entry + 2, 2), 0), number(entry + 4, 4) == 1
+            value = number(entry + 8, size)
             return value if is_one and 1 <= value <= 8 else UPRIGHT
     return UPRIGHT
 

@@ -17,7 +17,8 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     WEBP: WebPImagePlugin.WebPImageFile,
     TIFF: TiffImagePlugin.TiffImageFile,
 }
-_BITS_PER_SAMPLE = 258  # a TIFF's tag
+_BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC, _PLANES = 258, 259, 262, 284  # tags of a TIFF
+_WHITE_IS_ZERO, _UNCOMPRESSED, _SEPARATE = 0, 1, 2
 
 
 class PillowImage:
@@ -46,7 +47,13 @@ class PillowImage:
             self._image = _PLUGINS[kind](io.BytesIO(data))
         except Image.DecompressionBombError as error:
             raise BadImageError(str(error)) from None
-        except (SyntaxError, OSError) as error:
+        except SyntaxError as error:
+            if "pixel mode" in str(error):
+                raise BadImageError(
+                    f"a {kind} whose channels or depths are not read; convert it to 8 bits"
+                ) from None
+            raise BadImageError(f"damaged {kind}: {error}") from None
+        except OSError as error:
             raise BadImageError(f"damaged {kind}: {error}") from None
         if kind == WEBP:
             exif = self._image.info.get("exif", b"")
@@ -59,11 +66,19 @@ class PillowImage:
         Raises:
             BadImageError: If its numbers have no range.
         """
-        image = self._image
+        image: Image.Image = self._image
+        tags = getattr(image, "tag_v2", {})
+        bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
+        if bits == 16 and (tags.get(_PLANES), tags.get(_COMPRESSION)) == (_SEPARATE, _UNCOMPRESSED):
+            raise BadImageError("a TIFF of 16-bit planes without compression, which is not read; convert it")
         image.load()
         if image.mode.startswith("I;16"):
-            bits = self._image.tag_v2.get(_BITS_PER_SAMPLE, (16,))[0]  # type: ignore[attr-defined]
-            return np.asarray(image).astype(np.uint16) << (16 - min(bits, 16))
+            values = np.asarray(image).astype(np.uint16)
+            if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # of 8 bits, Pillow does it
+                values = ((1 << min(bits, 16)) - 1) - values
+            return values << (16 - min(bits, 16))
+        if image.mode == "La":  # grey times its alpha
+            image = image.convert("LA")
         if image.mode in ("I", "F"):
             raise BadImageError("a TIFF of 32-bit numbers, which have no range; convert it to 8 or 16 bits")
         has_alpha = "A" in image.mode or "a" in image.mode or "transparency" in image.info

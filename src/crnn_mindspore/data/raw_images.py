@@ -12,7 +12,8 @@ _SPACE = rb"(?:\s|#[^\n]*\n)"
 _PNM = re.compile(rb"P([1-6])%b+(\d{1,10})%b+(\d{1,10})" % (_SPACE, _SPACE))
 _PNM_MOST = re.compile(rb"%b+(\d{1,5})" % _SPACE)
 _STRIP_PIXELS = 1 << 20  # scaled at a time
-_COMMENT = re.compile(rb"#[^\n]*")
+# Of a PNM whose numbers are text: what is read for a number, and beside them; no real one needs more.
+_TEXT_BYTES, _COMMENT_BYTES = 16, 1 << 16
 
 _BMP_RGB, _BMP_BITFIELDS, _BMP_ALPHABITFIELDS = 0, 3, 6
 _BMP_MASKS = (0x00FF0000, 0x0000FF00, 0x000000FF, 0xFF000000)  # red, green, blue, alpha
@@ -103,13 +104,27 @@ def _pnm_values(data: bytes, header: PnmHeader, count: int) -> npt.NDArray[np.in
         values = np.frombuffer(body[: len(body) // 2 * 2], ">u2")
     elif header.kind > 4:
         values = np.frombuffer(body, np.uint8)
-    elif header.kind == 1:  # its digits may stand without space between
-        values = np.frombuffer(b"".join(_COMMENT.sub(b"", body).split()), np.uint8) - ord("0")
     else:
-        values = np.fromstring(_COMMENT.sub(b"", body), np.int32, sep=" ")
+        text = _without_comments(body[: count * _TEXT_BYTES + _COMMENT_BYTES])
+        if header.kind == 1:  # its digits may stand without space between
+            values = np.frombuffer(text.translate(None, b" \t\n\v\f\r"), np.uint8) - ord("0")
+        else:
+            values = np.fromstring(bytes(text), np.int32, sep=" ")
     if len(values) < count:
         raise TruncatedError(len(data))
     return values[:count]
+
+
+def _without_comments(body: memoryview) -> bytearray:
+    """A copy with spaces for comments, in no more memory than that takes."""
+    text = bytearray(body)
+    first = text.find(b"#")
+    while first >= 0:
+        end = text.find(b"\n", first)
+        end = end if end >= 0 else len(text)
+        text[first:end] = b" " * (end - first)
+        first = text.find(b"#", end)
+    return text
 
 
 def bmp_header(data: bytes) -> BmpHeader:

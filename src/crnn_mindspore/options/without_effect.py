@@ -60,6 +60,7 @@ NEEDS = (
     _one_of("optimizer", ["sgd"], "nesterov"),
     _one_of("amp_level", ["auto", "O2"], "loss_scale"),
     _one_of("model_version", ["V1", "character_net"], "use_dropout"),
+    _one_of("model_version", ["paper", "vgg"], "leaky_slope"),
     _one_of("model_version", ["resnet18"], "resnet_block", "stem_stride", "stem_pooling", "last_channels"),
     Need(("positions", "loss", "label_smoothing"), "output", lambda name: name != "ctc", "positions"),
     _one_of("loss", ["focal"], "focal_gamma", "focal_alpha"),

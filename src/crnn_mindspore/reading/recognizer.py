@@ -323,7 +323,9 @@ class Recognizer:
     ) -> tuple[Character, ...]:
         """The characters of a target, with their places; the whole image where steps are not places."""
         parts = self.decoder.parts(logits, target)
-        shares = self.backend.artifact.kind.step_centres(image.pixels.shape[2])
+        shares = self.backend.artifact.kind.step_centres(
+            image.pixels.shape[2], self.backend.artifact.preprocessing.step_offset
+        )
         if shares is None:
             return tuple(Character(p.text, p.confidence, p.first, p.last, 0.0, image.width) for p in parts)
         centres = shares * image.width

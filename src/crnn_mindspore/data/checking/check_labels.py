@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.checking.findings import ERROR, NOTE, WARNING, Findings
-from crnn_mindspore.data.preprocess import time_steps_for_width
+from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.text.charset import Charset, required_time_steps
 from crnn_mindspore.text.codec import EMPTY_LABEL, Codec
@@ -59,14 +59,18 @@ class LabelStatistics:
 
 
 def check_labels(
-    source: SampleSource, codec: Codec, width: int, max_text_length: int | None, findings: Findings
+    source: SampleSource,
+    codec: Codec,
+    preprocessing: Preprocessing,
+    max_text_length: int | None,
+    findings: Findings,
 ) -> LabelStatistics:
     """Looks at every distinct label once.
 
     Args:
         source: The set.
         codec: The classes training would use.
-        width: Image width training would use, pixels.
+        preprocessing: That of training; gives the time steps.
         max_text_length: As in training; None for no limit.
         findings: What is found is added here.
     """
@@ -76,7 +80,7 @@ def check_labels(
     first = _first_samples(ids, len(texts))
     statistics = LabelStatistics(samples=len(source), distinct=len(used))
     lengths, characters, refused = Counter[int](), Counter[str](), Counter[str]()
-    limit = time_steps_for_width(width)
+    limit = preprocessing.time_steps
     for k in used:
         text, count = texts[int(k)], int(weights[k])
         classes = codec.split(text) if isinstance(codec, Charset) else codec.normalize(text)
@@ -96,12 +100,13 @@ def check_labels(
     statistics.lengths = dict(sorted(lengths.items()))
     statistics.characters = dict(characters.most_common())
     if isinstance(codec, Charset):
-        _add_charset_statistics(statistics, codec, [(texts[int(k)], int(weights[k])) for k in used])
+        labels = [(texts[int(k)], int(weights[k])) for k in used]
+        _add_charset_statistics(statistics, codec, labels, preprocessing.step_offset)
     return statistics
 
 
 def _add_charset_statistics(
-    statistics: LabelStatistics, charset: Charset, labels: Sequence[tuple[str, int]]
+    statistics: LabelStatistics, charset: Charset, labels: Sequence[tuple[str, int]], step_offset: int
 ) -> None:
     """Adds what an alphabet and a width would have to be for these labels, each with its number."""
     steps, outside, readable_steps = Counter[int](), Counter[str](), Counter[int]()
@@ -119,8 +124,8 @@ def _add_charset_statistics(
     printable = {c for name in statistics.characters for c in name if c.isprintable()}
     order = sorted(printable, key=lambda c: (not c.isascii(), not c.isalpha(), not c.isdigit(), c))
     statistics.suggested_charset = "".join(order)
-    statistics.width_for_all = _width_for(readable_steps, 1.0)
-    statistics.width_for_most = _width_for(readable_steps, 0.999)
+    statistics.width_for_all = _width_for(readable_steps, 1.0, step_offset)
+    statistics.width_for_most = _width_for(readable_steps, 0.999, step_offset)
 
 
 def _oddities(text: str, codec: Codec) -> Iterator[tuple[str, str, str]]:
@@ -155,11 +160,11 @@ def _first_samples(ids: npt.NDArray[np.int32], num_texts: int) -> npt.NDArray[np
     return first
 
 
-def _width_for(steps: Counter[int], share: float) -> int:
+def _width_for(steps: Counter[int], share: float, step_offset: int) -> int:
     """Narrowest width, a multiple of 4, that gives a share of the labels the time steps they need."""
     wanted, seen = share * steps.total(), 0
     for needed, count in sorted(steps.items()):
         seen += count
         if seen >= wanted:
-            return 4 * (needed + 1)
+            return 4 * (needed - step_offset)
     return 0

@@ -83,7 +83,7 @@ def check_set(
     for reason, count in source.report.dropped.items():
         for k, example in enumerate(source.report.examples.get(reason, [reason])):
             findings.add(reason, ERROR, example, count if k == 0 else 0)
-    labels = check_labels(source, codec, preprocessing.width, max_text_length, findings)
+    labels = check_labels(source, codec, preprocessing, max_text_length, findings)
     images = check_images(source, codec, preprocessing.height, findings, most=most_images, workers=workers)
     check = SetCheck(title, source, source.report, labels, images)
     try:

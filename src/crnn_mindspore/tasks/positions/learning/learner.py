@@ -28,7 +28,7 @@ class PositionsLearner:
         """The network an artifact describes, freshly initialised."""
         layout = _layout(artifact)
         sizes = len(layout), layout.num_classes, layout.mask
-        spec = artifact.network
+        spec, image = artifact.network, artifact.preprocessing
         if spec.version == RESNET18:
             return ResNet18(
                 *sizes,
@@ -36,13 +36,13 @@ class PositionsLearner:
                 channel_scale=spec.channel_scale,
                 stem=(spec.stem_stride, spec.stem_pooling),
                 last_channels=spec.last_channels,
+                in_channels=image.channels,
             )
-        image = artifact.preprocessing
         return CharacterNet(
             *sizes,
             channel_scale=spec.channel_scale,
             image_size=(image.height, image.width),
-            in_channels=3,
+            in_channels=image.channels,
             dropout=DROPOUT if use_dropout else 0.0,
         )
 
