@@ -28,6 +28,7 @@ from crnn_mindspore.options.converters import WeightsOptions
 from crnn_mindspore.options.load import load_options
 from crnn_mindspore.tasks.ctc.foreign import describe_foreign
 from crnn_mindspore.tasks.ctc.pytorch_models import Given, described
+from crnn_mindspore.tasks.finding import allow_task
 
 _OF_A_DESCRIPTION = ("label_dict", "with_space", "image_width")
 # Of another project's network; what this project writes says them of itself.
@@ -44,7 +45,8 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn convert weights
 
 
 def _convert(options: WeightsOptions) -> int:
-    source = options.from_torch or resolve_model(options.ckpt_file)
+    allow_task(options.task)
+    source = options.from_torch or resolve_model(options.ckpt_file, options.task)
     if not source or (options.from_torch and options.ckpt_file):
         raise UserError("give one of ckpt_file and from_torch: what to convert")
     if options.label_dict == AUTO:

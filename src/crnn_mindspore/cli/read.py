@@ -9,15 +9,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
+from crnn_mindspore.artifacts.agreement import check_task
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import ReadOptions
-from crnn_mindspore.options.load import load_options, task_output
+from crnn_mindspore.options.load import load_options
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.reading.named_images import find_images
 from crnn_mindspore.reading.printing import PRINTERS
 from crnn_mindspore.reading.recognizer import Recognition, Recognizer
-from crnn_mindspore.tasks.finding import allow_module
+from crnn_mindspore.tasks.finding import allow_task
 from crnn_mindspore.text.decoding import decoding_of
 
 _logger = logging.getLogger(__name__)
@@ -36,9 +37,7 @@ def _read(options: ReadOptions) -> int:
     decoding = decoding_of(options)
     if options.characters and options.format == "tsv":
         raise UserError("--characters does not fit into --format=tsv; choose json, jsonl or table")
-    output = task_output(options.task)
-    if "." in output:
-        allow_module(output)
+    allow_task(options.task)
     recognizer = Recognizer.load(
         options.model,
         options.device_target,
@@ -51,11 +50,8 @@ def _read(options: ReadOptions) -> int:
         characters=options.characters,
         keep_ratio=options.keep_ratio if "keep_ratio" in options.given else None,
     )
-    own = recognizer.backend.artifact.task
-    if "task" in options.given and own != output:
-        raise UserError(
-            f"{options.model}: was made with output {own!r}, but task {options.task!r} has output {output!r}"
-        )
+    if "task" in options.given:
+        check_task(options.task, recognizer.backend.artifact, options.model)
     images = list(find_images(options.images, sys.stdin.buffer))
     start = time.perf_counter()
     failed: list[str] = []

@@ -127,8 +127,8 @@ class ReportCommandOptions(
 
 
 class CheckOptions(
+    common.ModelOptions,
     common.WorkerOptions,
-    common.ImageTextOptions,
     using_sections.EvaluationPathOptions,
     using_sections.EvaluationDataOptions,
     training_sections.TrainingDataOptions,
@@ -202,6 +202,9 @@ class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOpti
         min_length=2,
         description="the checkpoint (or any model) that the others are compared with, then .mindir, .onnx or "
         ".ckpt files",
+    )
+    task: Text = Field(
+        "words", description="for models of a kind of your own: the module, which may then be imported"
     )
     dataset: Text = Field(description="name of the data set or its layout")
     dataset_path: PathText = Field(description="its folder")

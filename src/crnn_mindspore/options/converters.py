@@ -83,6 +83,9 @@ class WeightsOptions(Options):
     from_torch: PathText = Field("", description="in its place, weights of PyTorch, .safetensors or .pth")
     output: PathText = Field("", description="the checkpoint to write, .ckpt; empty: beside FROM_TORCH")
     to_torch: PathText = Field("", description="in its place, the file for PyTorch to write, .safetensors")
+    task: Text = Field(
+        "words", description="for a model of a kind of your own: the module, which may then be imported"
+    )
     label_dict: Text = Field(
         "abcdefghijklmnopqrstuvwxyz0123456789",
         description="the alphabet it was trained with, or a .txt file of it; of another project's network "

@@ -66,7 +66,12 @@ NEEDS = (
         ["resnet18"],
         *("resnet_block", "stem_stride", "stem_pooling", "map_mean", "last_channels"),
     ),
-    _one_of("output", ["positions"], "positions", "loss", "label_smoothing", "renderer"),
+    Need(
+        ("positions", "loss", "label_smoothing", "renderer"),
+        "output",
+        lambda name: name != "ctc",
+        "positions",
+    ),
     _one_of("loss", ["focal"], "focal_gamma", "focal_alpha"),
     _one_of("loss", ["ghm"], "ghm_bins", "ghm_momentum", "ghm_joint"),
     _one_of("run_distribute", [True], "scale_learning_rate", "eval_ranks"),

@@ -23,6 +23,7 @@ from crnn_mindspore.engines.backend import Backend, open_reader
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.named_images import MissingImage
+from crnn_mindspore.tasks.finding import allow_task
 from crnn_mindspore.text.ctc import Floats, log_softmax
 from crnn_mindspore.text.decoder import Attribute, Decoded, Decoder
 from crnn_mindspore.text.decoding import AUTO_DECODING, Decoding, check_reject_below
@@ -156,7 +157,8 @@ class Recognizer:
             the width that the model's description gives, if it gives one.
 
     Raises:
-        UserError: If `batch_size`, `top_k` or `reject_below` is out of range.
+        UserError: If `batch_size`, `top_k` or `reject_below` is out of range, or `keep_ratio` is wanted of a
+            kind of output whose images have one size.
     """
 
     def __init__(
@@ -178,9 +180,14 @@ class Recognizer:
         self.decoder = decoder or self._greedy
         self.reject_below = reject_below
         self.wanted = Wanted(top_k, characters)
-        widest = {True: _LARGEST_WIDTH, False: 0, None: backend.artifact.reading.get("widest", 0)}[keep_ratio]
-        own = backend.artifact.preprocessing
-        self._preprocessing = replace(own, widest=min(int(widest), _LARGEST_WIDTH))
+        artifact, own = backend.artifact, backend.artifact.preprocessing
+        if keep_ratio and artifact.kind.has_one_size:
+            raise UserError(
+                f"keep_ratio: a model of {artifact.task} reads images of one size, "
+                f"{own.width} x {own.height} pixels, to which every image is brought; leave keep_ratio out"
+            )
+        widest = {True: _LARGEST_WIDTH, False: 0, None: artifact.widest}[keep_ratio]
+        self._preprocessing = replace(own, widest=min(widest, _LARGEST_WIDTH))
 
     @classmethod
     def load(
@@ -203,7 +210,7 @@ class Recognizer:
             device_id: Which accelerator.
             decoding: Decoder, lexicon, language model, threshold; by default what the model's description
                 says, else greedy.
-            task: Whose weights `pretrained` means.
+            task: Whose weights `pretrained` means; its kind of output may be a module of your own.
             onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
 
@@ -216,6 +223,8 @@ class Recognizer:
                 f"lexicon {decoding.lexicon!r} is given with the images of a data set; "
                 "here name a file with one word a line"
             )
+        if task != WORDS:
+            allow_task(task)
         path = resolve_model(path, task)
         backend = open_reader(path, device_target, device_id, onnx_threads)
         decoder = backend.artifact.decoder(decoding)

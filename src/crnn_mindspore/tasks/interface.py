@@ -117,10 +117,13 @@ class Kind(ABC):
     Attributes:
         name: What descriptions call it.
         step_name: What the first axis of the scores counts, in plural.
+        has_one_size: Whether images must have the size that the model was trained on; else a longer image
+            may keep its ratio of width to height.
     """
 
     name: str
     step_name = "steps"
+    has_one_size = False
 
     # --- Descriptions ---
 

@@ -15,6 +15,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
+from crnn_mindspore.options.task_file import layout_with_files_beside, task_file
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
@@ -36,6 +37,7 @@ class Positions(Kind):
 
     name = "positions"
     step_name = "positions"
+    has_one_size = True
 
     def describe(self, codec: Codec) -> dict[str, Any]:
         """The layout."""
@@ -62,9 +64,13 @@ class Positions(Kind):
         """The layout of `positions`, a mapping or the path of a yaml."""
         given = options.positions
         if not given:
-            raise UserError("output positions: --positions must say which, as the yaml of a task does")
+            file, _ = task_file(options.task)
+            missing = "" if file.is_file() else f"; there is no {file}"
+            raise UserError(
+                f"output {options.output}: --positions must say which, as the yaml of a task does{missing}"
+            )
         if isinstance(given, str):
-            return PositionsCodec(layout_of(read_yaml(Path(given)), str(Path(given).parent)))
+            given = layout_with_files_beside(read_yaml(Path(given)), Path(given).parent)
         return PositionsCodec(layout_of(given))
 
     def network_from(self, options: ModelOptions) -> PositionsNetwork:
