@@ -11,11 +11,12 @@ from crnn_mindspore.data.sources.charset_file import (
     AUTO,
     derive_characters,
     label_dict_of,
-    save_charset_file,
 )
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text_file import write_text
+from crnn_mindspore.training.result_file import keep_former
 from crnn_mindspore.training.watching.overfit import DEFAULT_STEPS
 
 _logger = logging.getLogger(__name__)
@@ -76,9 +77,12 @@ def settle_charset(options: TrainOptions) -> TrainOptions:
 
 
 def save_charset(options: TrainOptions) -> None:
-    """Writes a derived alphabet to `output_dir`/charset.txt."""
+    """Writes a derived alphabet to `output_dir`/charset.txt; another one that is there is kept."""
     path, charset = Path(options.output_dir) / "charset.txt", codec_of(options)
-    save_charset_file(str(path), charset.classes)
+    text = "".join(f"{name}\n" for name in charset.classes)
+    if path.is_file() and path.read_bytes() != text.encode():
+        keep_former(path)
+    write_text(path, text)
     characters = charset.characters
     _logger.info("label_dict auto: %d characters, written to %s: %s", len(characters), path, characters)
 

@@ -152,6 +152,15 @@ class CheckpointFolder:
         states = [read_state(path) for path in [*self._numbered(), *self.folder.glob("crnn-best*.ckpt")]]
         return max((state.run_number + 1 for state in states if state is not None), default=0)
 
+    def later(self, state: TrainState) -> list[Path]:
+        """The numbered checkpoints of this run beyond a state, the oldest first."""
+        found = []
+        for path in in_order(self._numbered()):
+            other = read_state(path)
+            if other and (other.run, other.images_seen > state.images_seen) == (state.run, True):
+                found.append(path)
+        return found
+
     def newest(self) -> Path | None:
         """The newest whole checkpoint of any run, by what the states say, whatever the times of the files.
 
