@@ -112,3 +112,22 @@ def test_a_run_that_is_refused_leaves_the_living_ones_alphabet(
     assert outcome.status == 2, outcome
     assert "another run that has not ended yet writes here" in outcome.err
     assert {path.name: path.read_text() for path in out.iterdir()} == {"charset.txt": "of the living\n"}
+
+
+def test_a_result_that_cannot_be_written_does_not_make_the_run_a_failure(
+    run_program: Run, words: Path, tmp_path: Path
+) -> None:
+    out = Path("/proc")  # takes no file, of nobody
+    outcome = run_program(train.main, *options(words, tmp_path / "saved", out, "--max_steps=1"))
+    assert outcome.status == 0, outcome
+    assert f"warning: {out / 'train_result.json'}: " in outcome.out
+    assert (tmp_path / "saved" / "crnn-1_1.ckpt").exists()
+
+
+def test_a_folder_that_takes_no_checkpoint_is_refused_at_the_start(
+    run_program: Run, words: Path, tmp_path: Path
+) -> None:
+    outcome = run_program(train.main, *options(words, Path("/proc"), tmp_path / "out", "--max_steps=1"))
+    assert outcome.status == 2, outcome
+    assert "error: save_checkpoint_path /proc: cannot be written: " in outcome.err
+    assert "network:" not in outcome.out

@@ -1,6 +1,7 @@
 """Options that follow from something else: the self-check, the model to start from, the labels."""
 
 import logging
+import tempfile
 from pathlib import Path
 
 from crnn_mindspore.artifacts.agreement import adopting, codec_of
@@ -88,9 +89,19 @@ def save_charset(options: TrainOptions) -> None:
 
 
 def make_folders(options: TrainOptions) -> None:
-    """Makes the folders of the results: one that cannot be made must not show after hours of training."""
+    """Makes the folders of the results: one that cannot be used must not show after hours of training.
+
+    Checkpoints must be written; without its logs a run goes on.
+
+    Raises:
+        UserError: If a folder cannot be made, or no file in that of the checkpoints.
+    """
     for option in ("output_dir", "save_checkpoint_path"):
+        folder = Path(getattr(options, option))
         try:
-            Path(getattr(options, option)).mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            if option == "save_checkpoint_path":
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
         except OSError as error:
-            raise UserError(f"{option} {getattr(options, option)}: {error.strerror}") from None
+            raise UserError(f"{option} {folder}: cannot be written: {error.strerror}") from None
