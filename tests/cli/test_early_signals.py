@@ -58,6 +58,17 @@ def test_ctrl_c_while_python_imports_is_no_traceback(module: str, tmp_path: Path
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
 
 
+def test_ctrl_c_while_a_subcommand_is_imported_is_no_import_error(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text(
+        f"try:\n    {INTERRUPTED.format(name='SIGINT').replace(chr(10), chr(10) + '    ').rstrip()}\n"
+        "except KeyboardInterrupt:\n    raise ImportError('as extensions have it') from None\n"
+        "IMREAD_COLOR = IMREAD_UNCHANGED = IMREAD_IGNORE_ORIENTATION = 0\nsetNumThreads = print\n"
+        "def __getattr__(name): return 0\n"
+    )
+    result = run(["-m", "crnn_mindspore", "check", "--help"], tmp_path, ROOT / "src")
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
+
+
 def shadow(name: str) -> str:
     """Python text after which importing a module raises what Ctrl-C raises."""
     return (
