@@ -31,6 +31,7 @@ ROOMS = (
     "synth.typefaces",
     "synth.words",
     "synth",
+    "synth.characters",
     "tasks",
     "artifacts",
     "artifacts.torch",

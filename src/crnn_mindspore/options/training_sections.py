@@ -129,6 +129,9 @@ class LearningOptions(Options):
 class RenderingOptions(Options):
     """Training on rendered words (train_dataset: render)."""
 
+    renderer: Text = Field(
+        description="output positions: what makes the images, named by the task's yaml: characters"
+    )
     render_words: PathText = Field(description="file with one word a line; empty: built-in English words")
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
     render_photos: PathText = Field(description="folder of photographs that are blended into the words")
@@ -145,6 +148,12 @@ class RenderingOptions(Options):
     )
     render_rare: Number = Field(
         ge=0, le=1, description="lines: share of those whose characters come from the alphabet at random"
+    )
+    render_hold_out: ListText = Field(
+        description="characters: typefaces that are kept out, beginnings of their file names, comma between"
+    )
+    render_held_out: bool = Field(
+        description="characters: use the typefaces that render_hold_out keeps out, and no others"
     )
     render_split: Literal["train", "all"] = Field(
         description="whose words: train leaves out those that `crnn render --num_test` shows"

@@ -11,7 +11,10 @@ from crnn_mindspore.synth.typefaces.fonts import FontLibrary
 
 Facts = dict[str, int | str]
 
-_OPTIONAL = ("raised", "own_colour", "ring", "climb", "short_word", "capitals")
+_OPTIONAL = (
+    *("raised", "own_colour", "ring", "climb", "short_word", "capitals"),
+    *("thin", "squeeze", "grey", "binary"),
+)
 
 
 def renderer_facts(

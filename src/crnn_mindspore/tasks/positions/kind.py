@@ -15,12 +15,14 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
+from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.details import PositionsDetails
 from crnn_mindspore.tasks.positions.layout import layout_of
 from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
+from crnn_mindspore.tasks.positions.rendering import create_renderer_of
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
 from crnn_mindspore.text.decoding import GREEDY, Decoding
@@ -114,6 +116,10 @@ class Positions(Kind):
         texts, ids = source.distinct_texts()
         of_texts = [own.encode_known(text)[place] for text in texts]
         return np.array(of_texts, dtype=np.int32)[ids]
+
+    def renderer(self, options: Any) -> ImageRenderer:
+        """That which the task's yaml names."""
+        return create_renderer_of(self.codec_from(options), options)
 
     def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
         """The most probable text."""
