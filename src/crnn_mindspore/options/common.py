@@ -150,10 +150,10 @@ class ModelOptions(NetworkOptions, ImageTextOptions):
 class ProtocolOptions(Options):
     """Comparing texts."""
 
-    protocol: Literal["auto", "classic", "charset", "width"] = Field(
+    protocol: Literal["auto", "classic", "charset", "width", "alike"] = Field(
         description="how words are compared: classic, letters and digits without case; charset, all of the "
-        "alphabet; width, the same but for full- and half-width forms; auto: classic for an alphabet of "
-        "[0-9a-z], else charset"
+        "alphabet; width, the same but for full- and half-width forms; alike, the same but for these and for "
+        "look-alikes such as 0Oo and 1lI; auto: classic for an alphabet of [0-9a-z], else charset"
     )
 
 

@@ -80,7 +80,6 @@ NEEDS = (
     _one_of("decoder", ["beam"], "beam_width", "language_weight", "length_bonus"),
     Need(("language_weight",), "language_model", bool, "a file of words"),
     _one_of("precision", ["int8"], "calibration_dataset", "calibration_path", "calibration_images"),
-    Need(("top_k",), "save_predictions", bool, "a file"),
     Need(("verify_path",), "verify", bool, "the name of a data set"),
 )
 
