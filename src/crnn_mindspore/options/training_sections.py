@@ -130,7 +130,7 @@ class RenderingOptions(Options):
     """Training on rendered words (train_dataset: render)."""
 
     renderer: Text = Field(
-        description="output positions: what makes the images, named by the task's yaml: characters"
+        description="output positions: what makes the images, characters or plates; a task names it"
     )
     render_words: PathText = Field(description="file with one word a line; empty: built-in English words")
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")

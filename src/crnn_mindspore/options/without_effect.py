@@ -62,7 +62,7 @@ NEEDS = (
     _one_of("amp_level", ["auto", "O2"], "loss_scale"),
     _one_of("model_version", ["V1", "character_net"], "use_dropout"),
     _one_of("model_version", ["resnet18"], "resnet_block", "stem_stride", "stem_pooling", "last_channels"),
-    _one_of("output", ["positions"], "positions", "loss", "label_smoothing"),
+    _one_of("output", ["positions"], "positions", "loss", "label_smoothing", "renderer"),
     _one_of("loss", ["focal"], "focal_gamma", "focal_alpha"),
     _one_of("loss", ["ghm"], "ghm_bins", "ghm_momentum", "ghm_joint"),
     _one_of("run_distribute", [True], "scale_learning_rate", "eval_ranks"),

@@ -42,7 +42,7 @@ def load_classes(root: str, split: str = "train", lexicon: str | None = None) ->
     samples = []
     for name in sorted(os.listdir(place)):
         folder = os.path.join(place, name)
-        if not os.path.isdir(folder) or name.startswith(".") and len(name) > 1:
+        if not os.path.isdir(folder) or (name.startswith(".") and len(name) > 1):
             continue
         label = _class_of(name, classes)
         for path in _images(folder, report):

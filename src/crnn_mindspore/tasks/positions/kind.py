@@ -22,7 +22,7 @@ from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.details import PositionsDetails
 from crnn_mindspore.tasks.positions.layout import layout_of
 from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
-from crnn_mindspore.tasks.positions.rendering import create_renderer_of
+from crnn_mindspore.tasks.positions.rendering import named_renderer
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
 from crnn_mindspore.text.decoding import GREEDY, Decoding
@@ -118,8 +118,8 @@ class Positions(Kind):
         return np.array(of_texts, dtype=np.int32)[ids]
 
     def renderer(self, options: Any) -> ImageRenderer:
-        """That which the task's yaml names."""
-        return create_renderer_of(self.codec_from(options), options)
+        """The one that the task names."""
+        return named_renderer(options.renderer, self.codec_from(options), options)
 
     def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
         """The most probable text."""

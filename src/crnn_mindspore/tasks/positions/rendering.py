@@ -1,45 +1,38 @@
-"""The renderers of positions by name: a task's yaml says which makes its images."""
+"""The renderers of tasks of positions, by the name that a task's yaml gives as `renderer`."""
 
-from collections.abc import Callable
+import importlib
 from typing import Any
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
-from crnn_mindspore.synth.characters.character_render import create_character_renderer
 from crnn_mindspore.synth.render_loader import ImageRenderer
-from crnn_mindspore.tasks.positions.codec import PositionsCodec
+from crnn_mindspore.text.codec import Codec
+
+# Name -> module whose `create_renderer(codec, options)` makes it.
+_RENDERERS = {
+    "characters": "crnn_mindspore.synth.characters.renderer",
+    "plates": "crnn_mindspore.synth.plates.renderer",
+}
 
 
-def _characters(codec: PositionsCodec, options: Any) -> ImageRenderer:
-    if len(codec.layout) > 1:
-        raise UserError("renderer characters: the layout must have one position, the character")
-    return create_character_renderer(
-        codec=codec,
-        font_dir=options.render_fonts or None,
-        only_font_dir=options.render_only_fonts,
-        hold_out=options.render_hold_out,
-        held_out=options.render_held_out,
-        photo_dir=options.render_photos or None,
-        effects_file=options.render_effects or None,
-        seed=options.seed,
-        split=options.render_split,
-    )
+def named_renderer(name: str, codec: Codec, options: Any) -> ImageRenderer:
+    """The renderer of that name.
 
-
-RENDERERS: dict[str, Callable[[PositionsCodec, Any], ImageRenderer]] = {"characters": _characters}
-
-
-def create_renderer_of(codec: PositionsCodec, options: Any) -> ImageRenderer:
-    """The renderer that the option `renderer` names.
+    Args:
+        name: Of `_RENDERERS`.
+        codec: Of the task: what labels may hold.
+        options: Those of training.
 
     Raises:
-        UserError: If there is none of that name, it cannot draw the positions, or an option cannot be used.
+        UserError: If there is no such renderer, or an option cannot be used.
     """
-    if not options.renderer:
+    if not name:
         raise UserError(
-            "render: output positions needs a renderer, so that images can be made for it: the task's yaml "
-            f"names one of {', '.join(RENDERERS)}; or use a data set"
+            f"render: this task names no renderer, so no images can be made for it; use a data set, or give "
+            f"--renderer ({', '.join(_RENDERERS)})"
         )
-    if options.renderer not in RENDERERS:
-        raise UserError(unknown_message("renderer", options.renderer, RENDERERS))
-    return RENDERERS[options.renderer](codec, options)
+    if name not in _RENDERERS:
+        raise UserError(f"renderer: {unknown_message('renderer', name, _RENDERERS)}")
+    module = importlib.import_module(_RENDERERS[name])
+    renderer: ImageRenderer = module.create_renderer(codec, options)
+    return renderer

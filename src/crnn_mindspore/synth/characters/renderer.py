@@ -151,6 +151,25 @@ class CharacterRenderer:
         return face
 
 
+def create_renderer(codec: Codec, options: Any) -> CharacterRenderer:
+    """The renderer that the options of a training ask for.
+
+    Raises:
+        UserError: As `create_character_renderer`.
+    """
+    return create_character_renderer(
+        codec=codec,
+        font_dir=options.render_fonts or None,
+        only_font_dir=options.render_only_fonts,
+        hold_out=options.render_hold_out,
+        held_out=options.render_held_out,
+        photo_dir=options.render_photos or None,
+        effects_file=options.render_effects or None,
+        seed=options.seed,
+        split=options.render_split,
+    )
+
+
 def create_character_renderer(
     *,
     codec: Codec,
