@@ -185,6 +185,10 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     )
     top_k: Whole = Field(1, ge=1, le=1_000, description="texts wanted for each image")
     characters: Flag = Field(False, description="confidence and position of each character")
+    cut: Flag = Field(
+        False,
+        description="models of single characters: cut a clean printed page into lines and characters first",
+    )
     keep_ratio: Flag = Field(False, description="do not squeeze images longer than the model's input")
 
 

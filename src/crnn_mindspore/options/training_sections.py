@@ -132,7 +132,10 @@ class RenderingOptions(Options):
     renderer: Text = Field(
         description="output positions: what makes the images, characters or plates; a task names it"
     )
-    render_words: PathText = Field(description="file with one word a line; empty: built-in English words")
+    render_words: PathText = Field(
+        description="file with one word a line; empty: built-in English words; of characters: those that half "
+        "of the images show"
+    )
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
     render_photos: PathText = Field(description="folder of photographs that are blended into the words")
     render_effects: PathText = Field(description="yaml laid over configs/effects.yaml")

@@ -232,6 +232,11 @@ class Kind(ABC):
         """Counts the parts of readings in an evaluation; None where a text is all there is."""
         return None
 
+    def reads_one_class(self, artifact: Model) -> bool:
+        """Whether an image shows one thing of a list, as a single character: its number is a result then."""
+        del artifact
+        return False
+
     def step_centres(self, width: int) -> npt.NDArray[np.float64] | None:
         """Where each step looks, as a share of the image's width; None where steps are not places."""
         return None

@@ -40,7 +40,7 @@ def wide_form(character: str) -> str:
 # Of each group the first stands for all: no image of one alone tells them apart, or only by its size.
 LOOK_ALIKE = (
     *("0Oo", "1lI", "cC", "kK", "pP", "sS", "uU", "vV", "wW", "xX", "zZ"),
-    *("一—-_", "二=", "十+", ".·", "'‘’", '"“”'),
+    *("一—-_", "二=", "十+", ".·", "'\u2018\u2019", '"\u201c\u201d'),  # quotation marks
 )
 
 

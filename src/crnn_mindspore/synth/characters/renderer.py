@@ -17,13 +17,16 @@ from crnn_mindspore.synth.effects.settings import overlaid, read_effects
 from crnn_mindspore.synth.line_kinds import LineKind, load_line_kinds
 from crnn_mindspore.synth.render import checked_strength, default_cache_file, generator_of
 from crnn_mindspore.synth.render_facts import Facts, at_work, renderer_facts
+from crnn_mindspore.synth.typefaces.font_files import find_font_files
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, Typeface, scan_fonts
 from crnn_mindspore.synth.words.corpus import SPLITS
 from crnn_mindspore.text.codec import Codec
+from crnn_mindspore.text_file import read_text
 
 EFFECTS_FILE = shipped("configs/character_effects.yaml")
 _LATIN_SHARE = 0.1
 _LATIN_BORROWED = 0.6
+_OFTEN_SHARE = 0.5
 _PROBES = 16
 _NEIGHBOURS = 4
 _SHOWN = 40
@@ -67,6 +70,7 @@ class CharacterRenderer:
         seed: Two seeds give two unrelated series of images.
         split: 'train', 'test' and 'all' are three series; no character is kept out of any.
         photos: Photographs to blend characters with, or None.
+        often: Characters that half of the images show; "" for none.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class CharacterRenderer:
         seed: int = 0,
         split: str = "train",
         photos: Photographs | None = None,
+        often: str = "",
     ) -> None:
         if split not in SPLITS:
             raise UserError(f"unknown split {split!r}, one of {', '.join(SPLITS)}")
@@ -90,6 +95,7 @@ class CharacterRenderer:
         self.seed = seed
         self.split = split
         self.photos = photos
+        self.often = often
         self._faces = Faces(fonts.faces)
         drawn = fonts.drawable(codec.characters)
         beside = "" if latin is None else latin.drawable("".join(c for c in codec.characters if c.isascii()))
@@ -98,6 +104,11 @@ class CharacterRenderer:
         missing = "".join(c for c in codec.characters if c not in self._han + self._others)
         if missing:
             _logger.warning("no typeface has %d characters: %s", len(missing), missing[:_SHOWN])
+        unknown = "".join(c for c in often if c not in self._han + self._others)
+        if unknown:
+            raise UserError(
+                f"render_words: {unknown[:_SHOWN]!r} cannot be drawn: no class, or in no typeface"
+            )
         shares = np.cumsum([kind.share for kind in kinds])
         self._shares = shares / shares[-1]
 
@@ -122,7 +133,7 @@ class CharacterRenderer:
     def of_split(self, split: str) -> "CharacterRenderer":
         """The same renderer for another series."""
         return CharacterRenderer(
-            self.codec, self.fonts, self.latin, self.kinds, self.seed, split, self.photos
+            self.codec, self.fonts, self.latin, self.kinds, self.seed, split, self.photos, self.often
         )
 
     @property
@@ -132,10 +143,13 @@ class CharacterRenderer:
             kind.name: [kind.share, kind.dark_text, at_work(kind.effects, self.photos)] for kind in self.kinds
         }
         faces = [*self.fonts.faces, *(self.latin.faces if self.latin else ())]
-        return renderer_facts(FontLibrary(faces), list(self.codec.characters), kinds, self.photos)
+        drawn = [*self.codec.characters, *([self.often] if self.often else [])]
+        return renderer_facts(FontLibrary(faces), drawn, kinds, self.photos)
 
     def _character(self, rng: np.random.Generator) -> str:
         """Each Han character as likely as any other; the few others together in a fixed share."""
+        if self.often and rng.random() < _OFTEN_SHARE:
+            return self.often[int(rng.integers(len(self.often)))]
         rare = bool(self._others) and (not self._han or rng.random() < _LATIN_SHARE)
         pool = self._others if rare else self._han
         return pool[int(rng.integers(len(pool)))]
@@ -164,6 +178,7 @@ def create_renderer(codec: Codec, options: Any) -> CharacterRenderer:
         hold_out=options.render_hold_out,
         held_out=options.render_held_out,
         photo_dir=options.render_photos or None,
+        often_file=options.render_words or None,
         effects_file=options.render_effects or None,
         seed=options.seed,
         split=options.render_split,
@@ -181,6 +196,7 @@ def create_character_renderer(
     seed: int = 0,
     split: str = "train",
     photo_dir: str | Path | None = None,
+    often_file: str | Path | None = None,
     cache_file: str | Path | None = None,
 ) -> CharacterRenderer:
     """A renderer of single characters with everything found and checked.
@@ -195,6 +211,7 @@ def create_character_renderer(
         seed: Series of images.
         split: 'train', 'test' or 'all'.
         photo_dir: Folder of photographs to blend characters with.
+        often_file: Characters that half of the images show, as new ones of a trained network.
         cache_file: Where the examination of typefaces is kept; a file in the user's cache folder by default.
 
     Raises:
@@ -211,9 +228,10 @@ def create_character_renderer(
     )
     fonts = _without(fonts, hold_out, held_out)
     latin = None
-    if probe and ascii_part and not only_font_dir and not held_out:
+    if probe and ascii_part and not only_font_dir and not held_out and find_font_files():
         latin = scan_fonts(ascii_part, cache_file=default_cache_file(ascii_part))
-    return CharacterRenderer(codec, fonts, latin, kinds, seed, split, photos)
+    often = "" if often_file is None else "".join(read_text(str(often_file)).split())
+    return CharacterRenderer(codec, fonts, latin, kinds, seed, split, photos, often)
 
 
 def _kinds(effects_file: str | Path | None) -> list[LineKind]:

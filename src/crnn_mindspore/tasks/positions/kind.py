@@ -135,6 +135,10 @@ class Positions(Kind):
         codec = _own(artifact.codec)
         return PositionsDetails(codec) if len(codec.layout) > 1 else None
 
+    def reads_one_class(self, artifact: Model) -> bool:
+        """Where there is one position."""
+        return len(_own(artifact.codec).layout) == 1
+
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and positions."""
         n, layout = artifact.network, _own(artifact.codec).layout
