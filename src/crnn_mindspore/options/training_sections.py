@@ -133,8 +133,8 @@ class RenderingOptions(Options):
         description="output positions: what makes the images, characters or plates; a task names it"
     )
     render_words: PathText = Field(
-        description="file with one word a line; empty: built-in English words; of characters: those that half "
-        "of the images show"
+        description="file with one word a line; empty: built-in English words; of characters: those that "
+        "half of the images show"
     )
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
     render_photos: PathText = Field(description="folder of photographs that are blended into the words")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from crnn_mindspore.data.sources.charset_file import load_charset_file
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
-from crnn_mindspore.text.gb2312 import level_one
+from crnn_mindspore.tasks.positions.gb2312 import level_one
 
 NONE = ""  # the class "no character here"
 OPEN = -1  # in targets: the class of this position is not known
