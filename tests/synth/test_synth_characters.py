@@ -11,8 +11,12 @@ import pytest
 from test_synth_common import font_paths
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.synth.characters.character_renderer import (
+    CharacterRenderer,
+    Faces,
+    create_character_renderer,
+)
 from crnn_mindspore.synth.characters.crops import draw_character
-from crnn_mindspore.synth.characters.renderer import CharacterRenderer, Faces, create_character_renderer
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.settings import load_effects
 from crnn_mindspore.synth.letters import thinned

@@ -1,5 +1,8 @@
 """GB2312, and what looks alike."""
 
+from crnn_mindspore.artifacts.agreement import kind_in
+from crnn_mindspore.options.commands import TrainOptions
+from crnn_mindspore.options.load import load_options
 from crnn_mindspore.tasks.positions.gb2312 import level_one
 from crnn_mindspore.tasks.positions.layout import layout_of
 from crnn_mindspore.text.folding import LOOK_ALIKE, fold_look_alikes
@@ -25,3 +28,10 @@ def test_look_alikes_fold_to_the_first_of_their_group_whatever_their_width() -> 
     assert len(members) == len(set(members))
     assert all(fold_look_alikes(group) == group[0] * len(group) for group in LOOK_ALIKE)
     assert fold_look_alikes("Ｏ中l，b") == "0中1,b"
+
+
+def test_the_option_may_name_it_alone() -> None:
+    options = load_options(TrainOptions, ["--task=characters", "--positions=gb2312_level1"])
+    assert kind_in(options).codec_from(options).num_classes == 3755
+    every = load_options(TrainOptions, ["--task=characters"])
+    assert kind_in(every).codec_from(every).num_classes > 3755

@@ -15,7 +15,7 @@ from crnn_mindspore.options.commands import ReadOptions
 from crnn_mindspore.options.load import load_options, task_output
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.reading.named_images import find_images
-from crnn_mindspore.reading.page import read_page
+from crnn_mindspore.reading.page_reading import read_page
 from crnn_mindspore.reading.printing import PRINTERS
 from crnn_mindspore.reading.recognizer import Image, Recognition, Recognizer, name_of
 from crnn_mindspore.tasks.finding import allow_module

@@ -94,7 +94,8 @@ class ImageTextOptions(Options):
     )
     positions: PositionsText = Field(
         description="output positions: the classes of each position, as a mapping in the yaml of a task, or "
-        "the path of a yaml that holds it; see docs/tasks.md"
+        "the path of a yaml that holds it, or gb2312_level1, one position of 3,755 characters; see "
+        "docs/tasks.md"
     )
     label_dict: LabelDictText = Field(
         description="the alphabet; class ids are positions in it; or a .txt file, one class a line or all "

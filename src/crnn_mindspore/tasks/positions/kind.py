@@ -20,7 +20,7 @@ from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.details import PositionsDetails
-from crnn_mindspore.tasks.positions.layout import layout_of
+from crnn_mindspore.tasks.positions.layout import GB2312, layout_of
 from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
 from crnn_mindspore.tasks.positions.rendering import named_renderer
 from crnn_mindspore.text.codec import Codec
@@ -58,10 +58,12 @@ class Positions(Kind):
         return {"model_version": sizes.pop("version"), **sizes}
 
     def codec_from(self, options: ModelOptions) -> PositionsCodec:
-        """The layout of `positions`, a mapping or the path of a yaml."""
+        """The layout of `positions`: a mapping, the path of a yaml, or an alphabet's name for one position."""
         given = options.positions
         if not given:
             raise UserError("output positions: --positions must say which, as the yaml of a task does")
+        if given == GB2312:
+            return PositionsCodec(layout_of({"text": [{"name": "character", "classes": GB2312}]}))
         if isinstance(given, str):
             return PositionsCodec(layout_of(read_yaml(Path(given)), str(Path(given).parent)))
         return PositionsCodec(layout_of(given))
