@@ -58,7 +58,7 @@ class Positions(Kind):
         return {"model_version": sizes.pop("version"), **sizes}
 
     def codec_from(self, options: ModelOptions) -> PositionsCodec:
-        """The layout of `positions`: a mapping, the path of a yaml, or an alphabet's name for one position."""
+        """The layout of `positions`: a mapping, the path of a yaml, or the name of an alphabet."""
         given = options.positions
         if not given:
             raise UserError("output positions: --positions must say which, as the yaml of a task does")
