@@ -8,18 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.image_io import UnreadableImageError
+from crnn_mindspore.data.preprocess import preprocess
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.cutting import Line, crop_of, find_lines, ink_of
 from crnn_mindspore.reading.recognizer import Character, Image, Recognition, Recognizer, decoded_image
+from crnn_mindspore.text.ctc import log_softmax
+from crnn_mindspore.text.folding import fold_look_alikes
 
 _MOST_PIECES = 8  # of a character
 _WIDEST = 1.3  # of the line's height
 _SPACE = 0.2  # of the line's height, between letters of two words
-_EACH = 0.3  # what a character more costs, in units of -log probability
 _NARROW, _BROAD = (0.62, 8.0), (1.08, 10.0)  # Han: width over height, and what each 1.0 beyond it costs
 _BROAD_OTHER = (0.95, 8.0)
-_GAP = (0.3, 6.0)  # inside a character
-_BY_NEIGHBOURS = ("0Oo", "1lI", "一—-")
+_GAP, _GAP_LATIN = (0.3, 6.0), (0.05, 20.0)  # inside a character; Latin letters and digits are of one piece
+_BY_NEIGHBOURS = ("0Oo", "1lI", "一-—")
+_AMBIGUOUS = "".join(_BY_NEIGHBOURS)
+_WORDLIKE = "0Oo1lI"
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,10 @@ def _read_line(
 ) -> Recognition:
     places = list(_places(line))
     crops = [crop_of(pixels, ink, line, line.pieces[i][0], line.pieces[j - 1][1]) for i, j in places]
-    read = recognizer(crops)
+    read = _read_crops(recognizer, crops)
     candidates = [
-        _Candidate(i, j, r.text, r.confidence, _cost(line, i, j, r))
-        for (i, j), r in zip(places, read, strict=True)
+        _Candidate(i, j, text, probability, _cost(line, i, j, text, probability))
+        for (i, j), (text, probability) in zip(places, read, strict=True)
     ]
     path = _best_path(candidates, len(line.pieces))
     texts = _settled([c.text for c in path])
@@ -89,6 +93,31 @@ def _read_line(
     )
 
 
+def _read_crops(recognizer: Recognizer, crops: Sequence[npt.NDArray[np.uint8]]) -> list[tuple[str, float]]:
+    """Character and probability of each crop; those that look alike have their probability together."""
+    artifact = recognizer.backend.artifact
+    classes = artifact.codec.classes
+    groups: dict[str, list[int]] = {}
+    for i, name in enumerate(classes):
+        groups.setdefault(fold_look_alikes(name), []).append(i)
+    alike = [ids for ids in groups.values() if len(ids) > 1]
+    found: list[tuple[str, float]] = []
+    for first in range(0, len(crops), recognizer.batch_size):
+        images = [
+            preprocess(crop, artifact.preprocessing) for crop in crops[first : first + recognizer.batch_size]
+        ]
+        logits = recognizer.backend.forward(np.stack(images))[0]  # (N,K)
+        own = np.exp(log_softmax(logits / recognizer.decoder.temperature))
+        together = own.copy()
+        for ids in alike:
+            together[:, ids] = own[:, ids].sum(axis=1, keepdims=True)
+        for single, joint in zip(own, together, strict=True):
+            best = joint.max()
+            i = int(np.where(joint >= best, single, -1.0).argmax())
+            found.append((classes[i], float(best)))
+    return found
+
+
 def _places(line: Line) -> Iterator[tuple[int, int]]:
     """First and end piece of everything that may be one character."""
     pieces = line.pieces
@@ -98,17 +127,18 @@ def _places(line: Line) -> Iterator[tuple[int, int]]:
                 yield i, j
 
 
-def _cost(line: Line, i: int, j: int, read: Recognition) -> float:
+def _cost(line: Line, i: int, j: int, text: str, probability: float) -> float:
     """How unlikely it is that the pieces are this character: by the network, its width, its inner gaps."""
     pieces = line.pieces[i:j]
     width = (pieces[-1][1] - pieces[0][0]) / line.height
     gap = max((b[0] - a[1] for a, b in pairwise(pieces)), default=0) / line.height
-    cost = _EACH - float(np.log(max(read.confidence, 1e-6)))
-    is_han = not read.text.isascii() and read.text.isalnum()
+    cost = -float(np.log(max(probability, 1e-6)))
+    is_han = _kind(text) == "han"
     if is_han:
         cost += _NARROW[1] * max(0.0, _NARROW[0] - width)
     limit, price = _BROAD if is_han else _BROAD_OTHER
-    return cost + price * max(0.0, width - limit) + _GAP[1] * max(0.0, gap - _GAP[0])
+    most, each = _GAP_LATIN if _kind(text) in ("digit", "letter") else _GAP
+    return cost + price * max(0.0, width - limit) + each * max(0.0, gap - most)
 
 
 def _best_path(candidates: Sequence[_Candidate], count: int) -> list[_Candidate]:
@@ -129,18 +159,41 @@ def _best_path(candidates: Sequence[_Candidate], count: int) -> list[_Candidate]
 
 
 def _settled(texts: Sequence[str]) -> list[str]:
-    """The characters, where look-alikes are chosen by what stands beside them: a digit, a letter, Han."""
+    """The characters; look-alikes by the kind of the nearest that is none: digit, letter, Han.
+
+    Letters and digits look within their word; where that says nothing, they are digits.
+    """
+    kinds = ["" if text in _AMBIGUOUS else _kind(text) for text in texts]
     settled = list(texts)
     for n, text in enumerate(texts):
         group = next((group for group in _BY_NEIGHBOURS if text in group), None)
-        around = [*texts[max(n - 1, 0) : n], *texts[n + 1 : n + 2]]
-        beside = [other for other in around if other not in "".join(_BY_NEIGHBOURS)]
-        if group is None or not beside:
+        if group is None:
             continue
-        kinds = {_kind(other) for other in beside}
-        if _kind(text) not in kinds:
-            settled[n] = next((c for c in group if _kind(c) in kinds), text)
+        wanted = _nearest_kind(texts, kinds, n) if text in _WORDLIKE else _beside(kinds, n)
+        if _kind(text) not in wanted:
+            settled[n] = next((c for c in group if _kind(c) in wanted), text)
     return settled
+
+
+def _nearest_kind(texts: Sequence[str], kinds: Sequence[str], n: int) -> set[str]:
+    """Kinds of the nearest letters or digits of the same word that are no look-alikes."""
+    for distance in range(1, len(texts)):
+        found = set()
+        for step in (-1, 1):
+            between = range(n + step, n + step * (distance + 1), step)
+            if all(0 <= i < len(texts) and texts[i].isascii() and texts[i].isalnum() for i in between):
+                found.add(kinds[between[-1]])
+        if found - {""}:
+            return found - {""}
+        if not found:
+            break
+    return {"digit"}
+
+
+def _beside(kinds: Sequence[str], n: int) -> set[str]:
+    """Kinds of the two neighbours; a dash stands between digits or letters."""
+    found = {kind for kind in (*kinds[max(n - 1, 0) : n], *kinds[n + 1 : n + 2]) if kind}
+    return {"mark" if kind in ("digit", "letter") else kind for kind in found} or {"han", "mark"}
 
 
 def _kind(text: str) -> str:
