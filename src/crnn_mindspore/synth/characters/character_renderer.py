@@ -2,6 +2,8 @@
 
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from crnn_mindspore.synth.characters.crops import draw_character
 from crnn_mindspore.synth.effects.camera import Image
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.photographs import Photographs, load_photographs
-from crnn_mindspore.synth.effects.settings import overlaid, read_effects
+from crnn_mindspore.synth.effects.settings import load_effects, overlaid, read_effects
 from crnn_mindspore.synth.line_kinds import LineKind, load_line_kinds
 from crnn_mindspore.synth.render import checked_strength, default_cache_file, generator_of
 from crnn_mindspore.synth.render_facts import Facts, at_work, renderer_facts
@@ -235,15 +237,26 @@ def create_character_renderer(
 
 
 def _kinds(effects_file: str | Path | None) -> list[LineKind]:
-    """The kinds of lines that characters are cut from, with the characters' own effects."""
+    """The kinds of lines that characters are cut from, with effects of their own, and further kinds."""
     own = read_effects(EFFECTS_FILE)
-    kinds = []
-    for kind in load_line_kinds():
-        effects = overlaid(kind.effects, own, EFFECTS_FILE)
-        if effects_file is not None:
-            effects = overlaid(effects, read_effects(Path(effects_file)), Path(effects_file))
-        kinds.append(LineKind(**{**vars(kind), "effects": effects}))
-    return kinds
+    for_all = _mapping(own.pop("all", {}), "all")
+    lines = load_line_kinds()
+    kinds = [replace(kind, effects=overlaid(kind.effects, for_all, EFFECTS_FILE)) for kind in lines]
+    usual = overlaid(load_effects(), for_all, EFFECTS_FILE)
+    for name, values in own.items():
+        effects = overlaid(usual, _mapping(_mapping(values, name).get("effects"), name), EFFECTS_FILE)
+        share, dark_text = (float(_mapping(values, name).get(key, 0)) for key in ("share", "dark_text"))  # type: ignore[arg-type]
+        kinds.append(LineKind(name, share, dark_text, 0.0, lines[0].habits, effects))
+    if effects_file is None:
+        return kinds
+    path = Path(effects_file)
+    return [replace(kind, effects=overlaid(kind.effects, read_effects(path), path)) for kind in kinds]
+
+
+def _mapping(value: object, name: str) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{EFFECTS_FILE}: {name} is {value!r}, must hold 'name: value' lines")
+    return value
 
 
 def _probe(characters: str) -> str:
