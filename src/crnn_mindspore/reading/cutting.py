@@ -13,6 +13,7 @@ Mask = npt.NDArray[np.uint8]
 _LEAST_LINE = 6  # pixels; less is dust
 _LOW = 0.55  # of the usual line, below which a line may be a piece of its neighbour
 _NEAR = 0.3  # of the usual line, to the neighbour it then belongs to
+_STROKES = 0.6  # of the usual line, between two low pieces, as a line of few horizontal strokes has them
 _WIDE = 1.1  # of the line's height: a wider stretch of ink holds touching characters
 _BRIDGE = 0.2  # of the line's height: ink of a column where touching characters may be parted
 _BETWEEN = 0.12  # of the line's height: least distance of two such places
@@ -62,8 +63,9 @@ def find_lines(ink: Mask) -> list[Line]:
     for start, end in runs:
         if joined:
             last = joined[-1]
-            is_low = min(end - start, last[1] - last[0]) < _LOW * usual
-            if is_low and start - last[1] < _NEAR * usual and end - last[0] < 1.3 * usual:
+            lower, higher = sorted((end - start, last[1] - last[0]))
+            near = _NEAR if higher > _LOW * usual else _STROKES
+            if lower < _LOW * usual and start - last[1] < near * usual and end - last[0] < 1.3 * usual:
                 last[1] = end
                 continue
         joined.append([start, end])

@@ -171,7 +171,9 @@ def _settled(texts: Sequence[str]) -> list[str]:
             continue
         wanted = _nearest_kind(texts, kinds, n) if text in _WORDLIKE else _beside(kinds, n)
         if _kind(text) not in wanted:
-            settled[n] = next((c for c in group if _kind(c) in wanted), text)
+            fitting = [c for c in group if _kind(c) in wanted] or [text]
+            is_small = any(c.islower() for c in texts if c not in _AMBIGUOUS)
+            settled[n] = min(fitting, key=lambda c: c.islower() != is_small)
     return settled
 
 
