@@ -6,10 +6,13 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-if [ $# -gt 1 ] || [[ "${1:-}" == -* ]]; then
-    usage_error "bash $0 [WORK_DIR=./demo]"
+if [ $# -gt 2 ] || [[ "${1:-}" == -* ]] || [[ ! "${2:-words}" =~ ^(words|characters)$ ]]; then
+    usage_error "bash $0 [WORK_DIR=./demo [words|characters]]"
 fi
 WORK_DIR=${1:-./demo}
+if [ "${2:-words}" = characters ]; then
+    exec bash "$(dirname "${BASH_SOURCE[0]}")/demo_characters.sh" "$WORK_DIR"
+fi
 mkdir -p "$WORK_DIR"
 WORK_DIR=$(cd "$WORK_DIR" && pwd)
 MODEL=$WORK_DIR/crnn
