@@ -102,7 +102,7 @@ class CRNN(ImageNetwork):
         image_height: int = 32,
         use_dropout: bool = True,
     ) -> None:
-        super().__init__("vgg", (None, 3, 32, None))
+        super().__init__(["vgg"], (None, 3, 32, None))
         if version not in MODEL_VERSIONS:
             raise UserError(f"model_version is {version!r}, must be one of {', '.join(MODEL_VERSIONS)}")
         if image_height != 32:

@@ -148,7 +148,7 @@ class ResNet18(ImageNetwork):
         if in_channels not in IN_CHANNELS:
             raise UserError(f"in_channels is {in_channels}, must be 1 or 3")
         channels = scale_channels((*STAGE_CHANNELS[:-1], last_channels), channel_scale)
-        super().__init__("features", (None, in_channels, None, None))
+        super().__init__(["features"], (None, in_channels, None, None))
         self.features = ResNetFeatures(in_channels, channels, block, stem)
         self.head = PositionScores(channels[-1], num_positions, num_classes, mask)
         fit_tiles(self)

@@ -110,7 +110,8 @@ class LearningOptions(Options):
         description="checkpoint whose weights to start from; characters of another label_dict are matched"
     )
     freeze_features: bool = Field(
-        description="with pretrained: leave the convolutions as they are, train the recurrent part alone"
+        description="with pretrained: leave the convolutions as they are (of positions all but the last "
+        "layer), train the rest alone"
     )
     overfit_batches: Whole = Field(
         ge=0,
@@ -134,7 +135,7 @@ class RenderingOptions(Options):
     )
     render_words: PathText = Field(
         description="file with one word a line; empty: built-in English words; of characters: those that "
-        "half of the images show"
+        "half of the first images show, and fewer later"
     )
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
     render_photos: PathText = Field(description="folder of photographs that are blended into the words")

@@ -28,7 +28,7 @@ from crnn_mindspore.text_file import read_text
 EFFECTS_FILE = shipped("configs/character_effects.yaml")
 _LATIN_SHARE = 0.1
 _LATIN_BORROWED = 0.6
-_OFTEN_SHARE = 0.5
+_OFTEN_SHARE, _OFTEN_HALVED = 0.5, 8000  # of the first images; images after which it is half of that
 _PROBES = 16
 _NEIGHBOURS = 4
 _SHOWN = 40
@@ -72,7 +72,8 @@ class CharacterRenderer:
         seed: Two seeds give two unrelated series of images.
         split: 'train', 'test' and 'all' are three series; no character is kept out of any.
         photos: Photographs to blend characters with, or None.
-        often: Characters that half of the images show; "" for none.
+        often: Characters that half of the first images show, and ever fewer of those behind, so that a network
+            that has learnt them learns how rare they are; "" for none.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class CharacterRenderer:
         strength = checked_strength(rng, difficulty)
         kind = self.kinds[int(np.searchsorted(self._shares, rng.random(), side="right"))]
         dice = Dice(kind.effects, rng, strength)
-        character = self._character(rng)
+        character = self._character(rng, index)
         face = self._face(rng, character)
         pool = self._han or self._others
         others = "".join(pool[i] for i in rng.integers(len(pool), size=_NEIGHBOURS)) if strength else ""
@@ -148,9 +149,9 @@ class CharacterRenderer:
         drawn = [*self.codec.characters, *([self.often] if self.often else [])]
         return renderer_facts(FontLibrary(faces), drawn, kinds, self.photos)
 
-    def _character(self, rng: np.random.Generator) -> str:
+    def _character(self, rng: np.random.Generator, index: int) -> str:
         """Each Han character as likely as any other; the few others together in a fixed share."""
-        if self.often and rng.random() < _OFTEN_SHARE:
+        if self.often and rng.random() < _OFTEN_SHARE * 0.5 ** (index / _OFTEN_HALVED):
             return self.often[int(rng.integers(len(self.often)))]
         rare = bool(self._others) and (not self._han or rng.random() < _LATIN_SHARE)
         pool = self._others if rare else self._han
@@ -213,7 +214,7 @@ def create_character_renderer(
         seed: Series of images.
         split: 'train', 'test' or 'all'.
         photo_dir: Folder of photographs to blend characters with.
-        often_file: Characters that half of the images show, as new ones of a trained network.
+        often_file: Characters that half of the first images show, as new ones of a trained network.
         cache_file: Where the examination of typefaces is kept; a file in the user's cache folder by default.
 
     Raises:
