@@ -42,7 +42,7 @@ def main() -> int:
         ("exports", f"{folder}/{arguments.model}.mindir (+ .json), {folder}/{arguments.model}.onnx"),
         ("training curve", f"{folder}/training/train_log.csv"),
         ("every prediction", f"{folder}/predictions.tsv"),
-        ("rendered images", f"{folder}/{arguments.images}"),
+        (f"rendered {arguments.images}", f"{folder}/{arguments.images}"),
     ]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:

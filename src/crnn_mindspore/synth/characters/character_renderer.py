@@ -72,8 +72,8 @@ class CharacterRenderer:
         seed: Two seeds give two unrelated series of images.
         split: 'train', 'test' and 'all' are three series; no character is kept out of any.
         photos: Photographs to blend characters with, or None.
-        often: Characters that half of the first images show, and ever fewer of those behind, so that a network
-            that has learnt them learns how rare they are; "" for none.
+        often: Characters that half of the first images show, and ever fewer of those behind, so that their
+            rareness is learnt at last; "" for none.
     """
 
     def __init__(
