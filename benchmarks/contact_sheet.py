@@ -6,7 +6,7 @@ A source is `render` (words straight from the renderer), `render:EFFECTS.yaml` (
 `render:EFFECTS.yaml:PHOTOS` (and blended with a folder of photographs), a folder of images (searched to any
 depth), or `mixed:FOLDER,FOLDER` (images of several folders in turn). Two sources stand beside each other.
 `--as_seen` shows the images as the network gets them. With options of `crnn train`, such as
-`--config_path=configs/lines.yaml`, what is rendered is what that training would render, and as wide.
+`--task=lines`, what is rendered is what that training would render, and as wide.
 """
 
 import argparse

@@ -23,19 +23,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import machine, markdown_table
 from crnn_mindspore.evaluation.metric import classic_text
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, best_paths
-from crnn_mindspore.text.greedy import GreedyDecoder
-from crnn_mindspore.text.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.ctc_decoder import CtcDecoder, best_paths
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoders.prior_decoder import PriorDecoder
 from crnn_mindspore.text.ngram import NgramModel
+from crnn_mindspore.text.word_frequencies import word_prior
 
 LARGE = 50_000
 PAPER_DISTANCE = 3
 
 
-class WithinEdits(Decoder):
+class WithinEdits(CtcDecoder):
     """The paper's approximation; see above."""
 
     name = f"lexicon 50,000, within {PAPER_DISTANCE} edits"
@@ -179,6 +182,7 @@ def create_decoders(
         (GreedyDecoder(charset), None),
         (BeamDecoder(charset, beam), None),
         (BeamDecoder(charset, beam, model, weight, name=f"beam {beam} + n-gram {weight:g}"), None),
+        (PriorDecoder(charset, word_prior("en"), time_steps, "prior en"), None),
         (LexiconDecoder(charset, time_steps, name="lexicon 50, an image"), own[50]),
         (LexiconDecoder(charset, time_steps, name="lexicon 1,000, an image"), own[1000]),
         (LexiconDecoder(charset, time_steps, large, name="lexicon 50,000"), None),

@@ -6,7 +6,7 @@ from mindspore.train import Metric
 
 from crnn_mindspore.evaluation import metric
 from crnn_mindspore.evaluation.metric import create_protocol
-from crnn_mindspore.text.greedy import collapse
+from crnn_mindspore.text.decoders.greedy import collapse
 from src.model_utils.config import charset_of
 
 __all__ = ["CRNNAccuracy", "create_protocol"]

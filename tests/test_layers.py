@@ -21,6 +21,7 @@ ROOMS = (
     "",  # the package's own files: errors, text files, progress
     "options",
     "text",
+    "text.decoders",
     "data",
     "data.sources",
     "data.readers",
@@ -78,7 +79,7 @@ NAMES_A_KIND = {
     "cli.convert_weights": "describes such checkpoints",
 }
 # What only CTC has, in the text below the tasks.
-OF_CTC = {"text.ctc_decoder", "text.greedy", "text.beam", "text.lexicon", "text.trie"}
+OF_CTC = {f"text.decoders.{path.stem}" for path in (PACKAGE / "text" / "decoders").glob("[a-z]*.py")}
 ONLY_POSIX = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog", "posix"}
 MOST_FILES = 16
 MAY_BE_FULL = {"cli"}

@@ -19,7 +19,7 @@ from crnn_mindspore.reading import recognizer as recognizer_module
 from crnn_mindspore.reading.named_images import find_images
 from crnn_mindspore.reading.printing import PRINTERS
 from crnn_mindspore.reading.recognizer import Alternative, Recognition, Recognizer
-from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 from crnn_mindspore.text.temperature import CalibratedDecoder
 
 READINGS = {"cat": ("cat", 30.0), "moon": ("moom", 5.0), "sky": ("sky", 9.0)}
@@ -29,6 +29,7 @@ READINGS = {"cat": ("cat", 30.0), "moon": ("moom", 5.0), "sky": ("sky", 9.0)}
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Images of the words, and predict.py with the table as model."""
     monkeypatch.setattr(recognizer_module, "open_reader", lambda *_: TableBackend(READINGS))
+    monkeypatch.setattr(recognizer_module, "resolve_model", lambda *_: "table.ckpt")
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name, word in (("1.png", "cat"), ("2 [x].png", "moon"), ("deep/3.png", "sky")):
         cv2.imwrite(str(tmp_path / "in" / name), word_image(word))
@@ -251,6 +252,8 @@ def test_unreadable_images_are_results_too(run_program: Run, folder: Path) -> No
     assert "0.png" in records[0]["error"]
     assert "error: 1 of 4 images could not be read" in outcome.err
     assert re.search(r"^read 4 images in \d+\.\d\d s, \d+ a second$", outcome.err, re.MULTILINE)
+    assert "decoder greedy\n" in outcome.err
+    assert [r["decoder"] for r in records] == ["", "greedy", "greedy", "greedy"]
 
 
 class WidthBackend(TableBackend):

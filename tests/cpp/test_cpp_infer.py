@@ -24,7 +24,7 @@ from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.offline.input_list import InputList, write_inputs
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cpp")]
 

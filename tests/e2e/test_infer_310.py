@@ -12,7 +12,7 @@ from conftest import WORDS, TinyModel, word_image, write_folder
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
 from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 
 ROOT = Path(__file__).resolve().parents[2]
 

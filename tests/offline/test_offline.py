@@ -24,7 +24,7 @@ from crnn_mindspore.offline.result_files import judge
 from crnn_mindspore.reading.calibration import Calibration, Quality, save_calibration
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 
 ARTIFACT = Artifact(Charset(), Preprocessing(), NetworkSpec())
 

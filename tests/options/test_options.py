@@ -431,7 +431,7 @@ def test_a_user_without_a_folder_makes_none_of_the_name(monkeypatch: pytest.Monk
         (
             EvalOptions,
             ["--beam_width=3"],
-            "beam_width 3 has no effect: it needs decoder beam, which is greedy",
+            "beam_width 3 has no effect: it needs decoder beam, which is auto",
         ),
         (
             ExportCommandOptions,

@@ -31,8 +31,8 @@ from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.tasks.ctc.decoders import create_decoder
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.decoder import Decoded
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 from crnn_mindspore.text.decoding import Decoding
-from crnn_mindspore.text.greedy import GreedyDecoder
 from crnn_mindspore.text.temperature import CalibratedDecoder
 
 # What the table makes of each image: "moom" and "rivet" are misreadings, and faint ones.
@@ -166,7 +166,7 @@ def test_every_set_of_a_folder_is_read_with_its_lexicons(evaluate: Evaluate, tmp
     [
         (["--decoder=bean"], ["decoder is 'bean'", "greedy, beam, lexicon"]),
         (["--decoder=lexicon"], ["--lexicon: 50, 1k, full"]),
-        (["--lexicon=50"], ["lexicon '50' needs --decoder=lexicon, but decoder is greedy"]),
+        (["--lexicon=50"], ["lexicon '50' needs --decoder=lexicon, but decoder is auto"]),
         (["--decoder=lexicon", "--lexicon=/no/such.txt"], ["/no/such.txt"]),
         (["--language_model=w.txt"], ["language_model 'w.txt' needs --decoder=beam"]),
         (["--decoder=beam", "--language_model=/no/such.txt"], ["/no/such.txt"]),

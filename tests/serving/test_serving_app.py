@@ -42,7 +42,13 @@ def test_one_image_as_the_body(client: TestClient) -> None:
     answer = client.post("/recognize", content=word_png("cat"), headers=PNG)
     assert answer.status_code == 200
     (result,) = answer.json()["results"]
-    assert result == {"name": "image", "text": "cat", "confidence": 1.0, "rejected": False}
+    assert result == {
+        "name": "image",
+        "text": "cat",
+        "confidence": 1.0,
+        "rejected": False,
+        "decoder": "greedy",
+    }
 
 
 def test_many_images_in_a_form_are_answered_in_order_and_broken_ones_beside_the_others(
@@ -373,7 +379,7 @@ def test_the_api_is_described(client: TestClient) -> None:
         "application/json",
         "image/*",
     }
-    assert {p["name"] for p in post["parameters"]} == {"top_k", "positions", "alignment"}
+    assert {p["name"] for p in post["parameters"]} == {"top_k", "positions", "alignment", "greedy"}
     assert {"200", "400", "408", "413", "415", "422", "503"} <= set(post["responses"])
 
 

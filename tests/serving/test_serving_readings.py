@@ -16,10 +16,12 @@ from crnn_mindspore.engines.onnx_backend import OnnxBackend
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.prior_decoder import PriorDecoder
 from crnn_mindspore.text.temperature import CalibratedDecoder
+from crnn_mindspore.text.word_prior import WordPrior
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,33 @@ def test_details_come_from_the_logits_of_the_reading_at_its_temperature(temperat
     assert result["alignment"]["centres"] == pytest.approx([(i + 1) / 25 for i in range(24)])
     rows = {row["character"]: row["probabilities"] for row in result["alignment"]["rows"]}
     assert rows["o"] == pytest.approx([peak if i in (2, 4) else (1 - peak) / 36 for i in range(24)], abs=1e-6)
+
+
+def test_an_answer_tells_what_the_decoder_and_what_the_network_alone_says() -> None:
+    """An o and an n that are nearly as probable: the network alone says "mooo", the prior knows "moon"."""
+
+    class Doubtful(TableBackend):
+        def forward(self, batch: np.ndarray) -> np.ndarray:
+            logits = super().forward(batch)
+            n, o = self.artifact.codec.encode("no")
+            logits[6, :, n], logits[6, :, o] = 8.0, 8.5
+            return logits
+
+    backend = Doubtful({"moon": ("moon", 9.0)})
+    decoder = PriorDecoder(Charset(), WordPrior({"moon": 5.0, "sun": 4.0}), 24, "prior of two")
+    with service(Recognizer(backend, decoder=decoder)) as running:
+        client = TestClient(running.app)
+        asked, plain = (
+            client.post(f"/recognize?{query}", content=word_png("moon"), headers=PNG).json()["results"][0]
+            for query in ("greedy=true", "")
+        )
+    assert (asked["text"], asked["decoder"], asked["greedy"]["text"]) == ("moon", "prior of two", "mooo")
+    assert "greedy" not in plain
+    with service(Recognizer(backend)) as running:  # where the network alone is asked, it says nothing beside
+        answer = TestClient(running.app).post("/recognize?greedy=true", content=word_png("moon"), headers=PNG)
+    (result,) = answer.json()["results"]
+    assert (result["text"], result["decoder"]) == ("mooo", "greedy")
+    assert "greedy" not in result
 
 
 def test_a_line_of_more_characters_than_the_alignment_has_rows_for() -> None:

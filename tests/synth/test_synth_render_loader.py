@@ -79,7 +79,7 @@ def test_where_processes_can_share_nothing_this_one_renders(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")  # of /dev/shm
 
-    monkeypatch.setattr(workers, "ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(workers, "_Pool", refuse)
     alone = loader(renderer, workers=2)
     for _ in range(2):
         for ours, theirs in zip(loader(renderer).batches(0), alone.batches(0), strict=True):

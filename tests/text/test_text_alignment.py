@@ -8,7 +8,7 @@ from reference import log_probabilities
 
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import align
-from crnn_mindspore.text.greedy import GreedyDecoder, collapse
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder, collapse
 
 BLANK = 2
 

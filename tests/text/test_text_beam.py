@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from reference import log_probabilities, text_probabilities
 
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 from crnn_mindspore.text.ngram import NgramModel
 
 CHARSET = Charset("abc")

@@ -8,11 +8,11 @@ import pytest
 from reference import collapse as brute_force_collapse
 from reference import log_probabilities, text_probabilities
 
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import log_softmax, text_log_probabilities
-from crnn_mindspore.text.greedy import GreedyDecoder, collapse
-from crnn_mindspore.text.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder, collapse
+from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
 
 NUM_CLASSES, BLANK = 4, 3
 

@@ -7,11 +7,11 @@ import pytest
 from reference import log_probabilities, text_probabilities
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text import lexicon, trie
 from crnn_mindspore.text.charset import Charset, required_time_steps
 from crnn_mindspore.text.ctc import text_log_probabilities
-from crnn_mindspore.text.lexicon import LexiconDecoder
-from crnn_mindspore.text.trie import Trie
+from crnn_mindspore.text.decoders import lexicon, trie
+from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoders.trie import Trie
 
 CHARSET = Charset("abc")
 BLANK = 3

@@ -5,10 +5,10 @@ import pytest
 from reference import collapse, log_probabilities, text_probabilities
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text import ctc_decoder
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
-from crnn_mindspore.text.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoders import ctc_decoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
 from crnn_mindspore.text.temperature import (
     CalibratedDecoder,
     coverage_at_accuracy,

@@ -18,7 +18,7 @@ from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
 from crnn_mindspore.tasks.ctc.learning.pretrained import load_pretrained
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 from crnn_mindspore.training.checkpoints.checkpoint import Checkpoint
 from crnn_mindspore.training.checkpoints.resume import TrainingTensors
 from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate

@@ -13,15 +13,18 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.tasks.finding import kind_of
 from crnn_mindspore.tasks.interface import FORMAT_VERSION, Kind
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
-from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
+from crnn_mindspore.text.decoding import GREEDY, GREEDY_DECODING, Decoding
 
 BATCH_NORM_EPSILON = 1e-4  # of every network
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
+_WIDEST = 4096  # pixels
+_A = {str: "a text", int: "a whole number"}
 _FORMER = "former"  # in a description: the one that it takes the place of
 
 
@@ -38,6 +41,8 @@ class Artifact:
         versions: Package name -> version that wrote it.
         training: Free facts about the run (data set, seed, accuracy), for people.
         task: The kind of output, see `kind_of`.
+        reading: How it is read where nobody says otherwise: `decoder` and `prior` of a `Decoding`, and
+            `widest`, pixels up to which an image keeps its ratio of width to height.
         precision: What the file keeps its weights in, one of `PRECISIONS`; `weights_sha256` is that of the
             weights it was made from.
     """
@@ -51,6 +56,7 @@ class Artifact:
     training: Mapping[str, Any] = field(default_factory=dict)
     task: str = "ctc"
     precision: str = "fp32"
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -63,7 +69,7 @@ class Artifact:
         Raises:
             UserError: If the decoding is not one of this kind of output, or contradicts itself.
         """
-        return self.kind.decoder(self, decoding)
+        return self.kind.decoder(self, decoding.settled(self.reading))
 
     def to_json(self, indent: int | None = None) -> str:
         """JSON text, readable by people, that `from_json` turns back into an equal description.
@@ -82,6 +88,7 @@ class Artifact:
                 "precision": self.precision,
                 "versions": dict(self.versions),
                 "training": dict(self.training),
+                **({"reading": dict(self.reading)} if self.reading else {}),
             },
             ensure_ascii=False,
             indent=indent,
@@ -140,6 +147,7 @@ class Artifact:
                 training=values["training"],
                 task=kind.name,
                 precision=values.get("precision", "fp32"),  # earlier versions wrote none
+                reading=checked_reading(values.get("reading", {})),
             )
             if artifact.precision not in PRECISIONS:
                 raise UserError(f"precision {artifact.precision!r} is none of {', '.join(PRECISIONS)}")
@@ -148,6 +156,26 @@ class Artifact:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{origin}: its description is damaged ({error!r})") from None
         return artifact
+
+
+def checked_reading(values: object) -> dict[str, Any]:
+    """What a description says of reading.
+
+    Raises:
+        UserError: If it says something else than `decoder`, `prior` and `widest`, or values that are none.
+    """
+    if not isinstance(values, dict):
+        raise UserError(f"reading {values!r} is not a mapping")
+    kinds = {"decoder": str, "prior": str, "widest": int}
+    for name, value in values.items():
+        if name not in kinds:
+            raise UserError(unknown_message("reading", str(name), kinds))
+        if not isinstance(value, kinds[name]) or isinstance(value, bool):
+            raise UserError(f"reading: {name} is {value!r}, must be {_A[kinds[name]]}")
+    if not 0 <= values.get("widest", 0) <= _WIDEST:
+        raise UserError(f"reading: widest is {values['widest']}, must be 0 to {_WIDEST}")
+    Decoding(values.get("decoder", GREEDY), prior=values.get("prior", "")).check()
+    return values
 
 
 def description_path(model_path: str) -> Path:

@@ -17,6 +17,7 @@ PRETRAINED = "pretrained"
 WORDS = "words"
 _SHIPPED = {  # task -> its weights
     WORDS: "pretrained/crnn_v2_half.ckpt",
+    "lines": "pretrained/lines.ckpt",
     "characters": "pretrained/characters.ckpt",
 }
 BEST_NAME = "crnn-best.ckpt"

@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, codec_of, preprocessing_of
-from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.artifacts.artifact import Artifact, checked_reading
 from crnn_mindspore.artifacts.formats import check_format, output_path
 from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
 from crnn_mindspore.cli.command import run_command
@@ -61,6 +62,8 @@ def _export(options: ExportCommandOptions) -> int:
         path, device_target, options.device_id, codec_of(options), preprocessing_of(options)
     )
     check_artifact(options, backend.artifact, path)
+    if options.reading:
+        backend.artifact = replace(backend.artifact, reading=_reading(options.reading))
     # Imports MindSpore, which by now has read its environment.
     from crnn_mindspore.exporting.export import OnnxSize, export_model
 
@@ -81,6 +84,15 @@ def _export(options: ExportCommandOptions) -> int:
     backend.artifact = replace(backend.artifact, preprocessing=opened.artifact.preprocessing)
     results = compare_on([backend, opened], options.verify, options.verify_path, options.batch_size)
     return print_parity([path, str(exported)], results)
+
+
+def _reading(text: str) -> dict[str, Any]:
+    """`decoder=prior prior=en widest=160` as a description has it; `none` is nothing."""
+    found: dict[str, Any] = {}
+    for part in text.split() if text != "none" else ():
+        name, _, value = part.partition("=")
+        found[name] = int(value) if value.isdecimal() else value
+    return checked_reading(found)
 
 
 def _calibration(options: ExportCommandOptions, artifact: Artifact) -> Iterator[npt.NDArray[np.float32]]:

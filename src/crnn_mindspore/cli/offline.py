@@ -101,7 +101,7 @@ def _postprocess(options: OfflineCommandOptions) -> int:
     options.require("result_path")
     if options.calibrate:
         raise UserError("calibrate: result files are read with a calibration, not fitted; use `crnn eval`")
-    decoding = decoding_of(options)
+    decoding = decoding_of(options).measuring
     if decoding.image_lexicon is not None:
         raise UserError(f"lexicon {decoding.lexicon!r}: an annotation gives none; name a file of words")
     artifact, source = _model_and_data(options)

@@ -56,7 +56,7 @@ def _read(options: ReadOptions) -> int:
         batch_size=options.batch_size,
         top_k=options.top_k,
         characters=options.characters,
-        keep_ratio=options.keep_ratio,
+        keep_ratio=options.keep_ratio if "keep_ratio" in options.given else None,
     )
     own = recognizer.backend.artifact.task
     if "task" in options.given and own != output:
@@ -82,6 +82,7 @@ def _read(options: ReadOptions) -> int:
         print(("\n" if options.cut else "").join(["", *texts] if options.cut else ["text: ", *texts]))
     seconds = time.perf_counter() - start
     _logger.info("read %d images in %.2f s, %.0f a second", len(images), seconds, len(images) / seconds)
+    _logger.info("decoder %s", recognizer.decoder.name)
     for note in recognizer.decoder.notes():
         print(f"warning: {note}", file=sys.stderr)
     for error in failed:

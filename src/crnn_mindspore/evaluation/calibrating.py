@@ -1,6 +1,6 @@
 """Fitting a calibration on an evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class LogitRecorder(Decoder):
     def probabilities(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Floats:
         """Those of the decoder that reads."""
         return self.decoder.probabilities(logits, targets)
+
+    def confidences(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Callable[[float], Floats]:
+        """Those of the decoder that reads."""
+        return self.decoder.confidences(logits, targets)
 
     def parts(self, logits: Floats, target: Sequence[int]) -> list[Part]:
         """Those of the decoder that reads."""
@@ -68,9 +72,7 @@ def fit_calibration(
     images = [p.index for p in predictions]
     targets, logits = recorder.targets(images), recorder.logits(images)
 
-    def confidences_at(temperature: float) -> Floats:
-        return recorder.probabilities(logits / temperature, targets)
-
+    confidences_at = recorder.confidences(logits, targets)
     temperature = fit_temperature(confidences_at, correct)
     before, after = (Quality.measure(confidences_at(t), correct) for t in (1.0, temperature))
     return Calibration(

@@ -40,7 +40,7 @@ def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
     Raises:
         UserError: If options contradict each other, or model or data cannot be read.
     """
-    decoding = decoding_of(options)
+    decoding = decoding_of(options).measuring
     if options.calibrate and (options.eval_dataset == ALL or options.reject_below):
         other = "eval_dataset all" if options.eval_dataset == ALL else "reject_below"
         raise UserError(f"calibrate fits on one data set before anything is rejected: not with {other}")

@@ -121,6 +121,7 @@ def _write_onnx(
     artifact = replace(backend.artifact, precision=precision)
     if size.width:
         artifact = replace(artifact, preprocessing=replace(artifact.preprocessing, width=size.width))
+        artifact = replace(artifact, reading={k: v for k, v in artifact.reading.items() if k != "widest"})
     model = artifact.kind.onnx(network_weights(backend.network), artifact)
     if precision == "fp16":
         model = to_half(model)

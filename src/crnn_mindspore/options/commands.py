@@ -189,7 +189,10 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
         False,
         description="models of single characters: cut a clean printed page into lines and characters first",
     )
-    keep_ratio: Flag = Field(False, description="do not squeeze images longer than the model's input")
+    keep_ratio: Flag = Field(
+        False,
+        description="do not squeeze images longer than the model's input; not given: as the model says",
+    )
 
 
 class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOptions):

@@ -161,7 +161,10 @@ class ProtocolOptions(Options):
 class DecodingOptions(Options):
     """Decoding."""
 
-    decoder: Literal["greedy", "beam", "lexicon"] = Field(description="how network outputs become texts")
+    decoder: Literal["auto", "greedy", "beam", "lexicon", "prior"] = Field(
+        description="how network outputs become texts; auto: what the model says of itself where images are "
+        "read, greedy where it is measured"
+    )
     lexicon: PathText = Field(
         description="lexicon: 50, 1k or full for each image's own words, or a file with one word a line"
     )
@@ -171,6 +174,9 @@ class DecodingOptions(Options):
     )
     language_weight: Number = Field(ge=0, description="beam: weight of the character model's log-probability")
     length_bonus: Number = Field(description="beam: added to the score for each character, natural logarithm")
+    prior: PathText = Field(
+        description="prior: language of the words, or a file, one word and its frequency a line; empty: en"
+    )
     reject_below: Number = Field(
         ge=0, description="readings with a lower confidence, 0 to 1, are marked as rejected"
     )

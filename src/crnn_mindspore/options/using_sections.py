@@ -116,6 +116,10 @@ class ExportOptions(Options):
     file_format: Literal["MINDIR", "AIR", "ONNX", "CKPT"] = Field(
         description="CKPT: the weights alone, in half precision, to hand on"
     )
+    reading: Text = Field(
+        description="what the file says of reading it, where that is not asked for: decoder=prior, prior=en, "
+        "widest=160 (pixels up to which images keep their ratio), with spaces between; none: nothing"
+    )
     precision: Literal["fp32", "fp16", "int8"] = Field(
         description="of an ONNX file; other formats are fp32, CKPT fp16; int8 needs calibration images"
     )

@@ -77,6 +77,7 @@ NEEDS = (
         *("data_url", "train_url", "checkpoint_url", "data_path", "output_path", "load_path"),
         "modelarts_sync_minutes",
     ),
+    _one_of("decoder", ["prior", "auto"], "prior"),
     _one_of("decoder", ["beam"], "beam_width", "language_weight", "length_bonus"),
     Need(("language_weight",), "language_model", bool, "a file of words"),
     _one_of("precision", ["int8"], "calibration_dataset", "calibration_path", "calibration_images"),

@@ -166,4 +166,5 @@ def calibrated(decoder: Decoder, model_path: str, artifact: Artifact) -> Decoder
             decoder.name,
         )
         return decoder
-    return CalibratedDecoder(decoder, float(calibration.temperature))
+    temperature = float(calibration.temperature)
+    return decoder.at_temperature(temperature) or CalibratedDecoder(decoder, temperature)

@@ -81,6 +81,8 @@ def _record(recognition: Recognition) -> dict[str, Any]:
     for found in (record, *record["alternatives"]):
         if found["class_id"] is None:
             del found["class_id"]
+    if recognition.greedy is None:
+        del record["greedy"]
     return record
 
 

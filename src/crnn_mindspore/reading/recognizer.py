@@ -25,7 +25,7 @@ from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.named_images import MissingImage
 from crnn_mindspore.text.ctc import Floats, log_softmax
 from crnn_mindspore.text.decoder import Attribute, Decoded, Decoder
-from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding, check_reject_below
+from crnn_mindspore.text.decoding import AUTO_DECODING, Decoding, check_reject_below
 from crnn_mindspore.text.strip import Strip
 
 Image = str | Path | bytes | npt.NDArray[np.uint8] | MissingImage
@@ -42,6 +42,7 @@ class Wanted:
         top_k: Texts: the reading and `top_k - 1` alternatives.
         characters: Whether confidence and position of each character are.
         strip: Whether the class probabilities over time are.
+        greedy: Whether the greedy reading is: what the network alone says.
 
     Raises:
         UserError: If `top_k` is below 1.
@@ -50,6 +51,7 @@ class Wanted:
     top_k: int = 1
     characters: bool = False
     strip: bool = False
+    greedy: bool = False
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
@@ -102,6 +104,9 @@ class Recognition:
         strip: The class probabilities over time, if they were asked for.
         attributes: What is read beside the text, where the model has such.
         class_id: Number of the class, of a model that reads one class an image, such as a character.
+        decoder: Name of the decoder that chose the text; "" where the image could not be read.
+        greedy: What the network alone says, if it was asked for and the decoder is another; its confidence
+            is not calibrated.
     """
 
     name: str
@@ -114,6 +119,8 @@ class Recognition:
     strip: Strip | None = None
     attributes: tuple[Attribute, ...] = ()
     class_id: int | None = None
+    decoder: str = ""
+    greedy: Alternative | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,8 @@ class Recognizer:
         top_k: Texts wanted for each image: the reading and `top_k - 1` alternatives.
         characters: Whether confidence and position of each character are wanted.
         keep_ratio: Whether an image that is longer than the model's input keeps its ratio of width to
-            height. Without, every image is brought to the one size that the model was trained on.
+            height. False: every image is brought to the one size that the model was trained on. None: up to
+            the width that the model's description gives, if it gives one.
 
     Raises:
         UserError: If `batch_size`, `top_k` or `reject_below` is out of range.
@@ -163,18 +171,20 @@ class Recognizer:
         reject_below: float = 0.0,
         top_k: int = 1,
         characters: bool = False,
-        keep_ratio: bool = False,
+        keep_ratio: bool | None = None,
     ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size is {batch_size}, must be at least 1")
         check_reject_below(reject_below)
         self.backend = backend
         self.batch_size = batch_size
-        self.decoder = decoder or backend.artifact.decoder()
+        self._greedy = backend.artifact.decoder()
+        self.decoder = decoder or self._greedy
         self.reject_below = reject_below
         self.wanted = Wanted(top_k, characters)
-        self.keep_ratio = keep_ratio
         self.reads_one_class = backend.artifact.kind.reads_one_class(backend.artifact)
+        widest = {True: _LARGEST_WIDTH, False: 0, None: backend.artifact.reading.get("widest", 0)}[keep_ratio]
+        self._widest = min(int(widest), _LARGEST_WIDTH)
 
     @classmethod
     def load(
@@ -182,7 +192,7 @@ class Recognizer:
         path: str = PRETRAINED,
         device_target: str = "auto",
         device_id: int = 0,
-        decoding: Decoding = GREEDY_DECODING,
+        decoding: Decoding = AUTO_DECODING,
         task: str = WORDS,
         onnx_threads: int = 0,
         **options: Any,
@@ -195,7 +205,8 @@ class Recognizer:
             path: The file, a folder of checkpoints, or `pretrained`; see `resolve_model`.
             device_target: "CPU", "GPU", "Ascend", or "auto"; see `open_reader`.
             device_id: Which accelerator.
-            decoding: Decoder, lexicon, language model, threshold.
+            decoding: Decoder, lexicon, language model, threshold; by default what the model's description
+                says, else greedy.
             task: Whose weights `pretrained` means.
             onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
@@ -272,10 +283,10 @@ class Recognizer:
 
     def _preprocessing(self, pixels: npt.NDArray[np.uint8]) -> Preprocessing:
         own = self.backend.artifact.preprocessing
-        if not self.keep_ratio:
+        if self._widest <= own.width:
             return own
         width = pixels.shape[1] * own.height / pixels.shape[0]
-        width = min(_WIDTH_STEP * round(width / _WIDTH_STEP), _LARGEST_WIDTH)
+        width = min(_WIDTH_STEP * round(width / _WIDTH_STEP), self._widest)
         return replace(own, width=max(own.width, width))
 
     def _recognition(self, image: PreparedImage, reading: Decoded, logits: Floats) -> Recognition:
@@ -287,8 +298,12 @@ class Recognizer:
             rejected=reading.confidence < self.reject_below,
             attributes=reading.attributes,
             class_id=self._class_of(reading),
+            decoder=self.decoder.name,
         )
         wanted = image.wanted
+        if wanted.greedy and self.decoder.name != self._greedy.name:
+            (alone,) = self._greedy(logits[:, None])
+            result = replace(result, greedy=Alternative(alone.text, alone.confidence))
         if wanted.top_k > 1:
             _, *others = self.decoder.best(logits[:, None], wanted.top_k)[0]
             result = replace(

@@ -70,6 +70,8 @@ class ImageResult(BaseModel):
     confidence: float = Field(description="probability of the text, 0 to 1")
     rejected: bool = Field(description="whether the confidence is below the server's reject_below")
     error: str | None = Field(default=None, description="why the image could not be read")
+    decoder: str | None = Field(default=None, description="what chose the text")
+    greedy: Alternative | None = Field(default=None, description="with greedy, where the decoder is another")
     attributes: list[Attribute] | None = Field(default=None, description="where the model has such")
     alternatives: list[Alternative] | None = Field(
         default=None, description="with top_k: the next most probable texts"
@@ -151,6 +153,9 @@ def image_result(reading: Recognition, wanted: Wanted, artifact: Artifact) -> Im
     )
     if reading.error:
         return answer
+    answer.decoder = reading.decoder
+    if reading.greedy is not None:
+        answer.greedy = Alternative(text=reading.greedy.text, confidence=_rounded(reading.greedy.confidence))
     if reading.attributes:
         answer.attributes = [
             Attribute(name=a.name, value=a.value, confidence=_rounded(a.confidence))

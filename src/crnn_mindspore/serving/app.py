@@ -74,10 +74,11 @@ class Options(BaseModel):
     top_k: int = Field(1, ge=1, le=10, description="texts wanted: the reading and top_k - 1 alternatives")
     positions: bool = Field(False, description="also where each character stands, and its confidence")
     alignment: bool = Field(False, description="also the network's probabilities at every time step")
+    greedy: bool = Field(False, description="also what the network alone says, whatever the decoder")
 
     def wanted(self) -> Wanted:
         """The same for the recogniser."""
-        return Wanted(self.top_k, self.positions, self.alignment)
+        return Wanted(self.top_k, self.positions, self.alignment, self.greedy)
 
 
 def create_app(models: Sequence[ServedModel], metrics: Metrics, limits: Limits) -> ASGIApp:

@@ -1,7 +1,7 @@
 """What every decoder is: logits in, readings out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crnn_mindspore.text.codec import Codec
@@ -91,6 +91,15 @@ class Decoder(ABC):
     def __call__(self, logits: Floats, lexicons: ImageLexicons | None = None) -> list[Decoded]:
         """The best reading of each of N images; the arguments are those of `best`."""
         return [readings[0] for readings in self.best(logits, 1, lexicons)]
+
+    def confidences(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Callable[[float], Floats]:
+        """Temperature -> (N,) the confidences of readings, one target each of N images."""
+        return lambda temperature: self.probabilities(logits / temperature, targets)
+
+    def at_temperature(self, temperature: float) -> "Decoder | None":
+        """The same readings with confidences at a temperature; None where it divides the logits."""
+        del temperature
+        return None
 
     def target(self, reading: Decoded) -> list[int]:
         """Class ids of a reading."""

@@ -1,6 +1,7 @@
 """A character n-gram model of words: how probable the next character is after those before it."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,29 +63,35 @@ class NgramModel:
 
     def advance(self, histories: Integers, symbols: npt.NDArray[np.integer]) -> Integers:
         """The histories after one more symbol each."""
+        return self._advanced(histories, symbols)
+
+    def _advanced(self, history: Any, symbol: Any) -> Any:
+        """Of integers and of arrays of them."""
         if self.order == 1:
-            return np.zeros_like(histories)
-        kept = histories % self._base ** (self.order - 2)  # without the oldest: its product would overflow
-        return kept * self._base + symbols + 1
+            return history * 0
+        kept = history % self._base ** (self.order - 2)  # without the oldest: its product would overflow
+        return kept * self._base + symbol + 1
 
     def log_probabilities(self, histories: Integers) -> Floats:
         """Log-probability of each next symbol, (..., C); the last column is the end of the word."""
         distinct, positions = np.unique(histories, return_inverse=True)
-        if len(self._rows) > _KEPT_NUMBERS // self._symbols:
-            self._rows.clear()
-        for history in distinct.tolist():
-            if history not in self._rows:
-                self._rows[history] = np.log(self._probabilities(history))
-        table = np.stack([self._rows[history] for history in distinct.tolist()])
+        table = np.stack([self._row(history) for history in distinct.tolist()])
         return table[positions.reshape(histories.shape)]
 
     def text_log_probability(self, ids: Iterable[int]) -> float:
         """Log-probability of a whole word, its end included."""
-        history, total = np.array(self.start, dtype=np.int64), 0.0
+        history, total = self.start, 0.0
         for symbol in [*ids, self._boundary]:
-            total += float(self.log_probabilities(history)[symbol])
-            history = self.advance(history, np.array(symbol))
+            total += float(self._row(history)[symbol])
+            history = self._advanced(history, int(symbol))
         return total
+
+    def _row(self, history: int) -> Floats:
+        if history not in self._rows:
+            if len(self._rows) > _KEPT_NUMBERS // self._symbols:
+                self._rows.clear()
+            self._rows[history] = np.log(self._probabilities(history))
+        return self._rows[history]
 
     def _count(self, encoded: list[npt.NDArray[np.int32]]) -> tuple[Integers, Integers, Integers]:
         """Every n-gram up to the longest: its history, its last symbol, how often; by ascending history."""

@@ -3,7 +3,7 @@
 // Sends images to the endpoint and draws what comes back. Texts of clients and of the model enter the page as
 // text nodes only.
 
-const RECOGNIZE = "recognize?top_k=3&positions=true&alignment=true";
+const RECOGNIZE = "recognize?top_k=3&positions=true&alignment=true&greedy=true";
 const SVG = "http://www.w3.org/2000/svg";
 const GUTTER = 24; // left of the picture, for the classes' names
 const STEP = 12; // a time step, unless that makes the picture too narrow or too wide
@@ -192,6 +192,10 @@ async function card(file, result) {
     const rivals = result.alternatives.map((other) => [other.text, probability(other.confidence)]);
     const beside = (result.attributes || []).map((a) => [`${a.name} ${a.value}`, probability(a.confidence)]);
     made.append(facts, probabilitiesLine("each: ", each), probabilitiesLine("or: ", rivals));
+    if (result.greedy) {
+      const alone = [result.greedy.text, probability(result.greedy.confidence)];
+      made.append(probabilitiesLine(`decoder ${result.decoder}; greedy, the network alone: `, [alone]));
+    }
     if (beside.length) made.append(probabilitiesLine("beside: ", beside));
     if (result.alignment) made.append(stepTable(result));
   }

@@ -6,12 +6,14 @@ from pathlib import Path
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
 from crnn_mindspore.tasks.interface import Model
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.decoder import Decoder
-from crnn_mindspore.text.decoding import GREEDY, LEXICON, Decoding
-from crnn_mindspore.text.greedy import GreedyDecoder
-from crnn_mindspore.text.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.greedy import GreedyDecoder
+from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
+from crnn_mindspore.text.decoders.prior_decoder import PriorDecoder
+from crnn_mindspore.text.decoding import GREEDY, LEXICON, PRIOR, Decoding
 from crnn_mindspore.text.ngram import NgramModel
+from crnn_mindspore.text.word_frequencies import word_prior
 from crnn_mindspore.text.word_list import read_words
 
 _logger = logging.getLogger(__name__)
@@ -34,6 +36,9 @@ def create_decoder(decoding: Decoding, artifact: Model) -> Decoder:
             return LexiconDecoder(charset, time_steps, name=f"lexicon {decoding.lexicon}")
         words = [charset.compose(word) for word in read_words(Path(decoding.lexicon))[0]]
         return LexiconDecoder(charset, time_steps, words, name=f"lexicon {Path(decoding.lexicon).name}")
+    if decoding.decoder == PRIOR:
+        name = f"prior {Path(decoding.prior).name}"
+        return PriorDecoder(charset, word_prior(decoding.prior), artifact.preprocessing.time_steps, name)
     name = f"beam {decoding.beam_width}"
     model = None
     if decoding.language_model:

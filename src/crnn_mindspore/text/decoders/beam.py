@@ -1,17 +1,36 @@
 """CTC prefix beam search, with a character language model if there is one."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
 from crnn_mindspore.text.decoder import Decoded, ImageLexicons
-from crnn_mindspore.text.ngram import NgramModel
+from crnn_mindspore.text.decoders.ctc_decoder import CtcDecoder, best_paths
 
 _BEYOND, _DEAD = -1, -2  # what follows the end of a prefix; what fills the place of none
+
+
+class LanguageModel(Protocol):
+    """How probable the next character is; a history, an integer, stands for the characters before it."""
+
+    @property
+    def start(self) -> int:
+        """The history at the beginning of a text."""
+        ...
+
+    def advance(
+        self, histories: npt.NDArray[np.int64], symbols: npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.int64]:
+        """The histories after one more symbol each."""
+        ...
+
+    def log_probabilities(self, histories: npt.NDArray[np.int64]) -> Floats:
+        """Log-probability of each next symbol, (..., C); the last column is the end of the text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,6 +52,14 @@ class _Beams:
     ends_label: Floats
     language: Floats
     histories: npt.NDArray[np.int64]
+
+    def texts(self) -> list[list[int]]:
+        """The prefixes as class ids, those of one image side by side."""
+        return [
+            row[:length].tolist()
+            for rows, lengths in zip(self.prefixes, self.lengths, strict=True)
+            for row, length in zip(rows, lengths, strict=True)
+        ]
 
     def last(self) -> npt.NDArray[np.int32]:
         """(N, B) the last character of each prefix, negative where there is none."""
@@ -76,7 +103,7 @@ class BeamDecoder(CtcDecoder):
         self,
         charset: Charset,
         beam_width: int = 10,
-        language_model: NgramModel | None = None,
+        language_model: LanguageModel | None = None,
         language_weight: float = 0.0,
         length_bonus: float = 0.0,
         name: str = "",
@@ -94,15 +121,9 @@ class BeamDecoder(CtcDecoder):
         """The up to `count` best readings of each image that are left at the end, by descending score."""
         del lexicons
         log_probs = log_softmax(logits)
-        beams = self._start(*log_probs.shape)
-        for step in log_probs:
-            beams = self._extended(beams, step)
+        beams = self._searched(log_probs)
         images, width = beams.lengths.shape
-        targets = [
-            row[:length].tolist()
-            for rows, lengths in zip(beams.prefixes, beams.lengths, strict=True)
-            for row, length in zip(rows, lengths, strict=True)
-        ]
+        targets = beams.texts()
         exact = text_log_probabilities(log_probs, targets, self.charset.blank)
         exact = exact.reshape(images, width)
         alive = beams.prefixes[:, :, 0] != _DEAD
@@ -119,6 +140,19 @@ class BeamDecoder(CtcDecoder):
                 ]
             )
         return readings
+
+    def survivors(self, log_probs: Floats) -> list[list[tuple[int, ...]]]:
+        """The texts that are left at the end of each of N images, from log-probabilities (T, N, C)."""
+        beams = self._searched(log_probs)
+        texts, width = beams.texts(), beams.lengths.shape[1]
+        alive = beams.prefixes[:, :, 0] != _DEAD
+        return [[tuple(texts[n * width + k]) for k in range(width) if alive[n, k]] for n in range(len(alive))]
+
+    def _searched(self, log_probs: Floats) -> _Beams:
+        beams = self._start(*log_probs.shape)
+        for step in log_probs:
+            beams = self._extended(beams, step)
+        return beams
 
     def _start(self, time_steps: int, images: int, _: int) -> _Beams:
         """The empty prefix of each image, before the first step."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crnn_mindspore.text.beam import BeamDecoder
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
 from crnn_mindspore.text.decoder import Decoded, ImageLexicons
+from crnn_mindspore.text.decoders.beam import BeamDecoder
+from crnn_mindspore.text.decoders.ctc_decoder import CtcDecoder, best_paths
 
 _BEAM_WIDTH = 10
 

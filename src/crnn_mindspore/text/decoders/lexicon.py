@@ -8,9 +8,9 @@ import numpy.typing as npt
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.charset import Charset, required_time_steps
 from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
-from crnn_mindspore.text.ctc_decoder import CtcDecoder, best_paths
 from crnn_mindspore.text.decoder import Decoded, ImageLexicons
-from crnn_mindspore.text.trie import LEAST_LOG_PROBABILITY, Trie
+from crnn_mindspore.text.decoders.ctc_decoder import CtcDecoder, best_paths
+from crnn_mindspore.text.decoders.trie import LEAST_LOG_PROBABILITY, Trie
 
 _SCORED_ONE_BY_ONE = 64  # words; below, one forward pass for all images costs less than a search for each
 _LEXICONS_KEPT = 128
