@@ -33,6 +33,7 @@ ROOMS = (
     "synth.words",
     "synth",
     "synth.characters",
+    "synth.plates",
     "tasks",
     "artifacts",
     "artifacts.torch",

@@ -19,6 +19,7 @@ _SHIPPED = {  # task -> its weights
     WORDS: "pretrained/crnn_v2_half.ckpt",
     "lines": "pretrained/lines.ckpt",
     "characters": "pretrained/characters.ckpt",
+    "plates": "pretrained/plates.ckpt",
 }
 BEST_NAME = "crnn-best.ckpt"
 _BEST_NAMES = (BEST_NAME, "best_acc.ckpt", "best.ckpt")  # the last two are the model zoo's

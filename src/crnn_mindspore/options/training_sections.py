@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from crnn_mindspore.options.base import ListText, Number, Options, PathText, Text, Whole
+from crnn_mindspore.options.common import PositionsText
 
 
 class TrainingDataOptions(Options):
@@ -132,6 +133,10 @@ class RenderingOptions(Options):
 
     renderer: Text = Field(
         description="output positions: what makes the images, characters or plates; a task names it"
+    )
+    plates: PositionsText = Field(
+        description="renderer plates: how they look, as a mapping in the yaml of a task, or the path of a "
+        "yaml that holds it; see docs/plates.md"
     )
     render_words: PathText = Field(
         description="file with one word a line; empty: built-in English words; of characters: those that "

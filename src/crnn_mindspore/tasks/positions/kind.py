@@ -20,12 +20,13 @@ from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.details import PositionsDetails
+from crnn_mindspore.tasks.positions.forms import load_forms
 from crnn_mindspore.tasks.positions.layout import GB2312, layout_of
 from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
 from crnn_mindspore.tasks.positions.rendering import named_renderer
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
-from crnn_mindspore.text.decoding import GREEDY, Decoding
+from crnn_mindspore.text.decoding import GREEDY, WEAKEST, Decoding
 
 _SHOWN = 60
 
@@ -84,6 +85,7 @@ class Positions(Kind):
             options.stem_stride,
             options.stem_pooling,
             options.last_channels,
+            options.map_mean,
         )
 
     def adoptable(self, artifact: Model) -> dict[str, Any]:
@@ -130,7 +132,8 @@ class Positions(Kind):
             raise UserError(
                 f"decoder {decoding.decoder} reads texts of any length; of positions it is greedy"
             )
-        return PositionsDecoder(_own(artifact.codec))
+        rule = load_forms(decoding.forms) if decoding.forms else None
+        return PositionsDecoder(_own(artifact.codec), rule, by_weakest=decoding.confidence == WEAKEST)
 
     def details(self, artifact: Model) -> Details | None:
         """Each position and attribute; None of a single position, which is the text."""

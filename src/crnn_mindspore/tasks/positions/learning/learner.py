@@ -30,7 +30,7 @@ class PositionsLearner:
         """The network an artifact describes, freshly initialised."""
         layout = _layout(artifact)
         sizes = len(layout), layout.num_classes, layout.mask
-        spec = artifact.network
+        spec, image = artifact.network, artifact.preprocessing
         if spec.version == RESNET18:
             return ResNet18(
                 *sizes,
@@ -38,8 +38,8 @@ class PositionsLearner:
                 channel_scale=spec.channel_scale,
                 stem=(spec.stem_stride, spec.stem_pooling),
                 last_channels=spec.last_channels,
+                image_size=None if spec.map_mean else (image.height, image.width),
             )
-        image = artifact.preprocessing
         return CharacterNet(
             *sizes,
             channel_scale=spec.channel_scale,
