@@ -1,9 +1,25 @@
-# The demo of single Chinese characters, for run_demo.sh, which brings WORK_DIR, VENV_PYTHON, started, step and crnn.
-# Reads a page with the weights that come with the project, then learns 300 characters from rendered ones: trains,
-# evaluates, exports, reads. RENDER_FONTS may name a folder of Chinese typefaces, beside those of the machine.
-TASK=configs/demo_characters.yaml
-MODEL=$WORK_DIR/characters
+#!/usr/bin/env bash
+# Single Chinese characters, from nothing to a working recogniser; `run_demo.sh WORK_DIR characters` calls it.
+# Reads a page with the project's own weights, then learns 300 characters from rendered ones: trains, evaluates,
+# exports, reads. RENDER_FONTS may name a folder of Chinese typefaces, beside those of the machine.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+[ $# -eq 1 ] || usage_error "bash $0 WORK_DIR"
+mkdir -p "$1"
+WORK_DIR=$(cd "$1" && pwd)
 FONTS=${RENDER_FONTS:+$(cd "$RENDER_FONTS" && pwd)}
+MODEL=$WORK_DIR/characters
+
+make_environment
+cd "$ROOT"
+export GLOG_v=3
+started=$(date +%s)
+TASK=configs/demo_characters.yaml
+
+step() { (trap '' PIPE; printf '\n== %s\n' "$*") 2>/dev/null || true; }
+crnn() { run_child "$VENV_PYTHON" -u "$ROOT/src/__main__.py" "$@"; }
 
 step "1/6 reading a printed page with the weights that come with the project"
 crnn read docs/characters_page.png --task=characters --cut

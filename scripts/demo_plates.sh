@@ -1,7 +1,23 @@
-# The demo of number plates, for run_demo.sh, which brings WORK_DIR, VENV_PYTHON, step and crnn.
-# Reads Chinese plates with the weights that come with the project, then makes a reader for another country's plates from one
-# yaml: renders, trains, evaluates, exports, reads.
+#!/usr/bin/env bash
+# Reads Chinese plates with the weights that come with the project, then makes a reader for another country's plates from
+# one yaml: renders, trains, evaluates, exports, reads.
+# Makes .venv when there is none. Everything it writes lies in WORK_DIR (default ./demo).
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+WORK_DIR=${1:-./demo}
+mkdir -p "$WORK_DIR"
+WORK_DIR=$(cd "$WORK_DIR" && pwd)
+make_environment
+cd "$ROOT"
+export GLOG_v=3
+started=$(date +%s)
 TASK=configs/recipes/plates_abroad.yaml
+
+
+step() { (trap '' PIPE; printf '\n== %s\n' "$*") 2>/dev/null || true; }
+crnn() { run_child "$VENV_PYTHON" -u "$ROOT/src/__main__.py" "$@"; }
 
 step "1/6 reading Chinese plates with the weights that come with the project; the names of the files tell the truth"
 crnn read --task plates examples/plates/*.jpg

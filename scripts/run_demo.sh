@@ -8,9 +8,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 if [ $# -gt 2 ] || [[ "${1:-}" == -* ]] || [[ ! "${2:-words}" =~ ^(words|plates|characters)$ ]]; then
-    usage_error "bash $0 [WORK_DIR=./demo] [words|plates|characters]"
+    usage_error "bash $0 [WORK_DIR=./demo [words|plates|characters]]"
 fi
 WORK_DIR=${1:-./demo}
+if [ "${2:-words}" != words ]; then
+    exec bash "$(dirname "${BASH_SOURCE[0]}")/demo_$2.sh" "$WORK_DIR"
+fi
 mkdir -p "$WORK_DIR"
 WORK_DIR=$(cd "$WORK_DIR" && pwd)
 MODEL=$WORK_DIR/crnn
@@ -30,11 +33,6 @@ read_test_images() {
     crnn read "${images[@]}" "${@:3}"
     cd "$ROOT"
 }
-
-if [ "${2:-words}" != words ]; then
-    source "$ROOT/scripts/demo_$2.sh"
-    exit 0
-fi
 
 step "1/7 reading difficult words with the weights that come with the project; the names of the files tell the truth"
 crnn render --output_dir "$WORK_DIR/photos" --num_train 1 --num_test 12 --seed 7 --overwrite
