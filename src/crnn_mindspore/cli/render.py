@@ -45,7 +45,7 @@ def _render(options: RenderOptions) -> int:
     options.require("output_dir")
     if options.task != WORDS:
         return _render_task(options)
-    if "held_out" in options.given:
+    if options.held_out:
         raise UserError("--held_out is for tasks whose yaml keeps typefaces out, such as --task=characters")
     other = options.given & (_OF_WORDS if options.lines else _OF_LINES)
     if other:
