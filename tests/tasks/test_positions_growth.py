@@ -1,11 +1,21 @@
 """More classes for a trained network of positions, with numbers made by hand."""
 
+from types import SimpleNamespace
+
+import mindspore as ms
 import numpy as np
 import pytest
 
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
+from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.growth import grow_positions, growth_lines
 from crnn_mindspore.tasks.positions.layout import layout_of
+from crnn_mindspore.tasks.positions.learning.learner import PositionsLearner
+from crnn_mindspore.tasks.positions.network_spec import PositionsNetwork
 
 OLD = layout_of({"text": [{"name": "a", "classes": "AB"}, {"name": "b", "classes": "XYZ"}]})
 WEIGHTS = {
@@ -74,3 +84,29 @@ def test_what_changes_is_said() -> None:
         "position n: starts anew",
     ]
     assert growth_lines(OLD, OLD) == []
+
+
+@pytest.mark.slow
+def test_a_network_with_more_classes_reads_as_before() -> None:
+    initialize("CPU")
+    old = layout_of({"text": [{"name": "character", "classes": "ABCD"}]})
+    new = layout_of({"text": [{"name": "character", "classes": "xBAyDC"}]})
+    sizes = Preprocessing(32, 32), PositionsNetwork("character_net", channel_scale=1 / 16)
+    before, after = (Artifact(PositionsCodec(layout), *sizes, task="positions") for layout in (old, new))
+    learner = PositionsLearner()
+    trained, grown_one = (learner.create_network(a, use_dropout=False) for a in (before, after))
+    rng = np.random.default_rng(1)
+    weights = {
+        name: rng.normal(0, 1, w.shape).astype(np.float32) for name, w in network_weights(trained).items()
+    }
+    weights |= {name: np.abs(w) + 0.5 for name, w in weights.items() if "variance" in name}
+    weights |= {name: 0.1 * w for name, w in weights.items() if name.endswith(("mean", "beta", "bias"))}
+    load_weights(trained, weights, "a.ckpt")
+    checkpoint = SimpleNamespace(artifact=before, weights=weights)
+    learner.load_pretrained(grown_one, checkpoint, after, "a.ckpt")
+    images = ms.Tensor(rng.normal(0, 1, (16, 3, 32, 32)).astype(np.float32))
+    was = trained.set_train(False)(images).asnumpy()[0]
+    now = grown_one.set_train(False)(images).asnumpy()[0]
+    np.testing.assert_allclose(now[:, [2, 1, 5, 4]], was, rtol=1e-5, atol=1e-4)
+    read = ["ABCD"[i] for i in was.argmax(axis=1)]
+    assert ["xBAyDC"[i] for i in now.argmax(axis=1)] == read and len(set(read)) > 1
