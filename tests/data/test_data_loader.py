@@ -2,6 +2,7 @@
 
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -227,6 +228,21 @@ def test_evaluation_keeps_order_and_the_last_batch(folder: Path, num_workers: in
     assert [len(batch) for batch in batches] == [4, 4, 2]
     assert len(loader) == 3
     assert [text for batch in batches for text in batch.texts] == WORDS
+
+
+def test_images_that_keep_their_ratio_come_in_batches_of_one_width(tmp_path: Path) -> None:
+    """Widths at height 8: 64 for what is narrower, multiples of 16, 112 for what is wider."""
+    widths = [40, 90, 20, 300, 97, 64]
+    for number, width in enumerate(widths):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((8, width, 3), 10 * number, np.uint8))
+    (tmp_path / "labels.tsv").write_text("".join(f"{number}.png\tw{number}\n" for number in range(6)))
+    ds = dataset(tmp_path, for_training=False)
+    ds.preprocessing = replace(SMALL, widest=112)
+    batches = list(EvalLoader(ds, 4, num_workers=2))
+    assert [batch.images.shape[3] for batch in batches] == [64, 96, 112, 96, 64]
+    assert [batch.indices.tolist() for batch in batches] == [[0, 2], [1], [3], [4], [5]]
+    assert [batch.texts for batch in batches] == [["w0", "w2"], ["w1"], ["w3"], ["w4"], ["w5"]]
+    assert SMALL.as_dict() == ds.preprocessing.as_dict()  # how it is read is no part of how it was trained
 
 
 def test_a_part_is_spread_evenly_over_the_data_set(folder: Path) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,12 @@ class Artifact:
     def kind(self) -> Kind:
         """What the frame asks about everything that is not the same for all kinds of output."""
         return kind_of(self.task)
+
+    @property
+    def as_read(self) -> "Artifact":
+        """The same with the widths of its images as they are read."""
+        widest = int(self.reading.get("widest", 0))
+        return replace(self, preprocessing=replace(self.preprocessing, widest=widest))
 
     def decoder(self, decoding: Decoding = GREEDY_DECODING) -> Decoder:
         """Scores -> readings.

@@ -1,6 +1,6 @@
 """The one image transform: encoded bytes or an array -> the float32 (3, H, W) the network sees."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import cv2
@@ -28,6 +28,7 @@ INTERPOLATIONS = {
     "cubic": cv2.INTER_CUBIC,
 }
 CHANNEL_ORDERS = ("BGR", "RGB")
+_WIDTH_STEP = 16  # pixels
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Preprocessing:
         std: Divides each value, in units of 0..255.
         standardize: Whether mean and standard deviation of the image's own values, over all channels, take
             the place of `mean` and `std`; an image of a single value becomes zeros.
+        widest: Above `width`, longer images keep their ratio of width to height up to so many pixels. It says
+            how images are read, not what the network was trained on: `as_dict` leaves it out.
 
     Raises:
         UserError: If a value is not allowed; the message names the option and the value.
@@ -55,6 +58,7 @@ class Preprocessing:
     mean: float = 127.5
     std: float = 127.5
     standardize: bool = False
+    widest: int = 0
 
     def __post_init__(self) -> None:
         if self.height < 1:
@@ -78,6 +82,7 @@ class Preprocessing:
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, for the self-description of a checkpoint; `standardize` only where it is so."""
         values = asdict(self)
+        del values["widest"]
         if not self.standardize:
             del values["standardize"]
         return values
@@ -89,11 +94,22 @@ class Preprocessing:
         Raises:
             UserError: If a field is missing or unknown.
         """
-        names = {f.name for f in fields(cls)}
+        names = {f.name for f in fields(cls)} - {"widest"}
         missing, unknown = sorted(names - {"standardize"} - set(values)), sorted(set(values) - names)
         if missing or unknown:
             raise UserError(f"preprocessing description: missing {missing}, unknown {unknown}")
         return cls(**values)
+
+
+def fitted(p: Preprocessing, height: int, width: int) -> Preprocessing:
+    """The transform for an image of (height, width): as wide as `widest` and its ratio allow.
+
+    Widths are multiples of 16, few enough that images still share batches.
+    """
+    if p.widest <= p.width:
+        return p
+    wanted = min(_WIDTH_STEP * round(width * p.height / height / _WIDTH_STEP), p.widest)
+    return replace(p, width=max(p.width, wanted), widest=0)
 
 
 def time_steps_for_width(width: int) -> int:
@@ -110,7 +126,7 @@ def time_step_centres(width: int) -> npt.NDArray[np.float64]:
 
 
 def to_uint8(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.uint8]:
-    """The image resized to the network's input, (H, W, 3) uint8, channels still BGR.
+    """The image resized to the network's input, (H, W, 3) uint8, channels still BGR; W is that of `fitted`.
 
     Args:
         image: (h, w, 3) uint8, BGR.
@@ -118,6 +134,7 @@ def to_uint8(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.u
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"expected a (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
+    p = fitted(p, *image.shape[:2])
     if image.shape[:2] == (p.height, p.width):
         return image
     return cv2.resize(image, (p.width, p.height), interpolation=INTERPOLATIONS[p.interpolation])  # type: ignore[return-value]

@@ -248,6 +248,7 @@ def evaluate(
     start = time.perf_counter()
     evaluation = compare_readings(readings(), decoder.name, protocol, reject_below, details)
     seconds = time.perf_counter() - start
+    evaluation.predictions.sort(key=lambda prediction: prediction.index)  # batches may go by width
     words = len(evaluation.predictions) + evaluation.empty_truths
     every = np.concatenate(losses) if losses else np.zeros(0)
     loss = float(every.mean(dtype=np.float64)) if every.size else None

@@ -40,7 +40,11 @@ def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
     Raises:
         UserError: If options contradict each other, or model or data cannot be read.
     """
-    decoding = decoding_of(options).measuring
+    decoding = decoding_of(options)
+    if not options.as_read:
+        decoding = decoding.measuring
+    elif options.calibrate:
+        raise UserError("calibrate fits at the width that the model was trained on: not with as_read")
     if options.calibrate and (options.eval_dataset == ALL or options.reject_below):
         other = "eval_dataset all" if options.eval_dataset == ALL else "reject_below"
         raise UserError(f"calibrate fits on one data set before anything is rejected: not with {other}")
@@ -52,6 +56,8 @@ def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
         raise UserError(f"result_table {options.result_table!r} needs --eval_dataset=all")
     path = resolve_model(name or PRETRAINED, options.task)
     backend = open_model(options, path)
+    if options.as_read:
+        backend.artifact = backend.artifact.as_read
     if options.eval_dataset == ALL:
         evaluate_all(
             backend,

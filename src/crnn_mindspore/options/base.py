@@ -75,15 +75,18 @@ class Argument:
         name: Another name than the field's, which Python or pydantic keeps for itself.
         is_positional: Whether its values stand without a name.
         is_flag: Whether its name alone means True.
+        has_opposite: Whether `--no-NAME` means False, of a flag.
     """
 
     short: str = ""
     name: str = ""
     is_positional: bool = False
     is_flag: bool = False
+    has_opposite: bool = False
 
 
 Flag = Annotated[bool, Argument(is_flag=True)]
+Switch = Annotated[bool, Argument(is_flag=True, has_opposite=True)]
 
 
 class Options(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crnn_mindspore.options import common, training_sections, using_sections
-from crnn_mindspore.options.base import Argument, Flag, Number, Options, PathText, Text, Whole
+from crnn_mindspore.options.base import Argument, Flag, Number, Options, PathText, Switch, Text, Whole
 from crnn_mindspore.options.converters import (
     Ic03Options,
     IcdarOptions,
@@ -88,6 +88,10 @@ class EvalOptions(
     using_sections.ModelFileOptions,
 ):
     """Options of `crnn eval`."""
+
+    as_read: Flag = Field(
+        False, description="as `crnn read` reads: by the decoder and up to the width that the model names"
+    )
 
 
 class EvalOnnxOptions(EvalOptions, using_sections.FileNameOptions):
@@ -189,7 +193,7 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
         False,
         description="models of single characters: cut a clean printed page into lines and characters first",
     )
-    keep_ratio: Flag = Field(
+    keep_ratio: Switch = Field(
         False,
         description="do not squeeze images longer than the model's input; not given: as the model says",
     )

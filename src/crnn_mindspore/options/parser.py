@@ -94,7 +94,8 @@ def _add(group: argparse._ArgumentGroup, name: str, field: FieldInfo, default: o
     names = [form.short] if form.short else []
     names.append(f"--{form.name or name}")
     if form.is_flag:
-        group.add_argument(*names, dest=name, action="store_true", help=help_text)
+        action = argparse.BooleanOptionalAction if form.has_opposite else "store_true"
+        group.add_argument(*names, dest=name, action=action, help=help_text)
         return
     if type_of(field) is bool:  # also without a value, which is True then
         group.add_argument(

@@ -18,7 +18,7 @@ from crnn_mindspore.data.image_io import (
     read_image_file,
 )
 from crnn_mindspore.data.pixels import to_bgr
-from crnn_mindspore.data.preprocess import Preprocessing, preprocess
+from crnn_mindspore.data.preprocess import preprocess
 from crnn_mindspore.engines.backend import Backend, open_reader
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
@@ -30,7 +30,6 @@ from crnn_mindspore.text.strip import Strip
 
 Image = str | Path | bytes | npt.NDArray[np.uint8] | MissingImage
 
-_WIDTH_STEP = 16  # pixels: few enough widths that images still share batches
 _LARGEST_WIDTH = 4096  # pixels; wider images are squeezed
 
 
@@ -184,7 +183,8 @@ class Recognizer:
         self.wanted = Wanted(top_k, characters)
         self.reads_one_class = backend.artifact.kind.reads_one_class(backend.artifact)
         widest = {True: _LARGEST_WIDTH, False: 0, None: backend.artifact.reading.get("widest", 0)}[keep_ratio]
-        self._widest = min(int(widest), _LARGEST_WIDTH)
+        own = backend.artifact.preprocessing
+        self._preprocessing = replace(own, widest=min(int(widest), _LARGEST_WIDTH))
 
     @classmethod
     def load(
@@ -259,7 +259,7 @@ class Recognizer:
             UnreadableImageError: If it cannot be decoded; the message begins with the name.
         """
         decoded = _decoded(image, name, most_pixels)
-        network_input = preprocess(decoded.pixels, self._preprocessing(decoded.pixels))
+        network_input = preprocess(decoded.pixels, self._preprocessing)
         return PreparedImage(name, network_input, decoded.width, wanted or self.wanted)
 
     def read(self, images: Sequence[PreparedImage]) -> list[Recognition]:
@@ -280,14 +280,6 @@ class Recognizer:
             return self.prepare(image, name)
         except UnreadableImageError as error:
             return Recognition(name, "", 0.0, str(error), rejected=self.reject_below > 0)
-
-    def _preprocessing(self, pixels: npt.NDArray[np.uint8]) -> Preprocessing:
-        own = self.backend.artifact.preprocessing
-        if self._widest <= own.width:
-            return own
-        width = pixels.shape[1] * own.height / pixels.shape[0]
-        width = min(_WIDTH_STEP * round(width / _WIDTH_STEP), self._widest)
-        return replace(own, width=max(own.width, width))
 
     def _recognition(self, image: PreparedImage, reading: Decoded, logits: Floats) -> Recognition:
         """The result of an image with logits (T, C)."""

@@ -4,16 +4,19 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.loading.facts import Facts, dataset_facts
 from crnn_mindspore.data.loading.sampler import balanced_order, epoch_order
-from crnn_mindspore.data.loading.word_dataset import WordDataset
-from crnn_mindspore.data.preprocess import normalize
+from crnn_mindspore.data.loading.word_dataset import LoadedImage, WordDataset
+from crnn_mindspore.data.preprocess import Preprocessing, normalize
 from crnn_mindspore.errors import UserError
 
+T = TypeVar("T")
 Augment = Callable[[npt.NDArray[np.uint8], int], npt.NDArray[np.uint8]]
 
 _BATCHES_AHEAD = 2  # for each worker
@@ -47,51 +50,71 @@ class Batch:
         return len(self.texts)
 
 
+@dataclass(frozen=True)
+class _Sample:
+    pixels: npt.NDArray[np.uint8]
+    image: LoadedImage
+    text: str
+    target: npt.NDArray[np.int32]
+    lexicon: tuple[str, ...] | None
+
+
 def load_batch(
     dataset: WordDataset, indices: Sequence[int], augment: Augment | None = None, seeds: Sequence[int] = ()
 ) -> Batch:
-    """Reads and assembles the samples at the given positions.
+    """Reads and assembles the samples at the given positions, all of one width.
 
     Raises:
         UserError: If a thousand images in a row are unreadable.
         RuntimeError: If anything else goes wrong with an image; the message names it.
     """
-    p = dataset.preprocessing
-    pixels = np.empty((len(indices), p.height, p.width, 3), dtype=np.uint8)
-    readable = np.ones(len(indices), dtype=bool)
-    used = np.empty(len(indices), dtype=np.int32)
-    encoded, texts, names, lexicons = [], [], [], []
+    return _assembled(_samples(dataset, indices, augment, seeds), dataset.preprocessing)
+
+
+def load_batches(dataset: WordDataset, indices: Sequence[int]) -> list[Batch]:
+    """The same, a batch for each width that the images have, by first appearance."""
+    by_width: dict[int, list[_Sample]] = {}
+    for sample in _samples(dataset, indices):
+        by_width.setdefault(sample.pixels.shape[1], []).append(sample)
+    return [_assembled(samples, dataset.preprocessing) for samples in by_width.values()]
+
+
+def _samples(
+    dataset: WordDataset, indices: Sequence[int], augment: Augment | None = None, seeds: Sequence[int] = ()
+) -> list[_Sample]:
+    samples = []
     for n, index in enumerate(indices):
         try:
-            loaded = dataset.load(int(index))
-            pixels[n] = augment(loaded.pixels, seeds[n]) if augment else loaded.pixels
-            readable[n], used[n] = loaded.readable, loaded.index
-            text = dataset.text(loaded.index)
-            encoded.append(dataset.encode(text))
-            texts.append(text)
-            names.append(loaded.name)
-            lexicons.append(dataset.lexicon(loaded.index))
+            image = dataset.load(int(index))
+            pixels = augment(image.pixels, seeds[n]) if augment else image.pixels
+            text, lexicon = dataset.text(image.index), dataset.lexicon(image.index)
+            samples.append(_Sample(pixels, image, text, dataset.encode(text), lexicon))
         except UserError:
             raise
         except Exception as error:
             raise RuntimeError(f"loading {dataset.name(int(index))} failed: {error!r}") from error
-    lengths = np.array([len(ids) for ids in encoded], dtype=np.int32)
-    targets = np.zeros((len(indices), max(1, int(lengths.max(initial=1)))), dtype=np.int32)
-    for row, ids in zip(targets, encoded, strict=True):
-        row[: len(ids)] = ids
+    return samples
+
+
+def _assembled(samples: Sequence[_Sample], p: Preprocessing) -> Batch:
+    lengths = np.array([len(sample.target) for sample in samples], dtype=np.int32)
+    targets = np.zeros((len(samples), max(1, int(lengths.max(initial=1)))), dtype=np.int32)
+    for row, sample in zip(targets, samples, strict=True):
+        row[: len(sample.target)] = sample.target
+    lexicons = [sample.lexicon for sample in samples]
     return Batch(
-        images=normalize(pixels, p),
+        images=normalize(np.stack([sample.pixels for sample in samples]), p),
         targets=targets,
         target_lengths=lengths,
-        texts=texts,
-        names=names,
-        readable=readable,
-        indices=used,
+        texts=[sample.text for sample in samples],
+        names=[sample.image.name for sample in samples],
+        readable=np.array([sample.image.readable for sample in samples], dtype=bool),
+        indices=np.array([sample.image.index for sample in samples], dtype=np.int32),
         lexicons=lexicons if any(words is not None for words in lexicons) else None,
     )
 
 
-def prefetched(tasks: Iterator[Callable[[], Batch]], num_workers: int) -> Generator[Batch, None, None]:
+def prefetched(tasks: Iterator[Callable[[], T]], num_workers: int) -> Generator[T, None, None]:
     """Runs the tasks in order on `num_workers` threads, a bounded number ahead, and yields their results.
 
     An exception of a task is raised here, at its place in the order. Closing the iterator stops the threads.
@@ -101,7 +124,7 @@ def prefetched(tasks: Iterator[Callable[[], Batch]], num_workers: int) -> Genera
             yield task()
         return
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="loader")
-    pending: deque[Future[Batch]] = deque()
+    pending: deque[Future[T]] = deque()
     try:
         for task in tasks:
             pending.append(pool.submit(task))
@@ -220,6 +243,8 @@ class TrainLoader:
 class EvalLoader:
     """Every sample once, in order; the last batch may be smaller.
 
+    Where images keep their ratio, so many samples as a batch has come in one batch for each width of theirs.
+
     Args:
         dataset: The samples.
         batch_size: Images a batch.
@@ -246,13 +271,15 @@ class EvalLoader:
         return (self.images + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[Batch]:
-        return prefetched((self._task(step) for step in range(len(self))), self.num_workers)
+        return chain.from_iterable(
+            prefetched((self._task(step) for step in range(len(self))), self.num_workers)
+        )
 
-    def _task(self, step: int) -> Callable[[], Batch]:
+    def _task(self, step: int) -> Callable[[], list[Batch]]:
         first = step * self.batch_size
         places = range(first, min(first + self.batch_size, self.images))
         indices = [place * len(self.dataset) // self.images for place in places]
-        return lambda: load_batch(self.dataset, indices)
+        return lambda: load_batches(self.dataset, indices)
 
 
 def _mix(seed: int, epoch: int, place: int) -> int:
