@@ -18,6 +18,7 @@ WORDS = "words"
 _SHIPPED = {  # task -> its weights
     WORDS: "pretrained/crnn_v2_half.ckpt",
     "lines": "pretrained/lines.ckpt",
+    "characters": "pretrained/characters.ckpt",
     "plates": "pretrained/plates.ckpt",
 }
 BEST_NAME = "crnn-best.ckpt"

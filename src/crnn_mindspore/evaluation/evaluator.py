@@ -103,6 +103,8 @@ class Evaluation:
         parts: Name of each part of a reading -> how often it is right; none of a kind that has no parts.
         part_mistakes: What was confused in these parts, the most frequent first.
         misfits: The labels that do not fit the model and count as wrong, by reason.
+        top: Truths among the texts that were asked for of each image; None where one alone was.
+        top_k: How many those are at most.
     """
 
     accuracy: Accuracy
@@ -119,6 +121,8 @@ class Evaluation:
     parts: Mapping[str, Share] = field(default_factory=dict)
     part_mistakes: Sequence[PartMistake] = field(default=(), repr=False)
     misfits: FilterReport = field(default_factory=FilterReport, repr=False)
+    top: Share | None = None
+    top_k: int = 1
 
     def lines(self) -> list[str]:
         """The contract's two lines, one that says how the figure came about, one about rejection if asked.
@@ -149,6 +153,7 @@ class Evaluation:
             f"correct num: {a.correct} , total num: {a.total}",
             f"result: {{'CRNNAccuracy': {a.word_accuracy}}}",
             ", ".join(notes),
+            *([self.top_line(self.top)] if self.top else []),
             *([self.parts_line()] if self.parts else []),
             *([self.rejection_line()] if self.reject_below else []),
             *self.misfit_lines(),
@@ -158,6 +163,12 @@ class Evaluation:
         """The labels that do not fit the model: for each reason how many, with examples."""
         wrong = "counted as wrong, the label does not fit the model"
         return [f"{count:,} {wrong}: {reason}" for count, reason in self.misfits.reasons()]
+
+    def top_line(self, top: Share) -> str:
+        """How often the truth is among the most probable texts."""
+        low, high = top.interval
+        found = f"among the {self.top_k} most probable {top.rate:.2%}"
+        return f"{found} (95 % interval {low:.2%} to {high:.2%})"
 
     def parts_line(self) -> str:
         """How often each part of a reading is right."""
@@ -197,6 +208,7 @@ class Evaluation:
             "words_per_second": self.words_per_second,
             **({"part_of": self.part_of} if self.part_of else {}),
             **({"misfits": self.misfits.dropped} if self.misfits.dropped else {}),
+            **({"top_k": self.top_k, "top": self.top.as_dict()} if self.top else {}),
             **({"parts": {name: s.as_dict() for name, s in self.parts.items()}} if self.parts else {}),
             **rejection,
         }
@@ -252,7 +264,19 @@ def evaluate(
     words = len(evaluation.predictions) + evaluation.empty_truths
     every = np.concatenate(losses) if losses else np.zeros(0)
     loss = float(every.mean(dtype=np.float64)) if every.size else None
-    return replace(evaluation, words_per_second=words / seconds, loss=loss)
+    top = _top(evaluation, protocol) if top_k > 1 else None
+    return replace(evaluation, words_per_second=words / seconds, loss=loss, top=top, top_k=top_k)
+
+
+def _top(evaluation: Evaluation, protocol: Protocol) -> Share:
+    """How often one of the texts of an image is right."""
+
+    def is_among(p: Prediction) -> bool:
+        truth = protocol.normalize(p.truth)
+        return any(protocol.agrees(protocol.normalize(other.text), truth) for other in p.alternatives)
+
+    found = [p.correct or (p.readable and is_among(p)) for p in evaluation.predictions]
+    return Share(sum(found), len(found))
 
 
 def compare_readings(

@@ -10,7 +10,7 @@ from rapidfuzz.distance import Levenshtein
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.text.codec import Codec, Refusal
-from crnn_mindspore.text.folding import fold_width
+from crnn_mindspore.text.folding import fold_look_alikes, fold_width
 from crnn_mindspore.text.interval import wilson_interval
 
 _NOT_ALPHANUMERIC = re.compile("[^0-9a-z]")
@@ -44,7 +44,8 @@ def create_protocol(name: str, codec: Codec) -> Protocol:
 
     `classic` compares lower-case letters and digits only. `charset` compares everything the charset can
     write, folded as the charset folds. `width` does too, and takes full- and half-width forms of a character
-    for the same (`fold_width`). `auto` is `classic` where the charset has only `[0-9a-z]`, else
+    for the same (`fold_width`); `alike` takes characters that look alike for the same besides
+    (`fold_look_alikes`). `auto` is `classic` where the charset has only `[0-9a-z]`, else
     `charset`. Where a label is more than a text, only `charset` knows the text in it.
 
     Raises:
@@ -59,6 +60,7 @@ def create_protocol(name: str, codec: Codec) -> Protocol:
         "classic": Protocol("classic", classic_text),
         "charset": Protocol("charset", codec.normalize, codec.agrees),
         "width": Protocol("width", lambda text: fold_width(codec.normalize(text))),
+        "alike": Protocol("alike", lambda text: fold_look_alikes(codec.normalize(text))),
     }
     if name not in protocols:
         raise UserError(f"protocol is {name!r}, must be one of auto, {', '.join(protocols)}")

@@ -104,7 +104,7 @@ class CRNN(ImageNetwork):
         use_dropout: bool = True,
         in_channels: int = 3,
     ) -> None:
-        super().__init__("vgg", (None, in_channels, 32, None))
+        super().__init__(["vgg"], (None, in_channels, 32, None))
         if version not in MODEL_VERSIONS:
             raise UserError(f"model_version is {version!r}, must be one of {', '.join(MODEL_VERSIONS)}")
         check_height(image_height)

@@ -107,7 +107,7 @@ class PyTorchCRNN(ImageNetwork):
             raise UserError(f"model_version is {version!r}, must be one of {', '.join(VERSIONS)}")
         if in_channels not in IN_CHANNELS:
             raise UserError(f"in_channels is {in_channels}, must be 1 or 3")
-        super().__init__("cnn", (None, in_channels, 32, None))
+        super().__init__(["cnn"], (None, in_channels, 32, None))
         check_height(image_height)
         channels = scaled_channels(channel_scale)
         self.cnn = PyTorchFeatures(version, channels, in_channels, leaky_slope)

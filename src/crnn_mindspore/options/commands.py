@@ -189,6 +189,10 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     )
     top_k: Whole = Field(1, ge=1, le=1_000, description="texts wanted for each image")
     characters: Flag = Field(False, description="confidence and position of each character")
+    cut: Flag = Field(
+        False,
+        description="models of single characters: cut a clean printed page into lines and characters first",
+    )
     keep_ratio: Switch = Field(
         False,
         description="do not squeeze images longer than the model's input; not given: as the model says",
@@ -250,6 +254,9 @@ class RenderOptions(Options):
     font_dir: PathText = Field("", description="folder of typefaces, in addition to those of the machine")
     photos: PathText = Field("", description="folder of photographs that are blended into the words")
     only_fonts: Flag = Field(False, description="use no typefaces but those of font_dir")
+    held_out: Flag = Field(
+        False, description="characters: use the typefaces that the task keeps out of training, and no others"
+    )
     effects: PathText = Field("", description="yaml that replaces values of configs/effects.yaml")
     seed: Whole = Field(0, description="series of images")
     num_workers: Whole = Field(1, description="processes; the files do not depend on it")

@@ -94,7 +94,8 @@ class ImageTextOptions(Options):
     )
     positions: PositionsText = Field(
         description="output positions: the classes of each position, as a mapping in the yaml of a task, or "
-        "the path of a yaml that holds it; see docs/tasks.md"
+        "the path of a yaml that holds it, or gb2312_level1, one position of 3,755 characters; see "
+        "docs/tasks.md"
     )
     label_dict: LabelDictText = Field(
         description="the alphabet; class ids are positions in it; or a .txt file, one class a line or all "
@@ -171,10 +172,10 @@ class ModelOptions(NetworkOptions, ImageTextOptions):
 class ProtocolOptions(Options):
     """Comparing texts."""
 
-    protocol: Literal["auto", "classic", "charset", "width"] = Field(
+    protocol: Literal["auto", "classic", "charset", "width", "alike"] = Field(
         description="how words are compared: classic, letters and digits without case; charset, all of the "
-        "alphabet; width, the same but for full- and half-width forms; auto: classic for an alphabet of "
-        "[0-9a-z], else charset"
+        "alphabet; width, the same but for full- and half-width forms; alike, the same but for these and for "
+        "look-alikes such as 0Oo and 1lI; auto: classic for an alphabet of [0-9a-z], else charset"
     )
 
 

@@ -55,7 +55,12 @@ class PredictionOptions(Options):
     save_predictions: PathText = Field(
         description="file for path, truth, prediction, confidence of every image: .json, or TSV"
     )
-    top_k: Whole = Field(ge=1, le=1_000, description="save_predictions: texts of each image, the best first")
+    top_k: Whole = Field(
+        ge=1,
+        le=1_000,
+        description="texts of each image, the best first: how often the truth is among them, and for "
+        "save_predictions",
+    )
 
 
 class FigureOptions(Options):

@@ -45,6 +45,7 @@ NEEDS = (
         *("render_words", "render_fonts", "render_photos", "render_effects", "render_split"),
         *("render_ramp_start", "render_ramp_end", "render_epoch_images", "render_only_fonts"),
         *("render_lines", "render_text", "render_length", "render_rare"),
+        *("render_hold_out", "render_held_out"),
     ),
     Need(
         ("augment", "augment_scale", "augment_crop", "balance", "ordered_epochs", "last_batch"),
@@ -91,7 +92,6 @@ NEEDS = (
     Need(("language_weight",), "language_model", bool, "a file of words"),
     _one_of("precision", ["int8"], "calibration_dataset", "calibration_path", "calibration_images"),
     _one_of("calibrate", [True], "target_accuracy"),
-    Need(("top_k",), "save_predictions", bool, "a file"),
     Need(("verify_path",), "verify", bool, "the name of a data set"),
 )
 

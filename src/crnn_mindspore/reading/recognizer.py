@@ -60,10 +60,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another text the image may show, and its probability."""
+    """Another text the image may show, its probability, and its class where an image shows one class."""
 
     text: str
     confidence: float
+    class_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Recognition:
         characters: The characters of the text, if they were asked for.
         strip: The class probabilities over time, if they were asked for.
         attributes: What is read beside the text, where the model has such.
+        class_id: Number of the class, of a model that reads one class an image, such as a character.
         decoder: Name of the decoder that chose the text; "" where the image could not be read.
         greedy: What the network alone says, if it was asked for and the decoder is another; its confidence
             is not calibrated.
@@ -116,6 +118,7 @@ class Recognition:
     characters: tuple[Character, ...] = ()
     strip: Strip | None = None
     attributes: tuple[Attribute, ...] = ()
+    class_id: int | None = None
     decoder: str = ""
     greedy: Alternative | None = None
 
@@ -180,6 +183,7 @@ class Recognizer:
         self.decoder = decoder or self._greedy
         self.reject_below = reject_below
         self.wanted = Wanted(top_k, characters)
+        self.reads_one_class = backend.artifact.kind.reads_one_class(backend.artifact)
         artifact, own = backend.artifact, backend.artifact.preprocessing
         if keep_ratio and artifact.kind.has_one_size:
             raise UserError(
@@ -280,9 +284,7 @@ class Recognizer:
         return [results[n] for n in range(len(images))]
 
     def _prepared(self, image: Image, number: int) -> PreparedImage | Recognition:
-        name = f"image {number}"
-        if isinstance(image, str | Path | MissingImage):
-            name = image.name if isinstance(image, MissingImage) else str(image)
+        name = name_of(image, number)
         try:
             return self.prepare(image, name)
         except UnreadableImageError as error:
@@ -296,6 +298,7 @@ class Recognizer:
             reading.confidence,
             rejected=reading.confidence < self.reject_below,
             attributes=reading.attributes,
+            class_id=self._class_of(reading),
             decoder=self.decoder.name,
         )
         wanted = image.wanted
@@ -305,7 +308,10 @@ class Recognizer:
         if wanted.top_k > 1:
             _, *others = self.decoder.best(logits[:, None], wanted.top_k)[0]
             result = replace(
-                result, alternatives=tuple(Alternative(other.text, other.confidence) for other in others)
+                result,
+                alternatives=tuple(
+                    Alternative(other.text, other.confidence, self._class_of(other)) for other in others
+                ),
             )
         if wanted.characters or wanted.strip:
             cooled = logits / self.decoder.temperature
@@ -317,6 +323,9 @@ class Recognizer:
                 probabilities = np.exp(log_softmax(cooled))
                 result = replace(result, strip=artifact.kind.strip(artifact, probabilities, target))
         return result
+
+    def _class_of(self, reading: Decoded) -> int | None:
+        return reading.ids[0] if self.reads_one_class and reading.ids else None
 
     def _characters(
         self, target: Sequence[int], logits: Floats, image: PreparedImage
@@ -343,6 +352,13 @@ class Recognizer:
         )
 
 
+def name_of(image: Image, number: int) -> str:
+    """What the result of an image is called."""
+    if isinstance(image, MissingImage):
+        return image.name
+    return str(image) if isinstance(image, str | Path) else f"image {number}"
+
+
 def _decoded(image: Image, name: str, most_pixels: int) -> DecodedImage:
     if isinstance(image, MissingImage):
         raise UnreadableImageError(image.reason)
@@ -357,3 +373,12 @@ def _decoded(image: Image, name: str, most_pixels: int) -> DecodedImage:
         return DecodedImage(to_bgr(image), image.shape[1])
     except Exception as error:  # an array may be anything; it costs one image, never a stream
         raise UnreadableImageError(f"{name}: array whose {error}") from None
+
+
+def decoded_image(image: Image, name: str) -> npt.NDArray[np.uint8]:
+    """The pixels of an image, (H, W, 3) uint8 BGR.
+
+    Raises:
+        UnreadableImageError: If it cannot be decoded; the message begins with the name.
+    """
+    return _decoded(image, name, MAX_PIXELS).pixels

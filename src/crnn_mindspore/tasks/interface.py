@@ -240,6 +240,11 @@ class Kind(ABC):
         """Counts the parts of readings in an evaluation; None where a text is all there is."""
         return None
 
+    def reads_one_class(self, artifact: Model) -> bool:
+        """Whether an image shows one thing of a list, as a single character: its number is a result then."""
+        del artifact
+        return False
+
     def step_centres(self, width: int, step_offset: int) -> npt.NDArray[np.float64] | None:
         """Where each of `width // 4 + step_offset` steps looks, as a share of the width; None: no places."""
         return None

@@ -70,6 +70,7 @@ class PositionsDecoder(Decoder):
         self.most_tried = most_tried
         self.by_weakest = by_weakest
         self._mask = _restricted(codec.layout, allowed or {})
+        self._nones = [position.none for position in codec.layout.text]
         self._given_up = 0
         # Whether no two choices of classes write one text.
         self._is_unambiguous = all(
@@ -170,7 +171,10 @@ class PositionsDecoder(Decoder):
             yield from most_probable_one(allowed, [position.none for position in text])
             return
         most = count if self.rule is None and self._is_unambiguous else allowed.shape[1]
-        found = most_probable(allowed, [position.none for position in text], most)
+        if most == 1 and len(text) == 1:  # thousands of classes, and only the best is wanted
+            yield (int(allowed[0].argmax()),)
+            return
+        found = most_probable(allowed, self._nones, most)
         for ids in islice(found, self.most_tried):
             if self._is_met([p.classes[i] for p, i in zip(text, ids, strict=True)]):
                 yield ids

@@ -22,7 +22,7 @@ from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.details import PositionsDetails
 from crnn_mindspore.tasks.positions.forms import load_forms
-from crnn_mindspore.tasks.positions.layout import layout_of
+from crnn_mindspore.tasks.positions.layout import GB2312, layout_of
 from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
 from crnn_mindspore.tasks.positions.rendering import named_renderer
 from crnn_mindspore.text.codec import Codec
@@ -61,7 +61,7 @@ class Positions(Kind):
         return {"model_version": sizes.pop("version"), **sizes}
 
     def codec_from(self, options: ModelOptions) -> PositionsCodec:
-        """The layout of `positions`, a mapping or the path of a yaml."""
+        """The layout of `positions`: a mapping, the path of a yaml, or the name of an alphabet."""
         given = options.positions
         if not given:
             file, _ = task_file(options.task)
@@ -69,6 +69,8 @@ class Positions(Kind):
             raise UserError(
                 f"output {options.output}: --positions must say which, as the yaml of a task does{missing}"
             )
+        if given == GB2312:
+            return PositionsCodec(layout_of({"text": [{"name": "character", "classes": GB2312}]}))
         if isinstance(given, str):
             given = layout_with_files_beside(read_yaml(Path(given)), Path(given).parent)
         return PositionsCodec(layout_of(given))
@@ -143,6 +145,10 @@ class Positions(Kind):
         """Each position and attribute; None of a single position, which is the text."""
         codec = _own(artifact.codec)
         return PositionsDetails(codec) if len(codec.layout) > 1 else None
+
+    def reads_one_class(self, artifact: Model) -> bool:
+        """Where there is one position."""
+        return len(_own(artifact.codec).layout) == 1
 
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and positions."""

@@ -14,12 +14,14 @@ import numpy.typing as npt
 from crnn_mindspore.data.sources.charset_file import load_charset_file
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
+from crnn_mindspore.tasks.positions.gb2312 import level_one
 
 NONE = ""  # the class "no character here"
 OPEN = -1  # in targets: the class of this position is not known
 
 _KEYS = ("alphabets", "text", "attributes")
 _POSITION_KEYS = ("name", "classes", "weight")
+GB2312 = "gb2312_level1"  # an alphabet that every layout knows
 _NEARNESS = 0.75  # of a text to an alphabet's name from which it is taken for a slip and not for characters
 _logger = logging.getLogger(__name__)
 
@@ -169,7 +171,7 @@ def layout_of(plain: Mapping[str, Any]) -> Layout:
     written = plain.get("alphabets", {})
     if not isinstance(written, Mapping):
         raise UserError(f"alphabets of the layout: expected a mapping of names to classes, not {written!r}")
-    alphabets: dict[str, Classes] = {}
+    alphabets: dict[str, Classes] = {GB2312: tuple(level_one())}
     for name, value in written.items():  # an alphabet may be made of those above it
         alphabets[str(name)] = _classes(value, alphabets, f"alphabet {name!r}")
     positions: list[Position] = []
