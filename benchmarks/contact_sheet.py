@@ -79,8 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--as_seen", action="store_true")
     args, training = parser.parse_known_args(argv)
     try:
-        renderer, size = renderer_of(training, args.seed)
-        sources = [_images(source, args.count, args.difficulty, renderer) for source in args.sources]
+        _, size = renderer_of(training, args.seed)
+        sources = [
+            _images(source, args.count, args.difficulty, args.seed, training) for source in args.sources
+        ]
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

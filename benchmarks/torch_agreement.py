@@ -21,10 +21,10 @@ from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.data.preprocess import Preprocessing, normalize
 from crnn_mindspore.synth.render import create_renderer
 from crnn_mindspore.synth.render_loader import Ramp, render_images
-from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
+from crnn_mindspore.tasks.ctc.network_spec import STEP_OFFSETS, create_spec
 from crnn_mindspore.text.charset import Charset
 
-OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "rmsprop", "adadelta")
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "radam", "rmsprop", "adadelta")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         train = _mindspore_losses if args.engine == "mindspore" else _torch_losses
         return serve(args.answer_fd, {"train": lambda: train(args)})
     names = (
+        "image_colours",
         "model_version",
         "pretrained",
         "channel_scale",
@@ -72,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model_version", choices=("V1", "V2"), default="V2")
+    parser.add_argument("--model_version", choices=("V1", "V2", "paper", "vgg"), default="V2")
+    parser.add_argument("--image_colours", choices=("BGR", "RGB", "GREY"), default="BGR")
     parser.add_argument("--channel_scale", type=float, default=0.5)
     parser.add_argument("--hidden_size", type=int, default=256)
     parser.add_argument("--pretrained", default="", help="checkpoint to begin with; its sizes count")
@@ -91,17 +93,21 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _write_batches(folder: Path, args: argparse.Namespace) -> None:
     from benchmarks.twin.worker import Targets
 
-    charset, preprocessing = Charset(), Preprocessing()
+    charset, preprocessing = Charset(), _preprocessing(args)
     renderer = create_renderer(charset=charset, split="all")
     pixels, texts = render_images(renderer, preprocessing, Ramp(), 0, args.batch_size * args.steps)
     targets, lengths = Targets(charset, preprocessing.time_steps)(texts)
     shape = (args.steps, args.batch_size)
     np.savez(
         folder / "batches.npz",
-        images=normalize(pixels, preprocessing).reshape(*shape, 3, 32, 100),
+        images=normalize(pixels, preprocessing).reshape(*shape, -1, 32, 100),
         targets=targets.reshape(*shape, -1),
         target_lengths=lengths.reshape(shape),
     )
+
+
+def _preprocessing(args: argparse.Namespace) -> Preprocessing:
+    return Preprocessing(channel_order=args.image_colours, step_offset=STEP_OFFSETS[args.model_version])
 
 
 def _batches(folder: str) -> list[tuple[Any, ...]]:
@@ -115,27 +121,28 @@ def _mindspore_losses(args: argparse.Namespace) -> dict[str, Any]:
     initialize("CPU")
     import mindspore as ms
 
+    from crnn_mindspore.engines.mindspore.network_backend import create_network
     from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
-    from crnn_mindspore.networks.crnn import CRNN
-    from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss
+    from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
     from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate
     from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
 
     ms.set_seed(1)
     charset = Charset()
-    spec, weights = NetworkSpec(args.model_version, args.hidden_size, args.channel_scale), None
+    spec, weights = create_spec(args.model_version, args.hidden_size, args.channel_scale), None
     if args.pretrained:
         checkpoint = read_checkpoint_file(args.pretrained)
         assert checkpoint.artifact is not None
         spec, weights = checkpoint.artifact.network, checkpoint.weights
     # Dropout draws other numbers in every engine.
-    network = CRNN(charset.num_classes, spec.hidden_size, spec.version, spec.channel_scale, use_dropout=False)
+    artifact = Artifact(charset, _preprocessing(args), spec)
+    network = create_network(artifact, use_dropout=False)
     if weights is not None:
         load_weights(network, weights, args.pretrained)
     network.set_train(True)
     np.savez(Path(args.folder) / "weights.npz", **network_weights(network))
     optimizer = create_optimizer(args.optimizer, network.trainable_params(), weight_decay=args.weight_decay)
-    run_step = CRNNForTrain(network, CTCLoss(charset.blank), optimizer, clip_norm=5.0)
+    run_step = CRNNForTrain(network, CTCLoss(charset.blank), UnreadShare(charset.blank), optimizer, 5.0)
     average = WeightAverage(list(network.get_parameters()), 0.9995)
     losses = []
     for step, batch in enumerate(_batches(args.folder)):
@@ -149,12 +156,16 @@ def _mindspore_losses(args: argparse.Namespace) -> dict[str, Any]:
 def _torch_losses(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
+    from benchmarks.torch_projects import from_project_weights
     from benchmarks.torch_twin import from_weights
     from benchmarks.twin.task import CtcTask
     from benchmarks.twin.update import Recipe, Updates
 
-    task = CtcTask(Artifact(Charset(), Preprocessing(), NetworkSpec(args.model_version)), use_dropout=False)
-    network = from_weights(np.load(Path(args.folder) / "weights.npz"))
+    task = CtcTask(
+        Artifact(Charset(), _preprocessing(args), create_spec(args.model_version)), use_dropout=False
+    )
+    weights = np.load(Path(args.folder) / "weights.npz")
+    network = from_project_weights(weights) if "cnn.conv0.weight" in weights else from_weights(weights)
     for module in network.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0

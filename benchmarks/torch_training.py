@@ -173,7 +173,7 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     task = create_task(artifact, options.use_dropout)
     network = task.create_network().to(device, memory_format=torch.channels_last)
     if own.compile:
-        network.vgg.compile()
+        (network.vgg if hasattr(network, "vgg") else network.cnn).compile()
     recipe = Recipe(
         options.optimizer, options.momentum, options.nesterov, options.weight_decay,
         options.gamma_decay, options.clip_norm, options.ema_decay, own.precision if is_cuda else "float32",

@@ -38,9 +38,11 @@ class ConvBatchNorm(nn.Module):
 class VGG(nn.Module):
     """The seven convolutions; pooling before ReLU, as ours does it, because it is faster here too."""
 
-    def __init__(self, channels: list[int]) -> None:
+    def __init__(self, channels: list[int], in_channels: int = 3) -> None:
         super().__init__()
-        for number, (inputs, outputs) in enumerate(zip([3, *channels[:-1]], channels, strict=True), 1):
+        for number, (inputs, outputs) in enumerate(
+            zip([in_channels, *channels[:-1]], channels, strict=True), 1
+        ):
             setattr(self, f"conv{number}", ConvBatchNorm(inputs, outputs, 2 if number == 7 else 3))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -84,11 +86,13 @@ class RecurrentV1(nn.Module):
 
 
 class TorchCRNN(nn.Module):
-    """Images (N,3,32,W) to logits (T,N,C); sizes as in `crnn_mindspore.networks.crnn.CRNN`."""
+    """Images (N,C,32,W) to logits (T,N,C); sizes as in `crnn_mindspore.networks.crnn.CRNN`."""
 
-    def __init__(self, channels: list[int], hidden_size: int, num_classes: int, version: str) -> None:
+    def __init__(
+        self, channels: list[int], hidden_size: int, num_classes: int, version: str, in_channels: int = 3
+    ) -> None:
         super().__init__()
-        self.vgg = VGG(channels)
+        self.vgg = VGG(channels, in_channels)
         if version == "V1":
             self.rnn = RecurrentV1(channels[-1], hidden_size, num_classes)
         else:
@@ -115,7 +119,8 @@ def from_weights(weights: Weights) -> TorchCRNN:
     last = "rnn.fc.weight" if version == "V1" else "rnn.1.embedding.weight"
     num_classes, hidden_twice = weights[last].shape
     channels = [weights[f"vgg.conv{number}.conv.weight"].shape[0] for number in range(1, 8)]
-    network = TorchCRNN(channels, hidden_twice // 2, num_classes, version)
+    in_channels = weights["vgg.conv1.conv.weight"].shape[1]
+    network = TorchCRNN(channels, hidden_twice // 2, num_classes, version, in_channels)
     fill(network, weights)
     return network
 

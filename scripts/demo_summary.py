@@ -14,6 +14,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work_dir", type=Path)
     parser.add_argument("--seconds", type=float, required=True, help="duration of the whole demo")
+    parser.add_argument("--model", default="crnn", help="name of the exports without their endings")
+    parser.add_argument("--images", default="words", help="folder of the rendered images")
     arguments = parser.parse_args()
     folder = arguments.work_dir
 
@@ -37,10 +39,10 @@ def main() -> int:
     rows += [
         ("whole demo", f"{arguments.seconds:.0f} s"),
         ("checkpoint", training["checkpoint"]),
-        ("exports", f"{folder}/crnn.mindir (+ .json), {folder}/crnn.onnx"),
+        ("exports", f"{folder}/{arguments.model}.mindir (+ .json), {folder}/{arguments.model}.onnx"),
         ("training curve", f"{folder}/training/train_log.csv"),
         ("every prediction", f"{folder}/predictions.tsv"),
-        ("rendered words", f"{folder}/words"),
+        (f"rendered {arguments.images}", f"{folder}/{arguments.images}"),
     ]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:

@@ -2,13 +2,13 @@
 # From nothing to a working recogniser: reads images with the project's own weights, then makes a recogniser:
 # renders words, trains, evaluates, exports, evaluates again, reads images.
 # Makes .venv when there is none. Everything it writes lies in WORK_DIR (default ./demo).
-# `run_demo.sh WORK_DIR plates` does so for number plates (demo_plates.sh).
+# With `plates` or `characters` as second argument: the same for these (demo_plates.sh, demo_characters.sh).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-if [ $# -gt 2 ] || [[ "${1:-}" == -* ]] || [[ ! "${2:-words}" =~ ^(words|plates)$ ]]; then
-    usage_error "bash $0 [WORK_DIR=./demo [words|plates]]"
+if [ $# -gt 2 ] || [[ "${1:-}" == -* ]] || [[ ! "${2:-words}" =~ ^(words|plates|characters)$ ]]; then
+    usage_error "bash $0 [WORK_DIR=./demo [words|plates|characters]]"
 fi
 WORK_DIR=${1:-./demo}
 if [ "${2:-words}" != words ]; then

@@ -1,11 +1,20 @@
 """The networks for positions written out in NumPy, in the papers' order: what tests compare with."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from reference import batch_norm, convolution
+
+from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.artifacts.onnx_graph import serialize
+from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.engines.mindspore.runtime import initialize
+from crnn_mindspore.tasks.positions.codec import PositionsCodec
+from crnn_mindspore.tasks.positions.layout import layout_of
+from crnn_mindspore.tasks.positions.network_spec import PositionsNetwork
 
 Array = npt.NDArray[np.floating]
 Weights = Mapping[str, Array]
@@ -108,3 +117,13 @@ def randomize(network: Any, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]
         weights[parameter.name] = values.astype(np.float32)
         parameter.set_data(ms.Tensor(weights[parameter.name]))
     return weights
+
+
+def write_positions_model(path: Path, layout: Mapping[str, Any], task: str = "positions") -> Path:
+    """An ONNX file of a small network with random parameters, for images 48 x 32."""
+    initialize("CPU")
+    codec, network = PositionsCodec(layout_of(layout)), PositionsNetwork("character_net", 0.125)
+    artifact = Artifact(codec, Preprocessing(32, 48), network, task=task, weights_sha256="ab")
+    weights = randomize(artifact.kind.learner().create_network(artifact, False))
+    path.write_bytes(serialize(artifact.kind.onnx(weights, artifact)))
+    return path

@@ -11,11 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from benchmarks.torch_projects import ProjectCRNN
 from benchmarks.torch_twin import TorchCRNN
 from benchmarks.twin.worker import Targets
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
+from crnn_mindspore.tasks.ctc.network_spec import PyTorchSpec
 
 Ints = npt.NDArray[np.int32]
 
@@ -37,7 +39,7 @@ class Task(Protocol):
 
 
 class CtcTask:
-    """Words and lines: CRNN V1 or V2 with the CTC loss, blank last.
+    """Words and lines: CRNN V1, V2, paper or vgg with the CTC loss, blank last.
 
     Args:
         artifact: Alphabet, image size, version and sizes of the network.
@@ -52,14 +54,22 @@ class CtcTask:
         self.targets = Targets(artifact.codec, artifact.preprocessing.time_steps)
         self._blank = charset_in(artifact).blank
 
-    def create_network(self) -> TorchCRNN:
+    def create_network(self) -> TorchCRNN | ProjectCRNN:
         """Initial weights of the same distributions as ours."""
         spec = self.artifact.network
         channels = [round(c * spec.channel_scale) for c in (64, 128, 256, 256, 512, 512, 512)]
-        network = TorchCRNN(channels, spec.hidden_size, self.artifact.codec.num_classes, spec.version)
+        sizes = channels, spec.hidden_size, self.artifact.codec.num_classes, spec.version
+        in_channels = self.artifact.preprocessing.channels
+        network: TorchCRNN | ProjectCRNN
+        if isinstance(spec, PyTorchSpec):
+            network = ProjectCRNN(*sizes, in_channels, spec.leaky_slope)
+        else:
+            network = TorchCRNN(*sizes, in_channels)
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
             if isinstance(module, nn.Dropout) and not self.use_dropout:
                 module.p = 0.0
         return network

@@ -17,6 +17,7 @@ from benchmarks.twin.rendering import Rendering, join
 from benchmarks.twin.states import Facts, save, sizes
 from benchmarks.twin.task import Task
 from benchmarks.twin.update import Updates, tensors_of
+from crnn_mindspore.data.preprocess import GREY, RGB
 from crnn_mindspore.errors import UserError
 
 _STEPS_AHEAD = 4  # given to the device before it has finished the first of them
@@ -231,16 +232,25 @@ class Training:
 
 
 class Normalization:
-    """uint8 images (N,H,W,3) BGR -> the network's input (N,3,H,W), on the device."""
+    """uint8 images (N,H,W,3) BGR -> the network's input (N,C,H,W), on the device."""
 
     def __init__(self, preprocessing: Any, device: torch.device) -> None:
         self._mean, self._std = preprocessing.mean, preprocessing.std
-        self._is_rgb = preprocessing.channel_order == "RGB"
+        self._order = preprocessing.channel_order
+        self._standardize = preprocessing.standardize
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        if self._is_rgb:
+        if self._order == GREY:  # Pillow's whole numbers, as `normalize` has them
+            wide = images.to(torch.int32)
+            sums = wide[..., 2:] * 19595 + wide[..., 1:2] * 38470 + wide[..., :1] * 7471 + (1 << 15)
+            images = sums >> 16
+        elif self._order == RGB:
             images = images.flip(-1)
-        return ((images.float() - self._mean) / self._std).permute(0, 3, 1, 2)
+        values = images.float().permute(0, 3, 1, 2)
+        if not self._standardize:
+            return (values - self._mean) / self._std
+        deviation, mean = torch.std_mean(values, (1, 2, 3), correction=0, keepdim=True)
+        return (values - mean) / torch.where(deviation == 0, 1.0, deviation)
 
 
 @torch.inference_mode()

@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   try {
     crnn::InputList list = crnn::ReadInputList(argv[1]);
     // The planes' rows as steps, and their columns as classes.
-    list.time_steps = 3 * list.preprocessing.height;
+    list.time_steps = list.preprocessing.channels() * list.preprocessing.height;
     list.classes.resize(list.preprocessing.width - 1);
     Identity engine;
     return crnn::RunInference(list, engine, argv[2], "").unreadable > 0 ? 1 : 0;

@@ -14,7 +14,7 @@ class Engine {
   // Images of each call.
   virtual std::size_t batch_size() const = 0;
 
-  // Images (batch_size, 3, H, W) -> logits (T, batch_size, C). Throws Error if the network fails.
+  // Images (batch_size, C, H, W) -> logits (T, batch_size, C). Throws Error if the network fails.
   virtual std::vector<float> Forward(const std::vector<float>& images) = 0;
 };
 

@@ -118,7 +118,7 @@ class Batcher {
   Engine& engine_;
   std::string result_dir_;
   std::ostream* readings_;
-  std::vector<float> images_;               // (N, 3, H, W)
+  std::vector<float> images_;               // (N, C, H, W)
   std::vector<const InputImage*> pending_;  // whose pixels stand in images_
   InferenceReport report_;
 };

@@ -72,7 +72,7 @@ class LiteEngine : public Engine {
       Fail("must have one input of float32");
     }
     const Shape own = inputs[0].Shape();
-    Shape wanted = {static_cast<std::int64_t>(batch_size), 3, p.height, p.width};
+    Shape wanted = {static_cast<std::int64_t>(batch_size), p.channels(), p.height, p.width};
     bool fits = own.size() == wanted.size();
     if (fits && own[0] > 0) wanted[0] = own[0];
     for (std::size_t i = 1; fits && i < own.size(); ++i) fits = own[i] < 0 || own[i] == wanted[i];

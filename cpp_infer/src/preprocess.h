@@ -1,4 +1,4 @@
-// The one image transform, as src/crnn_mindspore/data/preprocess.py: BGR pixels -> the float32 (3, H, W) the network sees.
+// The one image transform, as src/crnn_mindspore/data/preprocess.py: BGR pixels -> the float32 (C, H, W) the network sees.
 #ifndef CRNN_PREPROCESS_H_
 #define CRNN_PREPROCESS_H_
 
@@ -11,14 +11,16 @@ namespace crnn {
 struct Preprocessing {
   int height = 0;
   int width = 0;
-  std::string channel_order;  // "BGR" or "RGB"
+  std::string channel_order;  // "BGR", "RGB" or "GREY"
   std::string interpolation;  // "nearest", "linear" or "area"; others only for images of the right size
   float mean = 0;
   float std = 0;
   bool standardize = false;  // whether the image's own mean and deviation take the place of these
 
+  int channels() const { return channel_order == "GREY" ? 1 : 3; }
+
   // Values of one image.
-  std::size_t size() const { return std::size_t{3} * height * width; }
+  std::size_t size() const { return static_cast<std::size_t>(channels()) * height * width; }
 };
 
 // Throws Error if a value is not allowed; the message names it.

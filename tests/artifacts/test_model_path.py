@@ -50,6 +50,13 @@ def test_checkpoints_of_the_model_zoo_go_by_their_numbers(tmp_path: Path) -> Non
     assert resolve_model(str(tmp_path)) == str(tmp_path / "best_acc.ckpt")
 
 
+def test_the_weights_of_any_task_can_be_named() -> None:
+    assert resolve_model("pretrained:lines") == resolve_model("pretrained", "lines")
+    assert resolve_model("pretrained:words", "lines") == resolve_model("pretrained")
+    with pytest.raises(UserError, match="task 'meter': no weights come with the project"):
+        resolve_model("pretrained:meter")
+
+
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a folder without a checkpoint"):
         resolve_model(str(tmp_path))

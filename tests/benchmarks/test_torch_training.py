@@ -12,7 +12,9 @@ from benchmarks.twin.packing import pack, unpack
 from benchmarks.twin.widening import widened
 from benchmarks.twin.worker import Targets
 from crnn_mindspore.artifacts.artifact import Artifact
-from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.artifacts.torch.torch_layouts import to_ours
+from crnn_mindspore.artifacts.torch.torch_weights import read_torch_weights
+from crnn_mindspore.data.preprocess import Preprocessing, normalize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.synth.effects.settings import load_effects
 from crnn_mindspore.synth.render import Renderer, create_renderer
@@ -50,6 +52,40 @@ def test_widening_refuses_what_is_narrower_or_another_version() -> None:
     for wide in (NetworkSpec("V1", 8, 1 / 8), NetworkSpec("V2", 4, 1 / 8), NetworkSpec("V2", 8, 1 / 32)):
         with pytest.raises(UserError, match="cannot become"):
             widened(weights, NARROW, wide, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "leaky_slope"), [("crnn_pytorch", 0.0), ("chinese", 0.2), ("deep_text", 0.0)]
+)
+def test_the_networks_of_other_projects_give_their_logits(name: str, leaky_slope: float) -> None:
+    torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
+    from benchmarks.torch_projects import from_project_weights
+
+    folder = Path(__file__).parents[1] / "artifacts" / "torch_models"
+    found = read_torch_weights(str(folder / f"{name}.pth"))
+    assert found.layout is not None
+    network = from_project_weights(to_ours(found.weights, found.layout, True), leaky_slope).eval()
+    with np.load(folder / "logits.npz") as arrays, torch.inference_mode():
+        logits = network(torch.from_numpy(arrays[f"{name}_images"])).numpy()
+        np.testing.assert_allclose(logits, np.roll(arrays[f"{name}_logits"], -1, axis=2), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        Preprocessing(channel_order="GREY"),
+        Preprocessing(channel_order="RGB", mean=100, std=50),
+        Preprocessing(channel_order="GREY", standardize=True),
+    ],
+    ids=lambda p: f"{p.channel_order}-{p.standardize}",
+)
+def test_the_device_normalises_as_the_package_does(p: Preprocessing) -> None:
+    torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
+    from benchmarks.twin.training import Normalization
+
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 100, 3), dtype=np.uint8)
+    found = Normalization(p, torch.device("cpu"))(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(found, normalize(images, p), atol=1e-5)
 
 
 def test_targets_are_padded_and_their_lengths_told() -> None:

@@ -15,6 +15,7 @@ from crnn_mindspore.options import base
 from crnn_mindspore.options.commands import COMMANDS as OPTIONS
 from crnn_mindspore.options.parser import option_name
 from crnn_mindspore.tasks.finding import KINDS
+from crnn_mindspore.tasks.positions.rendering import _RENDERERS as RENDERERS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "crnn_mindspore"
@@ -55,6 +56,9 @@ def names_read_by(module: str, seen: set[str]) -> set[str]:
         doors = ("kind", "learning.learner")
         return set().union(*(names_read_by(f"tasks.{kind}.{door}", seen) for kind in KINDS for door in doors))
     path = PACKAGE / (module.replace(".", "/") + ".py")
+    if module == "tasks.positions.rendering":  # imports renderers by their names
+        names = [name.removeprefix("crnn_mindspore.") for name in RENDERERS.values()]
+        return set().union(*(names_read_by(name, seen) for name in names))
     if not path.is_file() or module.startswith("options."):
         return set()
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -102,8 +102,10 @@ def seen_by_python(path: Path, p: Preprocessing) -> bytes:
         Preprocessing(interpolation="cubic"),
         Preprocessing(1, 8),
         Preprocessing(40, 120, "RGB", standardize=True),
+        Preprocessing(channel_order="GREY", standardize=True),
+        Preprocessing(32, 128, "GREY", "pillow-cubic", step_offset=1),
     ],
-    ids=lambda p: f"{p.height}x{p.width}-{p.interpolation}",
+    ids=lambda p: f"{p.height}x{p.width}-{p.interpolation}-{p.channel_order}",
 )
 def test_every_kind_of_image_is_seen_as_python_sees_it(
     build: Build, tmp_path: Path, p: Preprocessing
@@ -116,7 +118,7 @@ def test_every_kind_of_image_is_seen_as_python_sees_it(
     assert (result.returncode, result.stderr) == (0, "")
     for path, (name, _) in zip(paths, inputs.images, strict=True):
         expected = seen_by_python(path, p)
-        assert len(expected) == 4 * 3 * p.height * p.width
+        assert len(expected) == 4 * p.channels * p.height * p.width
         assert (out / name).read_bytes() == expected, path.name
 
 

@@ -179,6 +179,55 @@ def test_the_options_are_those_of_training(tmp_path: Path, capsys: pytest.Captur
     assert check_command.main(["--train_dataset=folder", f"--train_dataset_path={tmp_path / 'nowhere'}"]) == 2
 
 
+METER = """
+output: positions
+positions:
+  text:
+    - {name: first, classes: "ABC"}
+    - {name: second, classes: ["-", "+"]}
+  attributes:
+    - {name: colour, classes: [red, blue]}
+model_version: character_net
+image_width: 80
+image_height: 32
+"""
+
+
+def test_labels_are_judged_by_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "meter.yaml").write_text(METER)
+    entries = [
+        ("a.png", "A-", picture(1)),
+        ("b.png", "B+ colour=red", picture(2)),
+        ("c.png", "?+", picture(3)),
+    ]
+    train = write_set(tmp_path / "train", entries)
+    test = write_set(tmp_path / "test", [("x.png", "D+", picture(4)), ("y.png", "A-", picture(5))])
+    status, (first, second) = check(tmp_path, train, f"--task={tmp_path / 'meter.yaml'}", test=test)
+    printed = capsys.readouterr().out
+    assert (status, first["kept"], counts(first)) == (0, 3, {}), printed
+    assert first["labels"]["characters"] == {"A": 1, "-": 1, "B": 1, "+": 2, "?": 1}
+    assert counts(second)["character not allowed at its position"] == 1
+    assert {finding["severity"] for finding in second["findings"]} == {"note"}
+    assert "'D' at position 'first', which has ABC" in printed
+    assert "first (3 classes), second (2 classes), colour (2 classes)" in printed
+    assert "label_dict" not in printed
+    bad = write_set(tmp_path / "bad", [("a.png", "word", picture(1))])
+    status, (checked,) = check(tmp_path, bad, f"--task={tmp_path / 'meter.yaml'}")
+    assert (status, checked["starts"], checked["labels"]["refused"]) == (
+        1,
+        False,
+        {"character not allowed at its position": 1},
+    )
+
+
+def test_the_time_steps_are_those_of_the_network(tmp_path: Path) -> None:
+    train = write_set(tmp_path / "train", [("a.png", "a" * 13, picture(1)), ("b.png", "b" * 14, picture(2))])
+    # 25 and 27 steps; of an image 100 wide V2 has 24, paper 26.
+    assert check(tmp_path, train, "--model_version=paper")[1][0]["kept"] == 1
+    _, (checked,) = check(tmp_path, train, "--model_version=paper", "--image_width=104")
+    assert (checked["kept"], checked["labels"]["width_for_all"]) == (2, 104)
+
+
 def test_a_share_of_the_images_can_be_looked_at(tmp_path: Path) -> None:
     train = write_set(tmp_path / "train", [(f"{i}.png", "word", picture(i)) for i in range(10)])
     _, (checked,) = check(tmp_path, train, "--max_images=4")

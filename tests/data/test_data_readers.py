@@ -161,3 +161,40 @@ def test_report_lines_and_two_filters_in_a_row() -> None:
     for number in range(20):
         first.drop("many", str(number))
     assert first.examples["many"] == ["0", "1", "2", "3", "4"]
+
+
+def image_in(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"bytes")
+
+
+def test_a_folder_a_class(tmp_path: Path) -> None:
+    image_in(tmp_path / "中", "1.png", "notes.txt", "2.gif")
+    image_in(tmp_path / "U+002F" / "deeper", "a.jpg")
+    image_in(tmp_path / "7", "b.jpg")
+    image_in(tmp_path / ".hidden", "c.jpg")
+    source = load_samples("classes", str(tmp_path))
+    assert pairs(source) == [("b.jpg", "7"), ("a.jpg", "/"), ("1.png", "中")]
+    assert sum(source.report.dropped.values()) == 1  # the GIF
+
+
+def test_folders_named_by_ids_and_splits(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("啊\n阿\n", encoding="utf-8")
+    image_in(tmp_path / "train" / "00001", "1.png")
+    image_in(tmp_path / "test" / "00000", "2.png")
+    image_in(tmp_path / "test" / "00002", "3.png")
+    image_in(tmp_path / "test" / "阿", "4.png")
+    assert pairs(load_samples("classes", str(tmp_path), split="train")) == [("1.png", "阿")]
+    source = load_samples("classes", str(tmp_path), split="test")
+    assert pairs(source) == [("2.png", "啊")]
+    assert source.report.dropped == {"folder whose name is no id of classes.txt": 2}
+
+
+def test_classes_without_an_image_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "中").mkdir()
+    with pytest.raises(UserError, match="no images in the folders"):
+        load_samples("classes", str(tmp_path))
+    image_in(tmp_path / "train" / "中", "1.png")
+    with pytest.raises(UserError, match="test"):
+        load_samples("classes", str(tmp_path), split="test")

@@ -89,6 +89,19 @@ def test_parts_are_counted_as_far_as_they_are_known() -> None:
     assert found.as_dict()["parts"]["attribute colour"]["total"] == 3
 
 
+def test_labels_that_do_not_fit_are_named_and_count_as_wrong(tmp_path: Path) -> None:
+    found = evaluated()
+    assert found.lines()[-1] == (
+        "1 counted as wrong, the label does not fit the model: character not allowed at its position "
+        "(e.g. 4.png 'Z9' 'Z' at position 'letter', which has ABC)"
+    )
+    assert found.as_dict()["misfits"] == {"character not allowed at its position": 1}
+    assert [p.fits for p in found.predictions] == [True, True, True, True, False]
+    save_predictions(found, str(tmp_path / "p.json"))
+    rows = json.loads((tmp_path / "p.json").read_text())
+    assert [row.get("fits", True) for row in rows] == [True, True, True, True, False, True]
+
+
 def test_a_file_of_predictions_holds_attributes_and_the_next_texts(tmp_path: Path) -> None:
     found = evaluated(top_k=3)
     save_predictions(found, str(tmp_path / "p.json"))
@@ -110,6 +123,8 @@ def test_a_temperature_is_fitted_on_the_probability_of_the_positions_of_the_text
     recorder = LogitRecorder(ARTIFACT.decoder())
     found = evaluated(recorder)
     calibration = fit_calibration(recorder, found, ARTIFACT, "tags")
+    # Of the label that does not fit the model no reading can be right: it says nothing of confidences.
+    assert calibration.words == 4
     logits, correct = logits_of(READ)[:, :5].astype(np.float64), [p.correct for p in found.predictions]
 
     def confidences_at(temperature: float) -> list[float]:
@@ -123,7 +138,7 @@ def test_a_temperature_is_fitted_on_the_probability_of_the_positions_of_the_text
         return values
 
     def loss(temperature: float) -> float:
-        pairs = zip(confidences_at(temperature), correct, strict=True)
+        pairs = zip(confidences_at(temperature)[:4], correct[:4], strict=True)
         return -sum(np.log(p if is_right else 1 - p) for p, is_right in pairs)
 
     # No temperature nearby is better.

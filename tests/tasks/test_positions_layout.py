@@ -61,7 +61,7 @@ def test_a_character_file_lies_beside_the_yaml_and_may_repeat_a_class(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "hanzi.txt").write_text("一\n丁\n七\n丁\n", encoding="gb18030")
-    layout = layout_of({"text": [{"name": "doubled", "classes": "hanzi.txt"}]}, str(tmp_path))
+    layout = layout_of({"text": [{"name": "doubled", "classes": str(tmp_path / "hanzi.txt")}]})
     assert layout.text[0].classes == ("一", "丁", "七", "丁")
     assert layout.text[0].id_of("丁") == 1
     with caplog.at_level(logging.WARNING):
@@ -69,7 +69,7 @@ def test_a_character_file_lies_beside_the_yaml_and_may_repeat_a_class(
     assert "position 'doubled' has class '丁' twice; the first is used" in caplog.text
     assert layout.unseen(np.array([[0], [1]], np.int32)) == {"doubled": ["七"]}
     with pytest.raises(UserError, match="absent"):
-        layout_of({"text": ["absent.txt"]}, str(tmp_path))
+        layout_of({"text": [str(tmp_path / "absent.txt")]})
 
 
 def test_classes_without_a_sample_are_named_and_open_positions_are_no_sample() -> None:

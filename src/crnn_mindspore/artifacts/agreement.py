@@ -1,16 +1,22 @@
 """Options and models: what the options describe, and whether a model agrees with those that were given."""
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from crnn_mindspore.artifacts.artifact import Artifact
-from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.data.preprocess import STEP_OFFSET, Preprocessing
+from crnn_mindspore.data.sources.charset_file import AUTO
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ImageTextOptions, ModelOptions
+from crnn_mindspore.options.load import task_options
 from crnn_mindspore.tasks.finding import allow_module, kind_of
 from crnn_mindspore.tasks.interface import Kind
 from crnn_mindspore.text.codec import Codec
 
 Options = TypeVar("Options", bound=ModelOptions)
+
+_SHOWN = 160  # characters of a value in a message
+_BEFORE = 40  # of them before the first that differs
 
 
 def kind_in(options: ImageTextOptions) -> Kind:
@@ -30,8 +36,19 @@ def codec_of(options: ModelOptions) -> Codec:
 
 
 def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
-    """The image transform that the options ask for."""
-    return Preprocessing(options.image_height, options.image_width, standardize=options.image_standardize)
+    """The image transform that the options ask for; without a network, that of V1 and V2."""
+    return Preprocessing(
+        options.image_height,
+        options.image_width,
+        options.image_colours,
+        options.image_resize,
+        options.image_mean,
+        options.image_std,
+        standardize=options.image_standardize,
+        step_offset=kind_in(options).step_offset(options.model_version)
+        if isinstance(options, ModelOptions)
+        else STEP_OFFSET,
+    )
 
 
 def network_of(options: ModelOptions) -> Any:
@@ -77,6 +94,10 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
     pairs: dict[str, tuple[Any, Any]] = {
         "image_width": (own.width, options.image_width),
         "image_height": (own.height, options.image_height),
+        "image_colours": (own.channel_order, options.image_colours),
+        "image_resize": (own.interpolation, options.image_resize),
+        "image_mean": (own.mean, options.image_mean),
+        "image_std": (own.std, options.image_std),
         "image_standardize": (own.standardize, options.image_standardize),
     }
     if "output" in options.given or "task" in options.given:
@@ -87,17 +108,66 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
     for name, (value, given) in pairs.items():
         if (name in options.given or name == "output") and value != given:
             raise UserError(f"{origin}: was made with {name} {value!r}, but {name} {given!r} was given")
+    if "task" in options.given:
+        check_task(options.task, artifact, origin, options.given)
+
+
+def check_task(task: str, artifact: Artifact, origin: str, given: Collection[str] = ()) -> None:
+    """Compares a task that the user names with a model: the kind of output, and the classes of its yaml.
+
+    Args:
+        task: The task.
+        artifact: Of the model.
+        origin: The model's file.
+        given: Options that the user gave; they take the place of the yaml's.
+
+    Raises:
+        UserError: Naming both values, at the first that differs.
+    """
+    asked = task_options(task)
+    if artifact.task != asked.output:
+        if "output" in given:
+            return
+        raise UserError(
+            f"{origin}: was made with output {artifact.task!r}, but task {task!r} has output {asked.output!r}"
+        )
+    names = (asked.given & artifact.kind.classes_of(artifact.codec).keys()) - set(given)
+    if asked.label_dict == AUTO:  # any alphabet
+        names -= {"label_dict"}
+    for name, (value, wanted) in artifact.kind.agreement(asked.with_given(names), artifact).items():
+        if value != wanted:
+            own, other = _around_difference(repr(value), repr(wanted))
+            raise UserError(f"{origin}: was made with {name} {own}, but task {task!r} has {name} {other}")
+
+
+def _around_difference(one: str, other: str) -> tuple[str, str]:
+    """Two texts, of long ones the part in which they first differ."""
+    first = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+    start = max(first - _BEFORE, 0)
+
+    def part(text: str) -> str:
+        end = "…" if len(text) > start + _SHOWN else ""
+        return f"{'…' if start else ''}{text[start : start + _SHOWN]}{end}"
+
+    return (one, other) if max(len(one), len(other)) <= _SHOWN else (part(one), part(other))
 
 
 def adopting(options: Options, artifact: Artifact) -> Options:
-    """The options with a model's network, classes, image width and standardising where the user gave none.
+    """The options with a model's network, classes and image transform where the user gave none.
 
     Args:
         options: Of a training.
         artifact: Of the model that it starts from.
     """
     image = artifact.preprocessing
-    own: dict[str, Any] = {"image_width": image.width, "image_standardize": image.standardize}
+    own: dict[str, Any] = {
+        "image_width": image.width,
+        "image_colours": image.channel_order,
+        "image_resize": image.interpolation,
+        "image_mean": image.mean,
+        "image_std": image.std,
+        "image_standardize": image.standardize,
+    }
     if artifact.task == options.output:
         own |= artifact.kind.adoptable(artifact)
     return options.replaced(**{name: value for name, value in own.items() if name not in options.given})

@@ -20,7 +20,8 @@ from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
 from crnn_mindspore.text.decoding import GREEDY, GREEDY_DECODING, Decoding
 
-BATCH_NORM_EPSILON = 1e-4  # of every network
+BATCH_NORM_EPSILON = 1e-4  # of every network but those of PyTorch's projects
+PYTORCH_EPSILON = 1e-5
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
 _WIDEST = 4096  # pixels
@@ -64,10 +65,14 @@ class Artifact:
         return kind_of(self.task)
 
     @property
+    def widest(self) -> int:
+        """Pixels up to which an image keeps its ratio where nobody says otherwise; 0: none does."""
+        return 0 if self.kind.has_one_size else int(self.reading.get("widest", 0))
+
+    @property
     def as_read(self) -> "Artifact":
         """The same with the widths of its images as they are read."""
-        widest = int(self.reading.get("widest", 0))
-        return replace(self, preprocessing=replace(self.preprocessing, widest=widest))
+        return replace(self, preprocessing=replace(self.preprocessing, widest=self.widest))
 
     def decoder(self, decoding: Decoding = GREEDY_DECODING) -> Decoder:
         """Scores -> readings.

@@ -18,6 +18,7 @@ WORDS = "words"
 _SHIPPED = {  # task -> its weights
     WORDS: "pretrained/crnn_v2_half.ckpt",
     "lines": "pretrained/lines.ckpt",
+    "characters": "pretrained/characters.ckpt",
     "plates": "pretrained/plates.ckpt",
 }
 BEST_NAME = "crnn-best.ckpt"
@@ -30,13 +31,16 @@ NUMBERED_NAME = re.compile(r"^crnn(?:_\d+)?-(\d+)_(\d+)\.ckpt$")
 def resolve_model(name: str, task: str = WORDS) -> str:
     """The path of a model file.
 
-    `pretrained` means the weights of a task that come with the project. A folder means its best checkpoint,
+    `pretrained` means the weights of a task that come with the project, `pretrained:lines` those of the task
+    `lines`, whichever `task` is. A folder means its best checkpoint,
     and the newest where none is called so; the log says which.
 
     Raises:
         UserError: If a folder holds no checkpoint, or no weights come with the project for the task.
     """
-    if name == PRETRAINED:
+    word, colon, named = name.partition(":")
+    if word == PRETRAINED:
+        task = named if colon else task
         if task not in _SHIPPED:
             raise UserError(
                 f"task {task!r}: no weights come with the project yet; name a model, or train one "

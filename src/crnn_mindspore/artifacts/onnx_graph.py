@@ -10,7 +10,6 @@ from crnn_mindspore.artifacts.artifact import METADATA_KEY
 from crnn_mindspore.artifacts.onnx_digest import DIGEST_KEY, PLACEHOLDER, fill_in_digest
 from crnn_mindspore.artifacts.onnx_pieces import INPUT_NAME, GraphPieces
 from crnn_mindspore.artifacts.weights import Arrays
-from crnn_mindspore.data.preprocess import time_steps_for_width
 from crnn_mindspore.tasks.interface import Model
 
 # Pooling window after the convolution of this number; None: no pooling.
@@ -18,7 +17,7 @@ _POOLING: dict[int, list[int]] = {1: [2, 2], 2: [2, 2], 4: [2, 1], 6: [2, 1]}
 
 
 def build_onnx(weights: Arrays, artifact: Model) -> onnx.ModelProto:
-    """An ONNX model with input `images` (N, 3, H, W) and output `logits` (T, N, C), float32.
+    """An ONNX model with input `images` (N, C, H, W) and output `logits` (T, N, C), float32.
 
     Args:
         weights: The network's parameters by name.
@@ -43,17 +42,24 @@ def build_onnx(weights: Arrays, artifact: Model) -> onnx.ModelProto:
         for block in ("rnn.0", "rnn.1"):
             x = graph.lstm(x, f"{block}.rnn")
             x = graph.dense(x, f"{block}.embedding")
-    images = ("N", 3, artifact.preprocessing.height, "W")
+    images = ("N", artifact.preprocessing.channels, artifact.preprocessing.height, "W")
     logits = ("T", "N", artifact.codec.num_classes)
     return graph.model("crnn", images, logits, {METADATA_KEY: artifact.to_json()})
 
 
-def fix_size(model: onnx.ModelProto, batch: int = 0, width: int = 0) -> None:
-    """Gives a model one batch size, one width, or both, for engines that take no others; 0 leaves it free."""
+def fix_size(model: onnx.ModelProto, batch: int, width: int, steps: int) -> None:
+    """Gives a model one batch size, one width, or both, for engines that take no others; 0 leaves it free.
+
+    Args:
+        model: Is changed.
+        batch: Images.
+        width: Pixels.
+        steps: That the network gives of that width.
+    """
     images, logits = model.graph.input[0], model.graph.output[0]
     fixed = [(images, 0, batch), (logits, 1, batch), (images, 3, width)]
     if width and logits.type.tensor_type.shape.dim[0].dim_param:  # positions have a number of their own
-        fixed.append((logits, 0, time_steps_for_width(width)))
+        fixed.append((logits, 0, steps))
     for value, axis, size in fixed:
         if size:
             value.type.tensor_type.shape.dim[axis].dim_value = size

@@ -25,10 +25,12 @@ class GraphPieces:
 
     Args:
         weights: The network's parameters by name, batch norm statistics included.
+        epsilon: Of batch norm.
     """
 
-    def __init__(self, weights: Arrays) -> None:
+    def __init__(self, weights: Arrays, epsilon: float = BATCH_NORM_EPSILON) -> None:
         self._weights = weights
+        self._epsilon = epsilon
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
@@ -95,6 +97,18 @@ class GraphPieces:
         strides = {"strides": [stride] * 2} if stride != 1 else {}
         sizes = {"kernel_shape": list(kernel.shape[2:]), "pads": [padding] * 4}
         return self.node("Conv", inputs, **sizes, **strides)
+
+    def biased_convolution(self, x: str, name: str, norm: str) -> str:
+        """A convolution, with bias or without; then batch norm, where there is one of the name `norm`."""
+        kernel = self.weight(f"{name}.weight")  # (out, in, kh, kw)
+        bias = self.weight(f"{name}.bias") if self.has(f"{name}.bias") else np.zeros(len(kernel))
+        if self.has(f"{norm}.gamma"):
+            scale, summand = self._scale_and_bias(norm)
+            kernel, bias = kernel * scale[:, None, None, None], bias * scale + summand
+        inputs = [x, self.constant(f"{name}.weight", kernel.astype(np.float32))]
+        inputs += [self.constant(f"{name}.bias", bias.astype(np.float32))]
+        padding = 1 if kernel.shape[2] == 3 else 0
+        return self.node("Conv", inputs, kernel_shape=list(kernel.shape[2:]), pads=[padding] * 4)
 
     def batch_norm(self, x: str, name: str) -> str:
         """Batch norm that follows no convolution: a factor and a summand a channel, (N,C,H,W)."""
@@ -166,9 +180,7 @@ class GraphPieces:
 
     def _scale_and_bias(self, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """What batch norm does to a channel in evaluation: times the first, plus the second."""
-        scale = self.weight(f"{name}.gamma") / np.sqrt(
-            self.weight(f"{name}.moving_variance") + BATCH_NORM_EPSILON
-        )
+        scale = self.weight(f"{name}.gamma") / np.sqrt(self.weight(f"{name}.moving_variance") + self._epsilon)
         return scale, self.weight(f"{name}.beta") - self.weight(f"{name}.moving_mean") * scale
 
 

@@ -10,7 +10,7 @@ from crnn_mindspore.errors import UserError
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 # The dense layer whose rows are the classes, by model version.
-CLASS_LAYERS = {"V1": "rnn.fc", "V2": "rnn.1.embedding"}
+CLASS_LAYERS = {"V1": "rnn.fc", "V2": "rnn.1.embedding", "paper": "rnn.1.embedding", "vgg": "prediction"}
 
 
 def take(arrays: Arrays, name: str, shape: tuple[int, ...], origin: str) -> npt.NDArray[np.float32]:

@@ -8,15 +8,17 @@ import json
 import sys
 from collections.abc import Sequence
 
-from crnn_mindspore.artifacts.agreement import preprocessing_of
+from crnn_mindspore.artifacts.agreement import model_of
+from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.checking.check_report import html_page, text_lines
 from crnn_mindspore.data.checking.checking import check_sets
 from crnn_mindspore.data.readers.registry import load_samples
-from crnn_mindspore.data.sources.charset_file import label_dict_of, resolve_charset
+from crnn_mindspore.data.sources.charset_file import AUTO, derive_characters, label_dict_of
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import CheckOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text_file import write_text
 
 
@@ -34,23 +36,19 @@ def _check(options: CheckOptions) -> int:
     test = None
     if options.eval_dataset_path:
         test = load_samples(options.eval_dataset, options.eval_dataset_path, split=options.eval_split)
-    charset = resolve_charset(options.label_dict, train, with_space=options.with_space)
-    preprocessing = preprocessing_of(options)
+    if options.label_dict == AUTO:
+        options = options.replaced(label_dict=label_dict_of(Charset(derive_characters(train))))
+    model = model_of(options)
     checks = check_sets(
         train,
         test,
-        charset,
-        preprocessing,
+        model.codec,
+        model.preprocessing,
         options.max_text_length,
         most_images=options.max_images,
         workers=options.num_parallel_workers,
     )
-    settings = {
-        "label_dict": label_dict_of(charset),
-        "image_width": f"{preprocessing.width} ({preprocessing.time_steps} time steps)",
-        "image_height": str(preprocessing.height),
-        "max_text_length": str(options.max_text_length),
-    }
+    settings = _settings(model, options.max_text_length)
     if options.json_path:
         record = {"settings": settings, "sets": [check.as_dict() for check in checks]}
         write_text(options.json_path, json.dumps(record, ensure_ascii=False, indent=2))
@@ -58,3 +56,17 @@ def _check(options: CheckOptions) -> int:
         write_text(options.html, html_page(checks, settings))
     print("\n".join(text_lines(checks, settings)))
     return 0 if all(check.starts for check in checks) else 1
+
+
+def _settings(model: Artifact, max_text_length: int) -> dict[str, str]:
+    """What the labels and images are judged by, for people."""
+    own = model.preprocessing
+    if not isinstance(model.codec, Charset):
+        sizes = {"image_width": str(own.width), "image_height": str(own.height)}
+        return {"output": model.task, **model.kind.facts(model), **sizes}
+    return {
+        "label_dict": label_dict_of(model.codec),
+        "image_width": f"{own.width} ({own.time_steps} time steps)",
+        "image_height": str(own.height),
+        "max_text_length": str(max_text_length),
+    }

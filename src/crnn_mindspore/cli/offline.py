@@ -15,7 +15,7 @@ and third need the description beside the MINDIR, not MindSpore. All take one li
 import sys
 from collections.abc import Callable, Sequence
 
-from crnn_mindspore.artifacts.agreement import check_artifact, check_derived
+from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, kind_in
 from crnn_mindspore.artifacts.artifact import Artifact, read_description
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.readers.annotated import load_annotated
@@ -77,6 +77,7 @@ def _preprocess(options: OfflineCommandOptions) -> int:
 
 def _infer(options: OfflineCommandOptions) -> int:
     options.require("checkpoint_path", "result_path")
+    kind_in(options)  # a module that is named may be imported
     inputs = read_inputs(options.inputs_path)
     report = infer(
         open_backend(

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from crnn_mindspore.artifacts.agreement import check_task
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.engines.backend import open_backend
 from crnn_mindspore.evaluation.parity import compare_on, print_parity
 from crnn_mindspore.options.commands import ParityOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.tasks.finding import allow_task
 from crnn_mindspore.text_file import write_text
 
 
@@ -20,10 +22,13 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn parity") -> int
 
 
 def _check(options: ParityOptions) -> int:
+    allow_task(options.task)
     backends = [
         open_backend(path, options.device_target, options.device_id, onnx_threads=options.onnx_threads)
         for path in options.models
     ]
+    if "task" in options.given:
+        check_task(options.task, backends[0].artifact, options.models[0])
     results = compare_on(backends, options.dataset, options.dataset_path, options.batch_size)
     if options.result_json:
         rows = [

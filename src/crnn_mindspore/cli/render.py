@@ -24,6 +24,7 @@ _OF_TASKS = {  # option -> that of training which says the same
     "words": "render_words",
     "font_dir": "render_fonts",
     "only_fonts": "render_only_fonts",
+    "held_out": "render_held_out",
     "photos": "render_photos",
     "effects": "render_effects",
     "seed": "seed",
@@ -44,6 +45,8 @@ def _render(options: RenderOptions) -> int:
     options.require("output_dir")
     if options.task != WORDS:
         return _render_task(options)
+    if options.held_out:
+        raise UserError("--held_out is for tasks whose yaml keeps typefaces out, such as --task=characters")
     other = options.given & (_OF_WORDS if options.lines else _OF_LINES)
     if other:
         raise UserError(f"--{min(other)} is for {'words' if options.lines else 'lines, with --lines'}")

@@ -36,7 +36,8 @@ def _serve(options: ServeOptions) -> int:
     if options.checkpoint_path or not named:
         if ONLY in named:
             raise UserError(f"models: {ONLY!r} is the name of checkpoint_path; choose another")
-        named = {ONLY: options.checkpoint_path or PRETRAINED, **named}
+        path = resolve_model(options.checkpoint_path or PRETRAINED, options.task)
+        named = {ONLY: path, **named}
     limits = Limits(
         body_bytes=options.max_body_mb * MEBIBYTE,
         body_seconds=options.body_seconds,
@@ -47,7 +48,7 @@ def _serve(options: ServeOptions) -> int:
     )
     recognizers = {}
     for name, model in named.items():
-        path = resolve_model(model, options.task)
+        path = resolve_model(model)  # `pretrained` is that of words, whatever the task of another model
         recognizer = load_recognizer(
             path,
             decoding_of(options),

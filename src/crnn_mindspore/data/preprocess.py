@@ -1,4 +1,4 @@
-"""The one image transform: encoded bytes or an array -> the float32 (3, H, W) the network sees."""
+"""The one image transform: encoded bytes or an array -> the float32 (C, H, W) the network sees."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image
 from crnn_mindspore.errors import UserError
@@ -27,7 +28,16 @@ INTERPOLATIONS = {
     "area": cv2.INTER_AREA,
     "cubic": cv2.INTER_CUBIC,
 }
-CHANNEL_ORDERS = ("BGR", "RGB")
+# Pillow's, which take all pixels into account where the image becomes smaller; cv2's take the nearest four.
+PILLOW_INTERPOLATIONS = {
+    "pillow-linear": Image.Resampling.BILINEAR,
+    "pillow-cubic": Image.Resampling.BICUBIC,
+}
+BGR, RGB, GREY = CHANNEL_ORDERS = ("BGR", "RGB", "GREY")
+STEP_OFFSET = -1  # of V1 and V2, see `Preprocessing`
+# Red, green and blue in grey, in units of 2**-16; Pillow's numbers for the weights of ITU-R BT.601.
+_GREY_WEIGHTS = (19595, 38470, 7471)
+_LEFT_OUT = {"standardize": False, "step_offset": STEP_OFFSET}  # of a description, where they have this value
 _WIDTH_STEP = 16  # pixels
 
 
@@ -38,12 +48,13 @@ class Preprocessing:
     Attributes:
         height: Rows of the network's input, pixels.
         width: Columns of the network's input, pixels; the aspect ratio of the image is not kept.
-        channel_order: 'BGR' or 'RGB', the order of the three channels.
-        interpolation: 'nearest', 'linear', 'area' or 'cubic'.
+        channel_order: 'BGR' or 'RGB', the order of the three channels; 'GREY', one channel.
+        interpolation: 'nearest', 'linear', 'area' or 'cubic', OpenCV's; 'pillow-linear' or 'pillow-cubic'.
         mean: Subtracted from each value, in units of 0..255.
         std: Divides each value, in units of 0..255.
         standardize: Whether mean and standard deviation of the image's own values, over all channels, take
             the place of `mean` and `std`; an image of a single value becomes zeros.
+        step_offset: The network gives `width // 4 + step_offset` time steps.
         widest: Above `width`, longer images keep their ratio of width to height up to so many pixels. It says
             how images are read, not what the network was trained on: `as_dict` leaves it out.
 
@@ -58,6 +69,7 @@ class Preprocessing:
     mean: float = 127.5
     std: float = 127.5
     standardize: bool = False
+    step_offset: int = STEP_OFFSET
     widest: int = 0
 
     def __post_init__(self) -> None:
@@ -67,25 +79,29 @@ class Preprocessing:
             raise UserError(f"image width is {self.width}, must be at least 8 (one time step)")
         if self.channel_order not in CHANNEL_ORDERS:
             raise UserError(f"channel_order is {self.channel_order!r}, must be one of {CHANNEL_ORDERS}")
-        if self.interpolation not in INTERPOLATIONS:
-            raise UserError(
-                f"interpolation is {self.interpolation!r}, must be one of {tuple(INTERPOLATIONS)}"
-            )
+        known = (*INTERPOLATIONS, *PILLOW_INTERPOLATIONS)
+        if self.interpolation not in known:
+            raise UserError(f"interpolation is {self.interpolation!r}, must be one of {known}")
         if self.std == 0:
             raise UserError(f"std is {self.std}, must not be 0")
 
     @property
     def time_steps(self) -> int:
         """Time steps T the network gives for this width."""
-        return time_steps_for_width(self.width)
+        return time_steps_for_width(self.width, self.step_offset)
+
+    @property
+    def channels(self) -> int:
+        """Channels C of the network's input."""
+        return 1 if self.channel_order == GREY else 3
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields by name, for the self-description of a checkpoint; `standardize` only where it is so."""
+        """The fields by name, for the self-description of a checkpoint; some only where they are unusual."""
         values = asdict(self)
         del values["widest"]
-        if not self.standardize:
-            del values["standardize"]
-        return values
+        return {
+            name: value for name, value in values.items() if name not in _LEFT_OUT or value != _LEFT_OUT[name]
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
@@ -95,7 +111,7 @@ class Preprocessing:
             UserError: If a field is missing or unknown.
         """
         names = {f.name for f in fields(cls)} - {"widest"}
-        missing, unknown = sorted(names - {"standardize"} - set(values)), sorted(set(values) - names)
+        missing, unknown = sorted(names - _LEFT_OUT.keys() - set(values)), sorted(set(values) - names)
         if missing or unknown:
             raise UserError(f"preprocessing description: missing {missing}, unknown {unknown}")
         return cls(**values)
@@ -112,17 +128,19 @@ def fitted(p: Preprocessing, height: int, width: int) -> Preprocessing:
     return replace(p, width=max(p.width, wanted), widest=0)
 
 
-def time_steps_for_width(width: int) -> int:
+def time_steps_for_width(width: int, step_offset: int = STEP_OFFSET) -> int:
     """Time steps T of the network for an input `width` pixels wide: 24 at 100."""
-    return width // 4 - 1
+    return width // 4 + step_offset
 
 
-def time_step_centres(width: int) -> npt.NDArray[np.float64]:
+def time_step_centres(width: int, step_offset: int = STEP_OFFSET) -> npt.NDArray[np.float64]:
     """Where each time step looks, (T,): the middle of its receptive field as a share of the image's width.
 
-    Two poolings by 2 make a step of 4 pixels, and the last convolution joins two neighbouring columns.
+    Two poolings by 2 make a step of 4 pixels, and the last convolution joins two neighbouring columns. Each
+    further step begins half a step earlier: it comes from padding at both ends.
     """
-    return 4 * (np.arange(time_steps_for_width(width)) + 1) / width
+    first = (1 - step_offset) / 2
+    return 4 * (np.arange(time_steps_for_width(width, step_offset)) + first) / width
 
 
 def to_uint8(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.uint8]:
@@ -137,26 +155,40 @@ def to_uint8(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.u
     p = fitted(p, *image.shape[:2])
     if image.shape[:2] == (p.height, p.width):
         return image
+    if p.interpolation in PILLOW_INTERPOLATIONS:
+        how = PILLOW_INTERPOLATIONS[p.interpolation]
+        return np.array(Image.fromarray(image).resize((p.width, p.height), how))  # a channel at a time
     return cv2.resize(image, (p.width, p.height), interpolation=INTERPOLATIONS[p.interpolation])  # type: ignore[return-value]
 
 
 def normalize(images: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.float32]:
-    """Resized images to the network's input, (N, H, W, 3) uint8 BGR -> (N, 3, H, W) float32, contiguous."""
-    n, h, w, _ = images.shape
-    order = (2, 1, 0) if p.channel_order == "RGB" else (0, 1, 2)
-    planes = np.empty((n, 3, h, w), dtype=np.uint8)
-    stacked = np.ascontiguousarray(images).reshape(n * h, w, 3)
-    for place, channel in enumerate(order):
-        planes[:, place] = cv2.extractChannel(stacked, channel).reshape(n, h, w)
+    """Resized images to the network's input, (N, H, W, 3) uint8 BGR -> (N, C, H, W) float32, contiguous."""
+    n, _, w, _ = images.shape
+    planes = _planes(images, p)
     # One table for the 256 values: each is computed once, in one way, whatever the batch. OpenCV applies it
     # without holding the interpreter, three times faster than NumPy.
     if p.standardize:
         standardized = np.empty(planes.shape, dtype=np.float32)
-        for image, result in zip(planes.reshape(n, 3 * h, w), standardized, strict=True):
-            result[...] = cv2.LUT(image, _own_table(image)).reshape(3, h, w)
+        for image, result in zip(planes.reshape(n, -1, w), standardized, strict=True):
+            result[...] = cv2.LUT(image, _own_table(image)).reshape(result.shape)
         return standardized
     table = (np.arange(256, dtype=np.float32) - np.float32(p.mean)) / np.float32(p.std)
-    return cv2.LUT(planes.reshape(n * 3 * h, w), table).reshape(n, 3, h, w)  # type: ignore[return-value]
+    return cv2.LUT(planes.reshape(-1, w), table).reshape(planes.shape)  # type: ignore[return-value]
+
+
+def _planes(images: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.uint8]:
+    """(N, H, W, 3) BGR -> (N, C, H, W), the channels in the order of the network, or in grey."""
+    n, h, w, _ = images.shape
+    if p.channel_order == GREY:
+        red, green, blue = _GREY_WEIGHTS
+        wide = images.astype(np.uint32)
+        sums = wide[..., 2] * red + wide[..., 1] * green + wide[..., 0] * blue + (1 << 15)
+        return (sums >> 16).astype(np.uint8)[:, None]
+    planes = np.empty((n, 3, h, w), dtype=np.uint8)
+    stacked = np.ascontiguousarray(images).reshape(n * h, w, 3)
+    for place, channel in enumerate((2, 1, 0) if p.channel_order == RGB else (0, 1, 2)):
+        planes[:, place] = cv2.extractChannel(stacked, channel).reshape(n, h, w)
+    return planes
 
 
 def _own_table(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -171,7 +203,7 @@ def _own_table(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def preprocess(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.float32]:
-    """The network's input of one image, (3, H, W) float32, contiguous.
+    """The network's input of one image, (C, H, W) float32, contiguous.
 
     Args:
         image: (h, w, 3) uint8, BGR, any size.

@@ -58,7 +58,10 @@ class LogitRecorder(Decoder):
 def fit_calibration(
     recorder: LogitRecorder, evaluation: Evaluation, artifact: Artifact, dataset: str, target: float
 ) -> Calibration:
-    """Fits the temperature on an evaluation that `recorder` decoded; unreadable images do not count.
+    """Fits the temperature on an evaluation that `recorder` decoded.
+
+    Images that cannot be read and those whose label does not fit the model do not count: none of them can be
+    read right.
 
     Args:
         recorder: The decoder of the evaluation.
@@ -74,7 +77,7 @@ def fit_calibration(
         raise UserError(
             "the model's description holds no hash of its weights: a calibration could not be tied to it"
         )
-    predictions = [p for p in evaluation.predictions if p.readable]
+    predictions = [p for p in evaluation.predictions if p.readable and p.fits]
     correct = np.array([p.correct for p in predictions], dtype=bool)
     images = [p.index for p in predictions]
     targets, logits = recorder.targets(images), recorder.logits(images)

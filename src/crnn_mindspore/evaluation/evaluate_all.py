@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,7 @@ def notes(rows: Sequence[TableRow]) -> list[str]:
         if empty:
             reason = "nothing to compare under this protocol"
             lines.append(f"note: {row.benchmark.name}: {empty:,} words left out, {reason}")
+        lines += [f"note: {row.benchmark.name}: {line}" for line in row.evaluation.misfit_lines()]
     return lines
 
 
@@ -154,7 +156,7 @@ def formatted(rows: Sequence[TableRow], suffix: str, model_path: str) -> str:
     if suffix == ".csv":
         out = io.StringIO()
         records = [row.as_dict() for row in rows]
-        writer = csv.DictWriter(out, fieldnames=list(records[0]), lineterminator="\n")
+        writer = csv.DictWriter(out, fieldnames=list(dict.fromkeys(chain(*records))), lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
         return out.getvalue()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.loading.loader import Batch, EvalLoader
 from crnn_mindspore.data.loading.word_dataset import WordDataset
+from crnn_mindspore.data.sources.samples import FilterReport
 from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.metric import Accuracy, CRNNAccuracy, Protocol, create_protocol
@@ -64,6 +65,7 @@ class Prediction:
         raw: The network's best path before collapsing, '-' for the blank.
         index: Position in the data set.
         rejected: Whether the confidence is below the threshold of the evaluation.
+        fits: Whether a reading can be right at all: the label is one of the model's.
         attributes: What was read beside the text.
         alternatives: The next most probable texts, where they were asked for.
     """
@@ -77,6 +79,7 @@ class Prediction:
     raw: str
     index: int
     rejected: bool = False
+    fits: bool = True
     attributes: tuple[Attribute, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
 
@@ -99,6 +102,9 @@ class Evaluation:
         loss: Mean over the images whose label can be learnt; None where it was not computed.
         parts: Name of each part of a reading -> how often it is right; none of a kind that has no parts.
         part_mistakes: What was confused in these parts, the most frequent first.
+        misfits: The labels that do not fit the model and count as wrong, by reason.
+        top: Truths among the texts that were asked for of each image; None where one alone was.
+        top_k: How many those are at most.
     """
 
     accuracy: Accuracy
@@ -114,6 +120,9 @@ class Evaluation:
     loss: float | None = None
     parts: Mapping[str, Share] = field(default_factory=dict)
     part_mistakes: Sequence[PartMistake] = field(default=(), repr=False)
+    misfits: FilterReport = field(default_factory=FilterReport, repr=False)
+    top: Share | None = None
+    top_k: int = 1
 
     def lines(self) -> list[str]:
         """The contract's two lines, one that says how the figure came about, one about rejection if asked.
@@ -139,14 +148,27 @@ class Evaluation:
         if self.part_of:
             images = a.total + self.empty_truths
             notes.insert(0, f"partial evaluation, {images:,} of {self.part_of:,} images")
-            return [", ".join(notes)]
+            return [", ".join(notes), *self.misfit_lines()]
         return [
             f"correct num: {a.correct} , total num: {a.total}",
             f"result: {{'CRNNAccuracy': {a.word_accuracy}}}",
             ", ".join(notes),
+            *([self.top_line(self.top)] if self.top else []),
             *([self.parts_line()] if self.parts else []),
             *([self.rejection_line()] if self.reject_below else []),
+            *self.misfit_lines(),
         ]
+
+    def misfit_lines(self) -> list[str]:
+        """The labels that do not fit the model: for each reason how many, with examples."""
+        wrong = "counted as wrong, the label does not fit the model"
+        return [f"{count:,} {wrong}: {reason}" for count, reason in self.misfits.reasons()]
+
+    def top_line(self, top: Share) -> str:
+        """How often the truth is among the most probable texts."""
+        low, high = top.interval
+        found = f"among the {self.top_k} most probable {top.rate:.2%}"
+        return f"{found} (95 % interval {low:.2%} to {high:.2%})"
 
     def parts_line(self) -> str:
         """How often each part of a reading is right."""
@@ -185,6 +207,8 @@ class Evaluation:
             "empty_truths": self.empty_truths,
             "words_per_second": self.words_per_second,
             **({"part_of": self.part_of} if self.part_of else {}),
+            **({"misfits": self.misfits.dropped} if self.misfits.dropped else {}),
+            **({"top_k": self.top_k, "top": self.top.as_dict()} if self.top else {}),
             **({"parts": {name: s.as_dict() for name, s in self.parts.items()}} if self.parts else {}),
             **rejection,
         }
@@ -240,7 +264,19 @@ def evaluate(
     words = len(evaluation.predictions) + evaluation.empty_truths
     every = np.concatenate(losses) if losses else np.zeros(0)
     loss = float(every.mean(dtype=np.float64)) if every.size else None
-    return replace(evaluation, words_per_second=words / seconds, loss=loss)
+    top = _top(evaluation, protocol) if top_k > 1 else None
+    return replace(evaluation, words_per_second=words / seconds, loss=loss, top=top, top_k=top_k)
+
+
+def _top(evaluation: Evaluation, protocol: Protocol) -> Share:
+    """How often one of the texts of an image is right."""
+
+    def is_among(p: Prediction) -> bool:
+        truth = protocol.normalize(p.truth)
+        return any(protocol.agrees(protocol.normalize(other.text), truth) for other in p.alternatives)
+
+    found = [p.correct or (p.readable and is_among(p)) for p in evaluation.predictions]
+    return Share(sum(found), len(found))
 
 
 def compare_readings(
@@ -258,12 +294,16 @@ def compare_readings(
     metric = CRNNAccuracy(protocol)
     predictions: list[Prediction] = []
     not_counted: list[Prediction] = []
+    misfits = FilterReport()
     for image in readings:
         reading = image.reading or _UNREADABLE
         if details is not None:
             details.update(image.reading, image.truth)
         is_counted = bool(protocol.normalize(image.truth))
         (correct,) = metric.update([reading.text], [image.truth]) if is_counted else (False,)
+        refusal = protocol.refusal(image.truth) if is_counted else None
+        if refusal is not None:
+            misfits.drop(refusal.reason, f"{image.name} {image.truth!r} {refusal.detail}".rstrip())
         (predictions if is_counted else not_counted).append(
             Prediction(
                 path=image.name,
@@ -275,6 +315,7 @@ def compare_readings(
                 raw=reading.raw,
                 index=image.index,
                 rejected=reading.confidence < reject_below,
+                fits=refusal is None,
                 attributes=reading.attributes,
                 alternatives=tuple(Alternative(other.text, other.confidence) for other in image.others),
             )
@@ -297,6 +338,7 @@ def compare_readings(
         not_counted=not_counted,
         parts=details.figures() if details is not None else {},
         part_mistakes=details.mistakes() if details is not None else (),
+        misfits=misfits,
     )
 
 

@@ -2,14 +2,15 @@
 
 import operator
 import re
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from rapidfuzz.distance import Levenshtein
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text.codec import Codec
-from crnn_mindspore.text.folding import fold_width
+from crnn_mindspore.text.codec import Codec, Refusal
+from crnn_mindspore.text.folding import fold_look_alikes, fold_width
 from crnn_mindspore.text.interval import wilson_interval
 
 _NOT_ALPHANUMERIC = re.compile("[^0-9a-z]")
@@ -22,11 +23,20 @@ def classic_text(text: str) -> str:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How truth and prediction are made comparable; the name is printed beside every figure."""
+    """How truth and prediction are made comparable; the name is printed beside every figure.
+
+    Attributes:
+        name: Of the protocol.
+        normalize: A label or a reading -> what is compared of it.
+        agrees: Whether a reading is right, both normalised.
+        refusal: Why no reading of a label can be right, None if one can; asked where labels are more than
+            texts.
+    """
 
     name: str
     normalize: Callable[[str], str]
     agrees: Callable[[str, str], bool] = operator.eq
+    refusal: Callable[[str], Refusal | None] = lambda label: None
 
 
 def create_protocol(name: str, codec: Codec) -> Protocol:
@@ -34,7 +44,8 @@ def create_protocol(name: str, codec: Codec) -> Protocol:
 
     `classic` compares lower-case letters and digits only. `charset` compares everything the charset can
     write, folded as the charset folds. `width` does too, and takes full- and half-width forms of a character
-    for the same (`fold_width`). `auto` is `classic` where the charset has only `[0-9a-z]`, else
+    for the same (`fold_width`); `alike` takes characters that look alike for the same besides
+    (`fold_look_alikes`). `auto` is `classic` where the charset has only `[0-9a-z]`, else
     `charset`. Where a label is more than a text, only `charset` knows the text in it.
 
     Raises:
@@ -45,13 +56,17 @@ def create_protocol(name: str, codec: Codec) -> Protocol:
         name = "classic" if is_classic else "charset"
     if name == "classic" and not codec.has_plain_labels:
         raise UserError("protocol classic compares whole labels, which here are more than texts; use charset")
-    if name == "classic":
-        return Protocol("classic", classic_text)
-    if name == "charset":
-        return Protocol("charset", codec.normalize, codec.agrees)
-    if name == "width":
-        return Protocol("width", lambda text: fold_width(codec.normalize(text)))
-    raise UserError(f"protocol is {name!r}, must be one of auto, classic, charset, width")
+    protocols = {
+        "classic": Protocol("classic", classic_text),
+        "charset": Protocol("charset", codec.normalize, codec.agrees),
+        "width": Protocol("width", lambda text: fold_width(codec.normalize(text))),
+        "alike": Protocol("alike", lambda text: fold_look_alikes(codec.normalize(text))),
+    }
+    if name not in protocols:
+        raise UserError(f"protocol is {name!r}, must be one of auto, {', '.join(protocols)}")
+    if codec.has_plain_labels:
+        return protocols[name]
+    return replace(protocols[name], refusal=lambda label: codec.refusal(label, sys.maxsize, None))
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,11 @@ def save_suspects(evaluation: Evaluation, path: str) -> int:
 
 
 def _record(prediction: Prediction, correct: bool | None) -> dict[str, Any]:
-    """For JSON; attributes and alternatives where there are any."""
+    """For JSON; attributes and alternatives where there are any, `fits` where it does not."""
     record = {**asdict(prediction), "correct": correct}
     for name in ("attributes", "alternatives"):
         if not record[name]:
             del record[name]
+    if prediction.fits:
+        del record["fits"]
     return record

@@ -103,7 +103,7 @@ def _write_mindir(backend: MindSporeBackend, path: Path) -> None:
 
 def _write_air(backend: MindSporeBackend, path: Path) -> None:
     size = backend.artifact.preprocessing
-    _export(backend, ms.ops.zeros((1, 3, size.height, size.width), ms.float32), path, "AIR")
+    _export(backend, ms.ops.zeros((1, size.channels, size.height, size.width), ms.float32), path, "AIR")
 
 
 def _export(backend: MindSporeBackend, images: ms.Tensor, path: Path, file_format: str) -> None:
@@ -127,7 +127,7 @@ def _write_onnx(
         model = to_half(model)
     elif precision == "int8":
         model = quantize(model, calibration)
-    fix_size(model, size.batch, size.width)
+    fix_size(model, size.batch, size.width, artifact.kind.score_shape(artifact)[0])
     path.write_bytes(serialize(model))
 
 

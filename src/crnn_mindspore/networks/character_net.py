@@ -84,7 +84,7 @@ class CharacterNet(ImageNetwork):
         if not 0 <= dropout < 1:
             raise UserError(f"dropout is {dropout}, must be from 0 to below 1")
         *channels, units = scale_channels((*CHANNELS, DENSE_WIDTH), channel_scale)
-        super().__init__("features", (None, in_channels, height, width))
+        super().__init__(["features", "dense"], (None, in_channels, height, width))
         self.dropout = dropout
         self.units = units
         places = (height // REDUCTION) * (width // REDUCTION)
@@ -97,9 +97,9 @@ class CharacterNet(ImageNetwork):
 
     def construct(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
         x = self.features(images)  # (N,C,H,W) -> (N,c5,H/16,W/16)
+        x = self.relu(self.dense(x.reshape(self.flattened)))  # -> (N,units)
         if self.has_frozen_features:
             x = ops.stop_gradient(x)
-        x = self.relu(self.dense(x.reshape(self.flattened)))  # -> (N,units)
         if keep is not None:
             x = x * keep.astype(x.dtype) * (1 / (1 - self.dropout))
         return self.head(x)

@@ -51,6 +51,10 @@ class WinogradConv2d(nn.Conv2d):
         self.is_fitted = False
 
     def construct(self, x: Tensor) -> Tensor:
+        x = self._convolve(x)
+        return self.bias_add(x, self.bias) if self.has_bias else x
+
+    def _convolve(self, x: Tensor) -> Tensor:
         may_differ = self.training and not self.is_direct
         if may_differ and self.is_fitted:
             if self.weight.shape[1] >= LEAST_FITTED_CHANNELS:

@@ -26,10 +26,10 @@ class VGG(nn.Cell):
     `channel_scale` multiplies the published channel counts (64 to 512).
     """
 
-    def __init__(self, channel_scale: float = 1.0) -> None:
+    def __init__(self, channel_scale: float = 1.0, in_channels: int = 3) -> None:
         super().__init__()
         c1, c2, c3, c4, c5, c6, c7 = scaled_channels(channel_scale)
-        self.conv1 = ConvBatchNorm(3, c1)
+        self.conv1 = ConvBatchNorm(in_channels, c1)
         self.conv2 = ConvBatchNorm(c1, c2)
         self.conv3 = ConvBatchNorm(c2, c3)
         self.conv4 = ConvBatchNorm(c3, c4)
@@ -81,9 +81,10 @@ class CRNN(ImageNetwork):
         channel_scale: Multiplies the published channel counts 64..512; must give whole channels.
         image_height: Pixels; must be 32 so that one row of features is left.
         use_dropout: V1 only: whether `dropout_masks` gives a mask.
+        in_channels: 1 (grey) or 3.
 
     Inputs:
-        images (N, 3, H, W) float32, preprocessed as `crnn_mindspore.data.preprocess` does; in training, what
+        images (N, C, H, W) float32, preprocessed as `crnn_mindspore.data.preprocess` does; in training, what
         `dropout_masks` gives.
 
     Returns:
@@ -101,16 +102,14 @@ class CRNN(ImageNetwork):
         channel_scale: float = 1.0,
         image_height: int = 32,
         use_dropout: bool = True,
+        in_channels: int = 3,
     ) -> None:
-        super().__init__("vgg", (None, 3, 32, None))
+        super().__init__(["vgg"], (None, in_channels, 32, None))
         if version not in MODEL_VERSIONS:
             raise UserError(f"model_version is {version!r}, must be one of {', '.join(MODEL_VERSIONS)}")
-        if image_height != 32:
-            raise UserError(
-                f"image_height is {image_height}; the network needs 32, which leaves one feature row"
-            )
+        check_height(image_height)
         features = scaled_channels(channel_scale)[-1]
-        self.vgg = VGG(channel_scale)
+        self.vgg = VGG(channel_scale, in_channels)
         self.hidden_size = hidden_size
         self.has_dropout = version == "V1" and use_dropout
         if version == "V1":
@@ -122,7 +121,7 @@ class CRNN(ImageNetwork):
             )
 
     def construct(self, images: Tensor, *masks: Tensor) -> Tensor:
-        x = self.vgg(images)  # (N,3,H,W) -> (N,F,1,T)
+        x = self.vgg(images)  # (N,C,H,W) -> (N,F,1,T)
         if self.has_frozen_features:
             x = ops.stop_gradient(x)
         x = ops.transpose(ops.squeeze(x, 2), (2, 0, 1))  # (N,F,1,T) -> (T,N,F)
@@ -140,6 +139,12 @@ class CRNN(ImageNetwork):
             return ()
         shape = (time_steps_for_width(width), batch_size, 2 * self.hidden_size)
         return (rng.random(shape, dtype=np.float32) >= V1_DROPOUT,)
+
+
+def check_height(image_height: int) -> None:
+    """Raises UserError unless one row of features is left."""
+    if image_height != 32:
+        raise UserError(f"image_height is {image_height}; the network needs 32, which leaves one feature row")
 
 
 def scaled_channels(channel_scale: float) -> tuple[int, ...]:

@@ -20,13 +20,14 @@ class ImageNetwork(nn.Cell):
     A subclass that computes features gives `stop_gradient` of them while `has_frozen_features`.
 
     Args:
-        feature_cell: Name of the cell that holds the convolutions; what follows it are time steps or classes.
+        feature_cells: Names of the cells before those that read time steps or classes: the convolutions, and
+            dense layers that belong to them.
         input_shape: (N, C, H, W) of the images, None where any size will do.
     """
 
-    def __init__(self, feature_cell: str, input_shape: Sequence[int | None]) -> None:
+    def __init__(self, feature_cells: Sequence[str], input_shape: Sequence[int | None]) -> None:
         super().__init__()
-        self.feature_cell = feature_cell
+        self.feature_cells = tuple(feature_cells)
         self.input_shape = tuple(input_shape)
         self.has_frozen_features = False
 
@@ -38,25 +39,28 @@ class ImageNetwork(nn.Cell):
         return ()
 
     def freeze_features(self) -> Self:
-        """Train what follows the convolutions alone: these compute as in evaluation and never change.
+        """Train what follows the features alone: these compute as in evaluation and never change.
 
         To be called before the network is compiled and before an optimiser takes its parameters.
         """
         self.has_frozen_features = True
-        features = getattr(self, self.feature_cell)
-        for parameter in features.get_parameters():
-            parameter.requires_grad = False
-        for _, cell in features.cells_and_names():
-            if isinstance(cell, nn.BatchNorm2d):
-                cell.use_batch_statistics = False  # unlike evaluation mode, `set_train` does not undo it
+        for features in self._features():
+            for parameter in features.get_parameters():
+                parameter.requires_grad = False
+            for _, cell in features.cells_and_names():
+                if isinstance(cell, nn.BatchNorm2d):
+                    cell.use_batch_statistics = False  # unlike evaluation mode, `set_train` does not undo it
         return self
+
+    def _features(self) -> list[nn.Cell]:
+        return [getattr(self, name) for name in self.feature_cells]
 
     def changing_parameters(self) -> list[Parameter]:
         """What training changes: the trained parameters and the statistics of batch norm."""
         parameters = list(self.get_parameters())
         if not self.has_frozen_features:
             return parameters
-        frozen = {p.name for p in getattr(self, self.feature_cell).get_parameters()}
+        frozen = {p.name for features in self._features() for p in features.get_parameters()}
         return [p for p in parameters if p.name not in frozen]
 
     def accept_any_shape(self) -> Self:

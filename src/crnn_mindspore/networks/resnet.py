@@ -151,7 +151,7 @@ class ResNet18(ImageNetwork):
         if in_channels not in IN_CHANNELS:
             raise UserError(f"in_channels is {in_channels}, must be 1 or 3")
         channels = scale_channels((*STAGE_CHANNELS[:-1], last_channels), channel_scale)
-        super().__init__("features", (None, in_channels, None, None))
+        super().__init__(["features"], (None, in_channels, None, None))
         self.features = ResNetFeatures(in_channels, channels, block, stem)
         self.features_shape = None if image_size is None else (-1, channels[-1] * _places(image_size, stem))
         features = channels[-1] if self.features_shape is None else self.features_shape[1]

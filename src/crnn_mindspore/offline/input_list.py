@@ -67,7 +67,7 @@ def write_inputs(
     """Writes `inputs.txt` into a new folder, and beside it the images that cannot be read where they lie.
 
     PNG and JPEG files are listed where they are. Images in an LMDB are copied out. All other formats, and
-    every image under cubic interpolation, are decoded and resized here and listed as PNG.
+    every image under cubic or Pillow's interpolation, are decoded and resized here and listed as PNG.
 
     Args:
         folder: Must not exist or be empty.
@@ -135,7 +135,8 @@ def _lines(inputs: InputList) -> Iterator[bytes]:
     form = 1 if all(len(name) == 1 for name in inputs.classes) else 2
     yield _FIRST_LINES[form].encode()
     for name, value in inputs.preprocessing.as_dict().items():
-        yield f"{name} {value}".encode()
+        if name != "step_offset":  # `time_steps` says it
+            yield f"{name} {value}".encode()
     yield f"time_steps {inputs.time_steps}".encode()
     yield f"{_CLASSES[form]} {' '.join(map(_codes_of, inputs.classes))}".encode()
     yield f"images {len(inputs.images)}".encode()

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
@@ -135,6 +135,10 @@ class Options(BaseModel):
     def replaced(self, **values: Any) -> Self:
         """The same with some values changed; they count as given."""
         return type(self).checked({**self.values(), **values}, self.given | set(values))
+
+    def with_given(self, names: Collection[str]) -> Self:
+        """The same, of which the user set those names."""
+        return type(self).checked(self.values(), frozenset(names))
 
     def values(self) -> dict[str, Any]:
         """Name -> value of every option."""

@@ -127,8 +127,8 @@ class ReportCommandOptions(
 
 
 class CheckOptions(
+    common.ModelOptions,
     common.WorkerOptions,
-    common.ImageTextOptions,
     using_sections.EvaluationPathOptions,
     using_sections.EvaluationDataOptions,
     training_sections.TrainingDataOptions,
@@ -189,6 +189,10 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     )
     top_k: Whole = Field(1, ge=1, le=1_000, description="texts wanted for each image")
     characters: Flag = Field(False, description="confidence and position of each character")
+    cut: Flag = Field(
+        False,
+        description="models of single characters: cut a clean printed page into lines and characters first",
+    )
     keep_ratio: Switch = Field(
         False,
         description="do not squeeze images longer than the model's input; not given: as the model says",
@@ -202,6 +206,9 @@ class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOpti
         min_length=2,
         description="the checkpoint (or any model) that the others are compared with, then .mindir, .onnx or "
         ".ckpt files",
+    )
+    task: Text = Field(
+        "words", description="for models of a kind of your own: the module, which may then be imported"
     )
     dataset: Text = Field(description="name of the data set or its layout")
     dataset_path: PathText = Field(description="its folder")
@@ -247,6 +254,9 @@ class RenderOptions(Options):
     font_dir: PathText = Field("", description="folder of typefaces, in addition to those of the machine")
     photos: PathText = Field("", description="folder of photographs that are blended into the words")
     only_fonts: Flag = Field(False, description="use no typefaces but those of font_dir")
+    held_out: Flag = Field(
+        False, description="characters: use the typefaces that the task keeps out of training, and no others"
+    )
     effects: PathText = Field("", description="yaml that replaces values of configs/effects.yaml")
     seed: Whole = Field(0, description="series of images")
     num_workers: Whole = Field(1, description="processes; the files do not depend on it")

@@ -94,17 +94,29 @@ class ImageTextOptions(Options):
     )
     positions: PositionsText = Field(
         description="output positions: the classes of each position, as a mapping in the yaml of a task, or "
-        "the path of a yaml that holds it; see docs/tasks.md"
+        "the path of a yaml that holds it, or gb2312_level1, one position of 3,755 characters; see "
+        "docs/tasks.md"
     )
     label_dict: LabelDictText = Field(
         description="the alphabet; class ids are positions in it; or a .txt file, one class a line or all "
         "characters in one; auto: from the labels"
     )
     with_space: bool = Field(description="appends a space to the alphabet where it has none")
-    image_width: Whole = Field(le=65_536, description="pixels; gives image_width // 4 - 1 time steps")
+    image_width: Whole = Field(
+        le=65_536,
+        description="pixels; gives image_width // 4 - 1 time steps, with paper image_width // 4 + 1",
+    )
     image_height: Whole = Field(le=65_536, description="pixels")
+    image_colours: Literal["BGR", "RGB", "GREY"] = Field(
+        description="channels of the network's input: blue, green, red; red, green, blue; or grey alone"
+    )
+    image_resize: Literal["nearest", "linear", "area", "cubic", "pillow-linear", "pillow-cubic"] = Field(
+        description="how images are resized: OpenCV's ways, or Pillow's, which most programs in PyTorch use"
+    )
+    image_mean: Number = Field(description="subtracted from each value, 0 to 255")
+    image_std: Number = Field(description="divides each value")
     image_standardize: bool = Field(
-        description="every image by its own mean and standard deviation, instead of by 127.5 and 127.5; for "
+        description="every image by its own mean and standard deviation, instead of by these; for "
         "images of very different brightness or contrast"
     )
 
@@ -112,8 +124,9 @@ class ImageTextOptions(Options):
 class NetworkOptions(Options):
     """Network."""
 
-    model_version: Literal["V1", "V2", "resnet18", "character_net"] = Field(
-        description="network: of output ctc V1 and V2, as in the model zoo; of output positions resnet18 "
+    model_version: Literal["V1", "V2", "paper", "vgg", "resnet18", "character_net"] = Field(
+        description="network: of output ctc V1 and V2, as in the model zoo, paper, as in crnn.pytorch, and "
+        "vgg, as in deep-text-recognition-benchmark; of output positions resnet18 "
         "(residual blocks, plates) and character_net (five convolutions, single characters)"
     )
     hidden_size: Whole = Field(ge=1, le=65_536, description="units of each LSTM direction")
@@ -139,9 +152,14 @@ class NetworkOptions(Options):
     last_channels: Whole = Field(
         ge=1, le=65_536, description="resnet18: channels of the last stage, before channel_scale"
     )
+    leaky_slope: Number = Field(
+        ge=0, lt=1, description="paper, vgg: slope of LeakyReLU below 0 in place of ReLU; 0: ReLU"
+    )
     class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")
     blank: Whole = Field(description="follows from label_dict: its length; checked when given")
-    num_step: Whole = Field(description="follows from image_width: image_width // 4 - 1; checked when given")
+    num_step: Whole = Field(
+        description="follows from image_width: image_width // 4 - 1, of paper + 1; checked when given"
+    )
     input_size: Whole = Field(
         description="follows from channel_scale: 512 * channel_scale; checked when given"
     )
@@ -154,10 +172,10 @@ class ModelOptions(NetworkOptions, ImageTextOptions):
 class ProtocolOptions(Options):
     """Comparing texts."""
 
-    protocol: Literal["auto", "classic", "charset", "width"] = Field(
+    protocol: Literal["auto", "classic", "charset", "width", "alike"] = Field(
         description="how words are compared: classic, letters and digits without case; charset, all of the "
-        "alphabet; width, the same but for full- and half-width forms; auto: classic for an alphabet of "
-        "[0-9a-z], else charset"
+        "alphabet; width, the same but for full- and half-width forms; alike, the same but for these and for "
+        "look-alikes such as 0Oo and 1lI; auto: classic for an alphabet of [0-9a-z], else charset"
     )
 
 

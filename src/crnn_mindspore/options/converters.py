@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crnn_mindspore.options.base import Argument, Flag, Options, PathText, Text, Whole
+from crnn_mindspore.options.base import Argument, Flag, Number, Options, PathText, Text, Whole
 
 
 class OutputOptions(Options):
@@ -80,12 +80,30 @@ class WeightsOptions(Options):
     """Options of `crnn convert weights`."""
 
     ckpt_file: PathText = Field("", description="the model zoo's checkpoint; with to_torch any")
-    from_torch: PathText = Field("", description="in its place, weights of PyTorch, .safetensors")
+    from_torch: PathText = Field("", description="in its place, weights of PyTorch, .safetensors or .pth")
     output: PathText = Field("", description="the checkpoint to write, .ckpt; empty: beside FROM_TORCH")
     to_torch: PathText = Field("", description="in its place, the file for PyTorch to write, .safetensors")
+    task: Text = Field(
+        "words", description="for a model of a kind of your own: the module, which may then be imported"
+    )
     label_dict: Text = Field(
         "abcdefghijklmnopqrstuvwxyz0123456789",
-        description="the alphabet it was trained with, or a .txt file of it",
+        description="the alphabet it was trained with, or a .txt file of it; of another project's network "
+        "that project's usual one, if it has as many classes",
     )
     with_space: Flag = Field(False, description="appends a space to the alphabet where it has none")
-    image_width: Whole = Field(100, description="pixels it was trained with")
+    image_width: Whole = Field(
+        100, description="pixels it was trained with; of another project's network as it usually has them"
+    )
+    blank: Literal["first", "last"] = Field(
+        "first", description="another project's network: which class is the blank"
+    )
+    image_colours: Literal["auto", "BGR", "RGB", "GREY"] = Field(
+        "auto", description="the same: channels of its input; auto: GREY of one, RGB of three"
+    )
+    image_resize: Literal["auto", "nearest", "linear", "area", "cubic", "pillow-linear", "pillow-cubic"] = (
+        Field("auto", description="the same: how images were made smaller; auto: as the project does it")
+    )
+    image_mean: Number = Field(127.5, description="the same: subtracted from each value, 0 to 255")
+    image_std: Number = Field(127.5, description="the same: divides each value")
+    leaky_slope: Number = Field(0.0, ge=0, lt=1, description="the same: slope of LeakyReLU below 0; 0: ReLU")

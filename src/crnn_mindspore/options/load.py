@@ -11,8 +11,9 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import nearest, unknown_message
 from crnn_mindspore.options.base import Options, argument_of
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
+from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.parser import create_parser, option_name, owner_of
-from crnn_mindspore.options.task_file import task_file
+from crnn_mindspore.options.task_file import task_file, with_files_beside
 from crnn_mindspore.options.without_effect import without_effect
 from crnn_mindspore.shipped import shipped
 
@@ -95,7 +96,15 @@ def load_options(
 def _read_task(name: str) -> tuple[dict[str, Any], str]:
     """The values that a task's yaml lays over default_config.yaml, and where they come from."""
     path, values = task_file(name)
-    return {**values, **(_read_overlay(str(path)) if path else {})}, str(path or name)
+    if not values:
+        return _read_overlay(str(path)), str(path)
+    overlay = _read_overlay(str(path)) if path.is_file() else {}
+    if overlay.get("output", values["output"]) != values["output"]:
+        raise UserError(
+            f"{path}: output is {overlay['output']!r}, but the module of task {name!r} beside it "
+            "is the kind of output; leave output out"
+        )
+    return overlay | values, str(path)
 
 
 def task_output(task: str) -> str:
@@ -108,16 +117,30 @@ def task_output(task: str) -> str:
     return str(values.get("output", read_yaml(DEFAULT_CONFIG)["output"]))
 
 
+def task_options(task: str) -> ModelOptions:
+    """The model that a task alone asks for; `given` are the options that its yaml holds.
+
+    Raises:
+        UserError: If there is no such task, or its yaml cannot be read or holds a wrong value.
+    """
+    values, origin = _read_task(task)
+    names = ModelOptions.model_fields.keys()
+    given = frozenset(values.keys() & names)
+    every = {**read_yaml(DEFAULT_CONFIG), **values, "task": task}
+    return ModelOptions.checked({name: every[name] for name in names}, given, lambda name: origin)
+
+
 def _read_overlay(config_path: str) -> dict[str, Any]:
     overlay: dict[str, Any] = {}
-    for written, value in read_yaml(_find_yaml(config_path)).items():
+    path = _find_yaml(config_path)
+    for written, value in read_yaml(path).items():
         key = known_name(str(written))
         if key in overlay:
             raise UserError(f"{config_path}: '{key}' stands twice, in two ways of writing")
         overlay[key] = value
         if key not in AllOptions.model_fields:
             raise UserError(f"{config_path}: {unknown_message('key', str(key), AllOptions.model_fields)}")
-    return overlay
+    return with_files_beside(overlay, path.parent)
 
 
 def known_name(name: str) -> str:

@@ -111,7 +111,8 @@ class LearningOptions(Options):
         description="checkpoint whose weights to start from; characters of another label_dict are matched"
     )
     freeze_features: bool = Field(
-        description="with pretrained: leave the convolutions as they are, train the recurrent part alone"
+        description="with pretrained: leave the convolutions as they are (of positions all but the last "
+        "layer), train the rest alone"
     )
     overfit_batches: Whole = Field(
         ge=0,
@@ -137,7 +138,10 @@ class RenderingOptions(Options):
         description="renderer plates: how they look, as a mapping in the yaml of a task, or the path of a "
         "yaml that holds it; see docs/plates.md"
     )
-    render_words: PathText = Field(description="file with one word a line; empty: built-in English words")
+    render_words: PathText = Field(
+        description="file with one word a line; empty: built-in English words; of characters: those that "
+        "half of the first images show, and fewer later"
+    )
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
     render_photos: PathText = Field(description="folder of photographs that are blended into the words")
     render_effects: PathText = Field(description="yaml laid over configs/effects.yaml")
@@ -153,6 +157,12 @@ class RenderingOptions(Options):
     )
     render_rare: Number = Field(
         ge=0, le=1, description="lines: share of those whose characters come from the alphabet at random"
+    )
+    render_hold_out: ListText = Field(
+        description="characters: typefaces that are kept out, beginnings of their file names, comma between"
+    )
+    render_held_out: bool = Field(
+        description="characters: use the typefaces that render_hold_out keeps out, and no others"
     )
     render_split: Literal["train", "all"] = Field(
         description="whose words: train leaves out those that `crnn render --num_test` shows"

@@ -32,7 +32,8 @@ class ModelFileOptions(Options):
 
     checkpoint_path: PathText = Field(
         description="the model to evaluate (.ckpt, .mindir or .onnx) or to serve (.ckpt or .onnx), a folder "
-        "whose best checkpoint is meant, else its newest, or the word pretrained"
+        "whose best checkpoint is meant, else its newest, or the word pretrained; pretrained:lines "
+        "for the weights of another task"
     )
 
 
@@ -54,7 +55,12 @@ class PredictionOptions(Options):
     save_predictions: PathText = Field(
         description="file for path, truth, prediction, confidence of every image: .json, or TSV"
     )
-    top_k: Whole = Field(ge=1, le=1_000, description="save_predictions: texts of each image, the best first")
+    top_k: Whole = Field(
+        ge=1,
+        le=1_000,
+        description="texts of each image, the best first: how often the truth is among them, and for "
+        "save_predictions",
+    )
 
 
 class FigureOptions(Options):
@@ -82,7 +88,8 @@ class ServiceOptions(Options):
 
     models: Text = Field(
         description="several models, NAME=MODEL with commas between: each is served under /models/NAME/, the "
-        "first also where one alone is; with checkpoint_path that is the first, called model"
+        "first also where one alone is; MODEL may be pretrained, of words, or pretrained:lines; "
+        "with checkpoint_path that is the first, called model"
     )
     host: Text = Field(description="address to listen at; 0.0.0.0 is reached from other machines")
     port: Whole = Field(ge=0, description="its port; 0: any that is free")

@@ -45,6 +45,7 @@ NEEDS = (
         *("render_words", "render_fonts", "render_photos", "render_effects", "render_split"),
         *("render_ramp_start", "render_ramp_end", "render_epoch_images", "render_only_fonts"),
         *("render_lines", "render_text", "render_length", "render_rare"),
+        *("render_hold_out", "render_held_out"),
     ),
     Need(
         ("augment", "augment_scale", "augment_crop", "balance", "ordered_epochs", "last_batch"),
@@ -60,12 +61,18 @@ NEEDS = (
     _one_of("optimizer", ["sgd"], "nesterov"),
     _one_of("amp_level", ["auto", "O2"], "loss_scale"),
     _one_of("model_version", ["V1", "character_net"], "use_dropout"),
+    _one_of("model_version", ["paper", "vgg"], "leaky_slope"),
     _one_of(
         "model_version",
         ["resnet18"],
         *("resnet_block", "stem_stride", "stem_pooling", "map_mean", "last_channels"),
     ),
-    _one_of("output", ["positions"], "positions", "loss", "label_smoothing", "renderer"),
+    Need(
+        ("positions", "loss", "label_smoothing", "renderer"),
+        "output",
+        lambda name: name != "ctc",
+        "positions",
+    ),
     _one_of("loss", ["focal"], "focal_gamma", "focal_alpha"),
     _one_of("loss", ["ghm"], "ghm_bins", "ghm_momentum", "ghm_joint"),
     _one_of("run_distribute", [True], "scale_learning_rate", "eval_ranks"),
@@ -85,7 +92,6 @@ NEEDS = (
     Need(("language_weight",), "language_model", bool, "a file of words"),
     _one_of("precision", ["int8"], "calibration_dataset", "calibration_path", "calibration_images"),
     _one_of("calibrate", [True], "target_accuracy"),
-    Need(("top_k",), "save_predictions", bool, "a file"),
     Need(("verify_path",), "verify", bool, "the name of a data set"),
 )
 

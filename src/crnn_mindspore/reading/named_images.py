@@ -4,6 +4,7 @@ import codecs
 import glob
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,9 @@ class MissingImage:
     reason: str
 
 
-def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes | MissingImage]:
+def find_images(
+    names: Sequence[str], stdin: BinaryIO, natural: bool = False
+) -> Iterator[Path | bytes | MissingImage]:
     """The images of all names, in order. What a folder holds in formats that are not read is logged.
 
     Args:
@@ -36,6 +39,7 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes 
             and `**`; `file:` URLs; and `-` for standard input: either one encoded image, or a list of all
             these, one a line, also as Windows writes it.
         stdin: Read for `-`.
+        natural: The images of a folder or pattern by the numbers in their names: 9.png before 10.png.
 
     Returns:
         Paths, the bytes of an image that came by standard input, and the lines of a list that name no image.
@@ -46,12 +50,12 @@ def find_images(names: Sequence[str], stdin: BinaryIO) -> Iterator[Path | bytes 
     """
     for name in names:
         if name == STDIN:
-            yield from _from_stdin(stdin)
+            yield from _from_stdin(stdin, natural)
         else:
-            yield from _named(name)
+            yield from _named(name, natural)
 
 
-def _named(name: str) -> Iterator[Path]:
+def _named(name: str, natural: bool) -> Iterator[Path]:
     path = Path(_local_path(name))
     if os.path.isdir(path):
         files = sorted(Path(place, name) for place, names in folders_below(str(path)) for name in names)
@@ -61,16 +65,21 @@ def _named(name: str) -> Iterator[Path]:
             raise UserError(f"{name}: no image in this folder" + (f", but {refused}" if refused else ""))
         if refused:
             _logger.warning("%s: left out %s", name, refused)
-        yield from found
+        yield from sorted(found, key=_numbers_in) if natural else found
     elif os.path.lexists(path):
         yield path
     elif glob.has_magic(name):
         matches = sorted(p for p in glob.glob(name, recursive=True) if os.path.isfile(p))
         if not matches:
             raise UserError(f"{name}: no file has such a name")
-        yield from map(Path, matches)
+        yield from sorted(map(Path, matches), key=_numbers_in) if natural else map(Path, matches)
     else:
         raise UserError(f"no such image or folder: {name}")
+
+
+def _numbers_in(path: Path) -> list[tuple[int, str]]:
+    """Orders paths as people count: a number by its value, what lies between as it is written."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 
 def _local_path(name: str) -> str:
@@ -89,7 +98,7 @@ def _local_path(name: str) -> str:
     return unquote(url.path)
 
 
-def _from_stdin(stdin: BinaryIO) -> Iterator[Path | bytes | MissingImage]:
+def _from_stdin(stdin: BinaryIO, natural: bool) -> Iterator[Path | bytes | MissingImage]:
     data = stdin.read(MAX_FILE_BYTES + 1)
     if not data.strip():
         raise UserError("standard input is empty; it must be an image, or a list of images, one a line")
@@ -102,7 +111,7 @@ def _from_stdin(stdin: BinaryIO) -> Iterator[Path | bytes | MissingImage]:
     for line in lines:
         if line.strip():
             try:
-                yield from _named(line)
+                yield from _named(line, natural)
             except UserError as error:  # one line is wrong; the others are read
                 yield MissingImage(line, str(error))
 

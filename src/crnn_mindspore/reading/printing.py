@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from crnn_mindspore.reading.recognizer import Recognition
+from crnn_mindspore.reading.recognizer import Alternative, Recognition
 
 _BREAKS = re.compile(r"[\t\n\r]")
 
@@ -22,14 +22,22 @@ def table(results: Iterable[Recognition], shows_rejected: bool = False) -> Itera
     texts = max([len("text"), *(len(t) for r in rows for t in (r.text, *(a.text for a in r.alternatives)))])
     yield f"{'path':<{names}}  {'text':<{texts}}  confidence"
     for r in rows:
-        confidence = "unreadable" if r.error else f"{r.confidence:.4f}" + "  rejected" * r.rejected
+        confidence = "unreadable" if r.error else f"{r.confidence:.4f}{_class(r)}" + "  rejected" * r.rejected
         yield f"{_one_cell(r.name):<{names}}  {_one_cell(r.text):<{texts}}  {confidence}"
         for found in r.attributes:
             yield f"{'':<{names}}  {found.name} {_one_cell(found.value)}  {found.confidence:.4f}"
         for other in r.alternatives:
-            yield f"{'':<{names}}  {_one_cell(other.text):<{texts}}  {other.confidence:.4f}"
+            yield f"{'':<{names}}  {_one_cell(other.text):<{texts}}  {other.confidence:.4f}{_class(other)}"
         for c in r.characters:
             yield f"{'':<{names}}  {_one_cell(c.text)}  {c.confidence:.4f}  {c.start:.0f} to {c.end:.0f} px"
+
+
+def _class(found: Recognition | Alternative) -> str:
+    """Class and code points, of a model that reads one class an image."""
+    if found.class_id is None:
+        return ""
+    points = " ".join(f"U+{ord(character):04X}" for character in found.text)
+    return f"  class {found.class_id}  {points}"
 
 
 def tab_separated(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
@@ -70,6 +78,9 @@ def _record(recognition: Recognition) -> dict[str, Any]:
     del record["strip"]  # for pages, not for lines
     if not recognition.attributes:
         del record["attributes"]
+    for found in (record, *record["alternatives"]):
+        if found["class_id"] is None:
+            del found["class_id"]
     if recognition.greedy is None:
         del record["greedy"]
     return record

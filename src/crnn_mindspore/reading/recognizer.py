@@ -23,6 +23,7 @@ from crnn_mindspore.engines.backend import Backend, open_reader
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.named_images import MissingImage
+from crnn_mindspore.tasks.finding import allow_task
 from crnn_mindspore.text.ctc import Floats, log_softmax
 from crnn_mindspore.text.decoder import Attribute, Decoded, Decoder
 from crnn_mindspore.text.decoding import AUTO_DECODING, Decoding, check_reject_below
@@ -59,10 +60,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another text the image may show, and its probability."""
+    """Another text the image may show, its probability, and its class where an image shows one class."""
 
     text: str
     confidence: float
+    class_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Recognition:
         characters: The characters of the text, if they were asked for.
         strip: The class probabilities over time, if they were asked for.
         attributes: What is read beside the text, where the model has such.
+        class_id: Number of the class, of a model that reads one class an image, such as a character.
         decoder: Name of the decoder that chose the text; "" where the image could not be read.
         greedy: What the network alone says, if it was asked for and the decoder is another; its confidence
             is not calibrated.
@@ -115,6 +118,7 @@ class Recognition:
     characters: tuple[Character, ...] = ()
     strip: Strip | None = None
     attributes: tuple[Attribute, ...] = ()
+    class_id: int | None = None
     decoder: str = ""
     greedy: Alternative | None = None
 
@@ -156,7 +160,8 @@ class Recognizer:
             the width that the model's description gives, if it gives one.
 
     Raises:
-        UserError: If `batch_size`, `top_k` or `reject_below` is out of range.
+        UserError: If `batch_size`, `top_k` or `reject_below` is out of range, or `keep_ratio` is wanted of a
+            kind of output whose images have one size.
     """
 
     def __init__(
@@ -178,9 +183,15 @@ class Recognizer:
         self.decoder = decoder or self._greedy
         self.reject_below = reject_below
         self.wanted = Wanted(top_k, characters)
-        widest = {True: _LARGEST_WIDTH, False: 0, None: backend.artifact.reading.get("widest", 0)}[keep_ratio]
-        own = backend.artifact.preprocessing
-        self._preprocessing = replace(own, widest=min(int(widest), _LARGEST_WIDTH))
+        self.reads_one_class = backend.artifact.kind.reads_one_class(backend.artifact)
+        artifact, own = backend.artifact, backend.artifact.preprocessing
+        if keep_ratio and artifact.kind.has_one_size:
+            raise UserError(
+                f"keep_ratio: a model of {artifact.task} reads images of one size, "
+                f"{own.width} x {own.height} pixels, to which every image is brought; leave keep_ratio out"
+            )
+        widest = {True: _LARGEST_WIDTH, False: 0, None: artifact.widest}[keep_ratio]
+        self._preprocessing = replace(own, widest=min(widest, _LARGEST_WIDTH))
 
     @classmethod
     def load(
@@ -203,7 +214,7 @@ class Recognizer:
             device_id: Which accelerator.
             decoding: Decoder, lexicon, language model, threshold; by default what the model's description
                 says, else greedy.
-            task: Whose weights `pretrained` means.
+            task: Whose weights `pretrained` means; its kind of output may be a module of your own.
             onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
 
@@ -216,6 +227,8 @@ class Recognizer:
                 f"lexicon {decoding.lexicon!r} is given with the images of a data set; "
                 "here name a file with one word a line"
             )
+        if task != WORDS:
+            allow_task(task)
         path = resolve_model(path, task)
         backend = open_reader(path, device_target, device_id, onnx_threads)
         decoder = backend.artifact.decoder(decoding)
@@ -271,9 +284,7 @@ class Recognizer:
         return [results[n] for n in range(len(images))]
 
     def _prepared(self, image: Image, number: int) -> PreparedImage | Recognition:
-        name = f"image {number}"
-        if isinstance(image, str | Path | MissingImage):
-            name = image.name if isinstance(image, MissingImage) else str(image)
+        name = name_of(image, number)
         try:
             return self.prepare(image, name)
         except UnreadableImageError as error:
@@ -287,6 +298,7 @@ class Recognizer:
             reading.confidence,
             rejected=reading.confidence < self.reject_below,
             attributes=reading.attributes,
+            class_id=self._class_of(reading),
             decoder=self.decoder.name,
         )
         wanted = image.wanted
@@ -296,7 +308,10 @@ class Recognizer:
         if wanted.top_k > 1:
             _, *others = self.decoder.best(logits[:, None], wanted.top_k)[0]
             result = replace(
-                result, alternatives=tuple(Alternative(other.text, other.confidence) for other in others)
+                result,
+                alternatives=tuple(
+                    Alternative(other.text, other.confidence, self._class_of(other)) for other in others
+                ),
             )
         if wanted.characters or wanted.strip:
             cooled = logits / self.decoder.temperature
@@ -309,12 +324,17 @@ class Recognizer:
                 result = replace(result, strip=artifact.kind.strip(artifact, probabilities, target))
         return result
 
+    def _class_of(self, reading: Decoded) -> int | None:
+        return reading.ids[0] if self.reads_one_class and reading.ids else None
+
     def _characters(
         self, target: Sequence[int], logits: Floats, image: PreparedImage
     ) -> tuple[Character, ...]:
         """The characters of a target, with their places; the whole image where steps are not places."""
         parts = self.decoder.parts(logits, target)
-        shares = self.backend.artifact.kind.step_centres(image.pixels.shape[2])
+        shares = self.backend.artifact.kind.step_centres(
+            image.pixels.shape[2], self.backend.artifact.preprocessing.step_offset
+        )
         if shares is None:
             return tuple(Character(p.text, p.confidence, p.first, p.last, 0.0, image.width) for p in parts)
         centres = shares * image.width
@@ -332,6 +352,13 @@ class Recognizer:
         )
 
 
+def name_of(image: Image, number: int) -> str:
+    """What the result of an image is called."""
+    if isinstance(image, MissingImage):
+        return image.name
+    return str(image) if isinstance(image, str | Path) else f"image {number}"
+
+
 def _decoded(image: Image, name: str, most_pixels: int) -> DecodedImage:
     if isinstance(image, MissingImage):
         raise UnreadableImageError(image.reason)
@@ -346,3 +373,12 @@ def _decoded(image: Image, name: str, most_pixels: int) -> DecodedImage:
         return DecodedImage(to_bgr(image), image.shape[1])
     except Exception as error:  # an array may be anything; it costs one image, never a stream
         raise UnreadableImageError(f"{name}: array whose {error}") from None
+
+
+def decoded_image(image: Image, name: str) -> npt.NDArray[np.uint8]:
+    """The pixels of an image, (H, W, 3) uint8 BGR.
+
+    Raises:
+        UnreadableImageError: If it cannot be decoded; the message begins with the name.
+    """
+    return _decoded(image, name, MAX_PIXELS).pixels

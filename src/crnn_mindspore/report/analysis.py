@@ -51,8 +51,8 @@ class Findings:
         aspects: Accuracy by width / height; readable images only.
         confusions: Of the characters; readable images only.
         coverage: Accuracy of the readings kept, unreadable images at confidence 0.
-        reliability: Confidence against accuracy; readable images only.
-        calibration_error: As `crnn eval --calibrate` prints it; readable images only.
+        reliability: Confidence against accuracy; only of images that can be read right.
+        calibration_error: As `crnn eval --calibrate` prints it, of the same images.
         groups: The images to show.
         unwritable: Words that the charset cannot write.
         too_long: Words that need more time steps than the model has.
@@ -107,6 +107,7 @@ def work_out(
     normalize = create_protocol(evaluation.protocol, codec).normalize
     _check_finite(predictions, subject.model_path)
     readable = [p for p in predictions if p.readable]
+    fitting = [p for p in readable if p.fits]
     truths = [normalize(p.truth) for p in predictions]
     steps = dataset.preprocessing.time_steps
     return Findings(
@@ -121,8 +122,8 @@ def work_out(
         coverage=statistics.coverage_curve(
             [p.confidence for p in predictions], [p.correct for p in predictions]
         ),
-        reliability=statistics.reliability([p.confidence for p in readable], [p.correct for p in readable]),
-        calibration_error=_calibration_error(readable),
+        reliability=statistics.reliability([p.confidence for p in fitting], [p.correct for p in fitting]),
+        calibration_error=_calibration_error(fitting),
         groups=[
             (chosen, load_samples(chosen.predictions, backend, dataset, normalize, batch_size))
             for chosen in select(predictions, normalize, images)

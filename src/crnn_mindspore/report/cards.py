@@ -153,7 +153,7 @@ def _drawing(sample: Sample, artifact: Artifact, name: str) -> Drawing:
     low, high = _PICTURE_HEIGHTS
     picture = max(low, min(high, round(width * sample.size[1] / sample.size[0])))
     first_row = picture + 5
-    shares = artifact.kind.step_centres(image_width)
+    shares = artifact.kind.step_centres(image_width, artifact.preprocessing.step_offset)
     rows: list[Row] = []
     path: list[Letter] = []
     rows_end = picture

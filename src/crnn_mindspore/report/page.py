@@ -72,6 +72,17 @@ def _evaluation_facts(f: Findings) -> dict[str, str]:
         "words counted": f"{e.accuracy.total:,}",
         "left out": _counted(e.empty_truths, "nothing to compare under this protocol"),
         "unreadable images": _counted(e.unreadable, "counted as wrong"),
+        **_label_facts(f),
+    }
+
+
+def _label_facts(f: Findings) -> dict[str, str]:
+    """The labels that cannot be read right, and why."""
+    if not f.subject.artifact.codec.has_plain_labels:
+        misfits = f.evaluation.misfits
+        reasons = [_counted(count, f"counted as wrong, {reason}") for count, reason in misfits.reasons()]
+        return {"labels that do not fit": "; ".join(reasons) or "none"}
+    return {
         "beyond the charset": _counted(f.unwritable, "words with characters the model cannot write"),
         "too long": _counted(f.too_long, "words that need more time steps than the model has"),
     }

@@ -176,7 +176,7 @@ def image_result(reading: Recognition, wanted: Wanted, artifact: Artifact) -> Im
 
 def _alignment(strip: Strip, artifact: Artifact) -> Alignment:
     names = [*artifact.codec.classes, ""]
-    centres = artifact.kind.step_centres(artifact.preprocessing.width)
+    centres = artifact.kind.step_centres(artifact.preprocessing.width, artifact.preprocessing.step_offset)
     return Alignment(
         centres=[] if centres is None else [_rounded(c) for c in centres],
         rows=[

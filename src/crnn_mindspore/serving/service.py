@@ -61,7 +61,9 @@ def load_recognizer(
             )
         raise UserError(f"{path}: export it to ONNX with `crnn export`")
     size = backend.artifact.preprocessing
-    if not np.isfinite(backend.forward(np.zeros((1, 3, size.height, size.width), np.float32))).all():
+    if not np.isfinite(
+        backend.forward(np.zeros((1, size.channels, size.height, size.width), np.float32))
+    ).all():
         raise UserError(f"{path}: gives numbers that are not finite: its weights are damaged")
     return recognizer
 

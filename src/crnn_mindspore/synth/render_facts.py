@@ -30,7 +30,10 @@ class HasFaces(Protocol):
         ...
 
 
-_OPTIONAL = ("raised", "own_colour", "ring", "climb", "short_word", "capitals")
+_OPTIONAL = (
+    *("raised", "own_colour", "ring", "climb", "short_word", "capitals"),
+    *("thin", "squeeze", "grey", "binary"),
+)
 
 
 def renderer_facts(

@@ -20,6 +20,7 @@ from crnn_mindspore.synth.letters import (
     relief,
     shifted,
     thickened,
+    thinned,
 )
 from crnn_mindspore.synth.painting import Drawing, paint
 from crnn_mindspore.synth.typefaces.fonts import Typeface
@@ -77,15 +78,18 @@ def draw_scene(
     word = draw_word(face, text, cap, style)
     if dice.happens("bold"):
         word = thickened(word, dice.between("bold") * cap)
-    margins = _widened(_margins(dice), word.shape[1] / cap, word.shape[0] / cap, shape.aspect)
+    elif dice.chosen("thin"):
+        word = thinned(word, dice.between("thin") * cap)
+    margins = _widened(choose_margins(dice), word.shape[1] / cap, word.shape[0] / cap, shape.aspect)
     drawing, margins = _compose(word, style.spacing, cap, margins, face, others, dice)
-    _add_layers(drawing, dice)
+    add_layers(drawing, dice)
     view = choose_view(drawing.ink, cap, target, margins, dice)
     drawing.dark_text = shape.dark_text
     return paint(drawing, view, dice, photos if photos and dice.happens("photo") else None)
 
 
-def _margins(dice: Dice) -> Margins:
+def choose_margins(dice: Dice) -> Margins:
+    """Left, top, right, bottom around the ink in cap heights; negative cuts."""
     if dice.strength == 0:
         return 0.15, 0.15, 0.15, 0.15
     kind = (
@@ -146,7 +150,7 @@ def _sides(dice: Dice) -> list[int]:
     return [first] if dice.rng.random() < 0.7 else [first, (first + 2) % 4]
 
 
-def _add_layers(drawing: Drawing, dice: Dice) -> None:
+def add_layers(drawing: Drawing, dice: Dice) -> None:
     """Border, shadow, side or relief of the letters, at most one of the first three."""
     cap, text = drawing.cap, drawing.text
     if dice.chosen("raised"):

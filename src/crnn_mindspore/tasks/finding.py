@@ -5,7 +5,8 @@ from functools import cache
 from importlib import metadata
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.task_file import ENTRY_POINTS
+from crnn_mindspore.options.load import task_output
+from crnn_mindspore.options.task_file import ENTRY_POINTS, import_problem
 from crnn_mindspore.tasks.interface import Kind
 
 KINDS = ("ctc", "positions")
@@ -15,6 +16,17 @@ _named_by_the_user: set[str] = set()
 def allow_module(name: str) -> None:
     """Lets a module that the user names be a kind of output; one that only a file names is not imported."""
     _named_by_the_user.add(name)
+
+
+def allow_task(task: str) -> None:
+    """Lets the kind of output of a task that the user names be used.
+
+    Raises:
+        UserError: If there is no such task, or its yaml cannot be read.
+    """
+    output = task_output(task)
+    if "." in output:
+        allow_module(output)
 
 
 def kind_of(name: str) -> Kind:
@@ -38,11 +50,20 @@ def kind_of(name: str) -> Kind:
 @cache
 def _kind_in(module: str, name: str) -> Kind:
     try:
-        kind = importlib.import_module(module).KIND
+        imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UserError(f"task {name!r}: there is no module {error.name}") from None
-    except AttributeError:
-        raise UserError(f"task {name!r}: the module {module} has no KIND") from None
+    except Exception as error:  # the user's own code
+        raise UserError(f"task {name!r}: {import_problem(module, error)}") from None
+    kind = getattr(imported, "KIND", None)
+    if kind is None:
+        raise UserError(f"task {name!r}: the module {module} has no KIND")
     if not isinstance(kind, Kind):
         raise UserError(f"task {name!r}: KIND of {module} is a {type(kind).__name__}, no kind of output")
+    own = getattr(kind, "name", None)
+    if own != name:
+        raise UserError(
+            f"task {name!r}: KIND of {module} has the name {own!r}; every model states it, "
+            f"so it must be {name!r}"
+        )
     return kind

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.checking.findings import Hint
-from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.data.preprocess import STEP_OFFSET, Preprocessing
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ModelOptions
@@ -117,10 +117,13 @@ class Kind(ABC):
     Attributes:
         name: What descriptions call it.
         step_name: What the first axis of the scores counts, in plural.
+        has_one_size: Whether images must have the size that the model was trained on; else a longer image
+            may keep its ratio of width to height.
     """
 
     name: str
     step_name = "steps"
+    has_one_size = False
 
     # --- Descriptions ---
 
@@ -157,6 +160,11 @@ class Kind(ABC):
         return {}
 
     # --- Options ---
+
+    def step_offset(self, model_version: str) -> int:
+        """Of the image transform, see `Preprocessing`; says something where steps are time steps."""
+        del model_version
+        return STEP_OFFSET
 
     @abstractmethod
     def codec_from(self, options: ModelOptions) -> Codec:
@@ -232,8 +240,13 @@ class Kind(ABC):
         """Counts the parts of readings in an evaluation; None where a text is all there is."""
         return None
 
-    def step_centres(self, width: int) -> npt.NDArray[np.float64] | None:
-        """Where each step looks, as a share of the image's width; None where steps are not places."""
+    def reads_one_class(self, artifact: Model) -> bool:
+        """Whether an image shows one thing of a list, as a single character: its number is a result then."""
+        del artifact
+        return False
+
+    def step_centres(self, width: int, step_offset: int) -> npt.NDArray[np.float64] | None:
+        """Where each of `width // 4 + step_offset` steps looks, as a share of the width; None: no places."""
         return None
 
     def strip(

@@ -1,4 +1,4 @@
-"""Full- and half-width forms of one character: `Ａ` and `A`, `，` and `,`."""
+"""Characters that are taken for one: full- and half-width forms, and those that look alike in an image."""
 
 import unicodedata
 from functools import cache
@@ -35,3 +35,21 @@ def wide_form(character: str) -> str:
     if character == " ":
         return "\u3000"
     return chr(ord(character) + 0xFEE0) if "!" <= character <= "~" else character
+
+
+# Of each group the first stands for all: no image of one alone tells them apart, or only by its size.
+LOOK_ALIKE = (
+    *("0Oo", "1lI", "cC", "kK", "pP", "sS", "uU", "vV", "wW", "xX", "zZ"),
+    *("一—-_", "二=", "十+", ".·", "'\u2018\u2019", '"\u201c\u201d'),  # quotation marks
+)
+
+
+@cache
+def look_alike_table() -> dict[int, str]:
+    """Code point -> the first of those it looks like, as `str.translate` takes it."""
+    return {ord(c): group[0] for group in LOOK_ALIKE for c in group[1:]}
+
+
+def fold_look_alikes(text: str) -> str:
+    """The text with one character for all that look like it, whatever their width: `O` and `o` as `0`."""
+    return fold_width(text).translate(look_alike_table())

@@ -11,7 +11,7 @@ from crnn_mindspore.data.checking.findings import ERROR, NOTE, WARNING, Findings
 from crnn_mindspore.data.image_io import TruncatedImageError, UnreadableImageError, decode_image
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.progress_bar import progress_bar
-from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text.codec import Codec
 
 UNREADABLE = "unreadable images"
 TRUNCATED = "truncated images"
@@ -70,7 +70,7 @@ def chosen_samples(total: int, most: int) -> Sequence[int]:
 
 def check_images(
     source: SampleSource,
-    charset: Charset,
+    codec: Codec,
     height: int,
     findings: Findings,
     *,
@@ -81,7 +81,7 @@ def check_images(
 
     Args:
         source: The set.
-        charset: Decides whether two labels are the same.
+        codec: Decides whether two labels are the same.
         height: The network's input height, pixels.
         findings: What is found is added here.
         most: Images to look at, spread evenly; 0 for all.
@@ -102,7 +102,7 @@ def check_images(
             findings.add(TINY, WARNING, where)
         elif look.height > 1.5 * look.width:
             findings.add(UPRIGHT, NOTE, where)
-        _compare(source, charset, look, statistics.first_of, findings)
+        _compare(source, codec, look, statistics.first_of, findings)
     statistics.readable = len(sizes)
     if sizes:
         array = np.array(sizes, dtype=float)
@@ -119,7 +119,7 @@ def check_overlap(
     train_images: ImageStatistics,
     test: SampleSource,
     test_images: ImageStatistics,
-    charset: Charset,
+    codec: Codec,
     findings: Findings,
 ) -> None:
     """Looks for pictures and words of the test set in the training set."""
@@ -128,16 +128,16 @@ def check_overlap(
         if twin is not None:
             findings.add(OVERLAP, WARNING, f"{test.name(index)} is {train.name(twin)}")
     words, used = train.distinct_texts()  # MJSynth's words are those of its lexicon, whichever split has them
-    known = {charset.normalize(words[int(k)]) for k in np.unique(used)}
+    known = {codec.normalize(words[int(k)]) for k in np.unique(used)}
     texts, ids = test.distinct_texts()
     weights = np.bincount(ids, minlength=len(texts))
     for k in np.flatnonzero(weights):
-        if charset.normalize(texts[int(k)]) in known:
+        if codec.normalize(texts[int(k)]) in known:
             findings.add(OVERLAP_LABELS, NOTE, f"{texts[int(k)]!r}", int(weights[k]))
 
 
 def _compare(
-    source: SampleSource, charset: Charset, look: _Look, first_of: dict[bytes, int], findings: Findings
+    source: SampleSource, codec: Codec, look: _Look, first_of: dict[bytes, int], findings: Findings
 ) -> None:
     first = first_of.setdefault(look.digest, look.index)
     if first == look.index:
@@ -145,7 +145,7 @@ def _compare(
     pair = f"{source.name(look.index)} is {source.name(first)}"
     findings.add(DUPLICATE, NOTE, pair)
     own, other = source.text(look.index), source.text(first)
-    if charset.normalize(own) != charset.normalize(other):
+    if codec.normalize(own) != codec.normalize(other):
         findings.add(CONTRADICTION, WARNING, f"{pair}: {own!r} and {other!r}")
 
 

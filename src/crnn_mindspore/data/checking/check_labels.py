@@ -1,18 +1,18 @@
-"""What can be wrong with labels: empty, outside the charset, too long, look-alikes, invisible characters."""
+"""What can be wrong with labels: what their codec refuses, look-alikes, invisible characters."""
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.checking.findings import ERROR, NOTE, WARNING, Findings
-from crnn_mindspore.data.preprocess import time_steps_for_width
+from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.text.charset import Charset, required_time_steps
-from crnn_mindspore.text.codec import EMPTY_LABEL, OUTSIDE_CHARSET, TOO_LONG, TOO_LONG_FOR_STEPS
+from crnn_mindspore.text.codec import EMPTY_LABEL, Codec
 
 INVISIBLE = "invisible or control characters"
 SPACE_AROUND = "space before or after the label"
@@ -36,9 +36,10 @@ class LabelStatistics:
     Attributes:
         samples: Number of labels.
         distinct: Number of different labels.
-        lengths: Length in characters -> number of labels.
-        steps: Time steps a label needs -> number of labels.
-        characters: Character, composed and folded as the charset does -> number of occurrences.
+        refused: Why labels cannot be learnt -> number of labels.
+        lengths: Length of the text in characters -> number of labels.
+        characters: Character, as the codec spells it -> number of occurrences.
+        steps: Time steps a label needs -> number of labels; like the rest, only of an alphabet.
         outside: Characters the charset lacks -> number of occurrences.
         suggested_charset: The alphabet of the labels.
         width_for_all: Narrowest image width whose time steps fit every label inside the charset, pixels.
@@ -47,9 +48,10 @@ class LabelStatistics:
 
     samples: int = 0
     distinct: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
     lengths: dict[int, int] = field(default_factory=dict)
-    steps: dict[int, int] = field(default_factory=dict)
     characters: dict[str, int] = field(default_factory=dict)
+    steps: dict[int, int] = field(default_factory=dict)
     outside: dict[str, int] = field(default_factory=dict)
     suggested_charset: str = ""
     width_for_all: int = 0
@@ -57,14 +59,18 @@ class LabelStatistics:
 
 
 def check_labels(
-    source: SampleSource, charset: Charset, width: int, max_text_length: int | None, findings: Findings
+    source: SampleSource,
+    codec: Codec,
+    preprocessing: Preprocessing,
+    max_text_length: int | None,
+    findings: Findings,
 ) -> LabelStatistics:
     """Looks at every distinct label once.
 
     Args:
         source: The set.
-        charset: The alphabet training would use.
-        width: Image width training would use, pixels.
+        codec: The classes training would use.
+        preprocessing: That of training; gives the time steps.
         max_text_length: As in training; None for no limit.
         findings: What is found is added here.
     """
@@ -73,63 +79,67 @@ def check_labels(
     used = np.flatnonzero(weights)
     first = _first_samples(ids, len(texts))
     statistics = LabelStatistics(samples=len(source), distinct=len(used))
-    lengths, steps, characters, outside = Counter[int](), Counter[int](), Counter[str](), Counter[str]()
-    readable_steps = Counter[int]()
-    limit = time_steps_for_width(width)
+    lengths, characters, refused = Counter[int](), Counter[str](), Counter[str]()
+    limit = preprocessing.time_steps
     for k in used:
         text, count = texts[int(k)], int(weights[k])
-        classes = charset.split(text)
-        needed = required_time_steps(classes)
+        classes = codec.split(text) if isinstance(codec, Charset) else codec.normalize(text)
         lengths[len(classes)] += count
-        steps[needed] += count
         for name in classes:
             characters[name] += count
+        where = source.name(int(first[k]))
+        refusal = codec.refusal(text, limit, max_text_length)
+        if refusal is not None:
+            refused[refusal.reason] += count
+            findings.add(refusal.reason, ERROR, f"{where} {text!r} {refusal.detail}".rstrip(), count)
+            if refusal.reason == EMPTY_LABEL:
+                continue
+        for title, severity, detail in _oddities(text, codec):
+            findings.add(title, severity, f"{where} {text!r}{detail}", count)
+    statistics.refused = dict(refused.most_common())
+    statistics.lengths = dict(sorted(lengths.items()))
+    statistics.characters = dict(characters.most_common())
+    if isinstance(codec, Charset):
+        labels = [(texts[int(k)], int(weights[k])) for k in used]
+        _add_charset_statistics(statistics, codec, labels, preprocessing.step_offset)
+    return statistics
+
+
+def _add_charset_statistics(
+    statistics: LabelStatistics, charset: Charset, labels: Sequence[tuple[str, int]], step_offset: int
+) -> None:
+    """Adds what an alphabet and a width would have to be for these labels, each with its number."""
+    steps, outside, readable_steps = Counter[int](), Counter[str](), Counter[int]()
+    for text, count in labels:
+        classes = charset.split(text)
+        needed = required_time_steps(classes)
+        steps[needed] += count
         unknown = charset.unknown_characters(text)
         for character in unknown:
             outside[character] += count * classes.count(character)
         if any(name.strip() for name in classes) and not unknown:
             readable_steps[needed] += count
-        where = source.name(int(first[k]))
-        for title, severity, detail in _label_findings(text, charset, limit, max_text_length):
-            findings.add(title, severity, f"{where} {text!r}{detail}", count)
-    statistics.lengths = dict(sorted(lengths.items()))
     statistics.steps = dict(sorted(steps.items()))
-    statistics.characters = dict(characters.most_common())
     statistics.outside = dict(outside.most_common())
-    printable = {c for name in characters for c in name if c.isprintable()}
+    printable = {c for name in statistics.characters for c in name if c.isprintable()}
     order = sorted(printable, key=lambda c: (not c.isascii(), not c.isalpha(), not c.isdigit(), c))
     statistics.suggested_charset = "".join(order)
-    statistics.width_for_all = _width_for(readable_steps, 1.0)
-    statistics.width_for_most = _width_for(readable_steps, 0.999)
-    return statistics
+    statistics.width_for_all = _width_for(readable_steps, 1.0, step_offset)
+    statistics.width_for_most = _width_for(readable_steps, 0.999, step_offset)
 
 
-def _label_findings(
-    text: str, charset: Charset, limit: int, max_text_length: int | None
-) -> Iterator[tuple[str, str, str]]:
-    """(title, severity, detail) of everything wrong with one label."""
-    classes = charset.split(text)
-    if not any(name.strip() for name in classes):
-        yield EMPTY_LABEL, ERROR, ""
-        return
-    unknown = charset.unknown_characters(text)
-    needed = required_time_steps(classes)
-    if unknown:
-        yield OUTSIDE_CHARSET, ERROR, f" holds {unknown!r}"
-    elif max_text_length is not None and len(classes) > max_text_length:
-        yield TOO_LONG, ERROR, f" has {len(classes)} characters of at most {max_text_length}"
-    elif needed > limit:
-        yield TOO_LONG_FOR_STEPS, ERROR, f" needs {needed} time steps of {limit}"
+def _oddities(text: str, codec: Codec) -> Iterator[tuple[str, str, str]]:
+    """(title, severity, detail) of what is strange about one label, whether it can be learnt or not."""
     if text != text.strip():
         yield SPACE_AROUND, WARNING, ""
     if any(unicodedata.category(c) in _INVISIBLE_CATEGORIES for c in text):
         yield INVISIBLE, WARNING, ""
     if unicodedata.normalize("NFC", text) != text:
         yield NOT_COMPOSED, NOTE, ""
-    alike = {c: look_alike(c) for c in text if look_alike(c) is not None and c not in charset.characters}
+    alike = {c: look_alike(c) for c in text if look_alike(c) is not None and c not in codec.characters}
     if alike:
         yield LOOK_ALIKE, WARNING, " " + ", ".join(f"U+{ord(c):04X} like {a!r}" for c, a in alike.items())
-    if not charset.case_sensitive and text != text.lower():
+    if codec.has_plain_labels and not codec.case_sensitive and text != text.lower():
         yield UPPER_CASE, NOTE, ""
 
 
@@ -150,11 +160,11 @@ def _first_samples(ids: npt.NDArray[np.int32], num_texts: int) -> npt.NDArray[np
     return first
 
 
-def _width_for(steps: Counter[int], share: float) -> int:
+def _width_for(steps: Counter[int], share: float, step_offset: int) -> int:
     """Narrowest width, a multiple of 4, that gives a share of the labels the time steps they need."""
     wanted, seen = share * steps.total(), 0
     for needed, count in sorted(steps.items()):
         seen += count
         if seen >= wanted:
-            return 4 * (needed + 1)
+            return 4 * (needed - step_offset)
     return 0

@@ -138,7 +138,7 @@ def _range(histogram: Mapping[int, int]) -> str:
 
 def _suggestions(check: SetCheck) -> list[str]:
     labels, images = check.labels, check.images
-    lines = [f"suggested label_dict: {labels.suggested_charset}"]
+    lines = [f"suggested label_dict: {labels.suggested_charset}"] if labels.suggested_charset else []
     if labels.width_for_all:
         lines.append(
             f"suggested image_width: at least {labels.width_for_most} for 99.9 % of the words, "

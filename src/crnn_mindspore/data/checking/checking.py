@@ -10,8 +10,7 @@ from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.data.sources.samples import FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.codec import EMPTY_LABEL, OUTSIDE_CHARSET, TOO_LONG, TOO_LONG_FOR_STEPS
+from crnn_mindspore.text.codec import Codec
 
 
 @dataclass
@@ -57,7 +56,7 @@ class SetCheck:
 def check_set(
     title: str,
     source: SampleSource,
-    charset: Charset,
+    codec: Codec,
     preprocessing: Preprocessing,
     max_text_length: int | None,
     *,
@@ -70,7 +69,7 @@ def check_set(
     Args:
         title: What to call it.
         source: The set.
-        charset: The alphabet training would use.
+        codec: The classes training would use.
         preprocessing: The input size training would use.
         max_text_length: Longest word trained on, in characters.
         for_training: Whether words are filtered as in training.
@@ -84,11 +83,11 @@ def check_set(
     for reason, count in source.report.dropped.items():
         for k, example in enumerate(source.report.examples.get(reason, [reason])):
             findings.add(reason, ERROR, example, count if k == 0 else 0)
-    labels = check_labels(source, charset, preprocessing.width, max_text_length, findings)
-    images = check_images(source, charset, preprocessing.height, findings, most=most_images, workers=workers)
+    labels = check_labels(source, codec, preprocessing, max_text_length, findings)
+    images = check_images(source, codec, preprocessing.height, findings, most=most_images, workers=workers)
     check = SetCheck(title, source, source.report, labels, images)
     try:
-        dataset = WordDataset(source, charset, preprocessing, max_text_length, for_training=for_training)
+        dataset = WordDataset(source, codec, preprocessing, max_text_length, for_training=for_training)
         check.report = dataset.report
     except UserError as error:
         check.starts, check.why_not = False, str(error).splitlines()[0]
@@ -100,7 +99,7 @@ def check_set(
 def check_sets(
     train: SampleSource,
     test: SampleSource | None,
-    charset: Charset,
+    codec: Codec,
     preprocessing: Preprocessing,
     max_text_length: int | None,
     *,
@@ -110,18 +109,18 @@ def check_sets(
     """Checks the training set, and the test set and their overlap where there is one; see `check_set`."""
     options = {"most_images": most_images, "workers": workers}
     check, findings = check_set(
-        "training set", train, charset, preprocessing, max_text_length, for_training=True, **options
+        "training set", train, codec, preprocessing, max_text_length, for_training=True, **options
     )
     check.findings = findings.sorted()
     if test is None:
         return [check]
     other, found = check_set(
-        "test set", test, charset, preprocessing, max_text_length, for_training=False, **options
+        "test set", test, codec, preprocessing, max_text_length, for_training=False, **options
     )
-    check_overlap(train, check.images, test, other.images, charset, found)
+    check_overlap(train, check.images, test, other.images, codec, found)
     # Evaluation keeps what training drops: there such a word costs accuracy, and is no error.
     for finding in found.sorted():
-        if finding.title in (EMPTY_LABEL, OUTSIDE_CHARSET, TOO_LONG, TOO_LONG_FOR_STEPS):
+        if finding.title in other.labels.refused:
             finding.severity = NOTE
     other.findings = found.sorted()
     return [check, other]

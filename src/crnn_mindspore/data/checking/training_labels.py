@@ -44,7 +44,7 @@ def dropped_label_hints(
     if not len(source):
         return []
     findings = Findings()
-    labels = check_labels(looked_at, charset, preprocessing.width, max_text_length, findings)
+    labels = check_labels(looked_at, charset, preprocessing, max_text_length, findings)
 
     def large_share(reason: str) -> str:
         finding = findings.get(reason)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crnn_mindspore.data.readers.chinese_dataset import load_chinese
+from crnn_mindspore.data.readers.classes_dataset import load_classes
 from crnn_mindspore.data.readers.folder_dataset import load_folder, load_named_images
 from crnn_mindspore.data.readers.ic03_dataset import load_ic03
 from crnn_mindspore.data.readers.ic13_dataset import load_ic13
@@ -25,6 +26,7 @@ READERS: dict[str, Callable[[str, str, str | None], SampleSource]] = {
     "folder": load_folder,
     "lmdb": load_lmdb,
     "chinese": load_chinese,
+    "classes": load_classes,
 }
 
 

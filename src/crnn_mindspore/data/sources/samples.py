@@ -74,10 +74,15 @@ class FilterReport:
         """The report for the log: one line for the total, one for each reason with examples."""
         total = self.kept + self.num_dropped
         out = [f"{self.kept:,} of {total:,} samples kept, {self.num_dropped:,} dropped"]
+        return out + [f"  dropped {count:,}: {reason}" for count, reason in self.reasons()]
+
+    def reasons(self) -> list[tuple[int, str]]:
+        """How many samples were dropped, and why, with examples; the most frequent reason first."""
+        found = []
         for reason, count in sorted(self.dropped.items(), key=lambda item: -item[1]):
             shown = "; ".join(self.examples.get(reason, []))
-            out.append(f"  dropped {count:,}: {reason}" + (f" (e.g. {shown})" if shown else ""))
-        return out
+            found.append((count, reason + (f" (e.g. {shown})" if shown else "")))
+        return found
 
 
 class SampleSource(Protocol):

@@ -90,6 +90,10 @@ def photograph(planes: Planes, cap: float, dice: Dice) -> Image:
         image = cv2.addWeighted(image, 1 + share, soft, -share, 0)
     if noisy and not early:
         image = _noisy(image, sigma, dice)
+    if dice.chosen("grey"):
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if dice.chosen("binary"):
+        image = _binary(image, dice.between("binary"))
     if dice.happens("jpeg"):
         quality = int(dice.between("jpeg_quality"))
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -131,3 +135,11 @@ def _small_and_back(image: Image, cap: float, dice: Dice) -> Image:
         int(np.searchsorted((0.5, 0.98), dice.rng.random()))
     ]
     return cv2.resize(tiny, (width, height), interpolation=up)
+
+
+def _binary(image: Image, offset: float) -> Image:
+    """Black and white, cut at Otsu's grey level and an offset from it."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    _, parted = cv2.threshold(grey, level + offset, 255, cv2.THRESH_BINARY)
+    return cv2.cvtColor(parted, cv2.COLOR_GRAY2BGR)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.checking import training_labels
 from crnn_mindspore.data.checking.findings import Hint
-from crnn_mindspore.data.preprocess import Preprocessing, time_step_centres
+from crnn_mindspore.data.preprocess import STEP_OFFSET, Preprocessing, time_step_centres, time_steps_for_width
 from crnn_mindspore.data.sources.charset_file import label_dict_of, resolve_charset
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
@@ -21,7 +21,7 @@ from crnn_mindspore.synth.render import Renderer, create_renderer
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
 from crnn_mindspore.tasks.ctc.decoders import create_decoder
-from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
+from crnn_mindspore.tasks.ctc.network_spec import STEP_OFFSETS, NetworkSpec, PyTorchSpec, create_spec
 from crnn_mindspore.tasks.interface import FORMAT_VERSION, Arrays, Kind, Learner, Model
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.codec import Codec
@@ -33,7 +33,6 @@ _logger = logging.getLogger(__name__)
 
 _FULL_FEATURES = 512  # channels of the last convolution at channel_scale 1
 _CHARSET_SHOWN = 80
-VERSIONS = ("V1", "V2")
 
 
 class Ctc(Kind):
@@ -68,7 +67,7 @@ class Ctc(Kind):
 
     def network_of(self, values: Mapping[str, Any]) -> NetworkSpec:
         """Version and sizes."""
-        return NetworkSpec(**values)
+        return create_spec(**values)
 
     def classes_of(self, codec: Codec) -> dict[str, Any]:
         """The alphabet as the options have it."""
@@ -77,7 +76,11 @@ class Ctc(Kind):
 
     def sizes_of(self, network: Any) -> dict[str, Any]:
         """Version and sizes, under the names of the options and of the description."""
-        return {"model_version": network.version, **asdict(network)}
+        return {**self._sizes(network), "version": network.version}
+
+    def _sizes(self, network: Any) -> dict[str, Any]:
+        sizes = asdict(network)
+        return {"model_version": sizes.pop("version"), **sizes}
 
     def derived(self, options: ModelOptions) -> dict[str, int]:
         """`class_num`, `blank`, `num_step` and `input_size`."""
@@ -85,7 +88,7 @@ class Ctc(Kind):
         return {
             "class_num": charset.num_classes,
             "blank": charset.blank,
-            "num_step": Preprocessing(options.image_height, options.image_width).time_steps,
+            "num_step": self._time_steps(options),
             "input_size": round(_FULL_FEATURES * options.channel_scale),
         }
 
@@ -95,10 +98,19 @@ class Ctc(Kind):
 
     def network_from(self, options: ModelOptions) -> NetworkSpec:
         """Version and sizes."""
-        if options.model_version not in VERSIONS:
-            known = ", ".join(VERSIONS)
+        if options.model_version not in STEP_OFFSETS:
+            known = ", ".join(STEP_OFFSETS)
             raise UserError(f"output ctc: model_version is {options.model_version!r}, must be one of {known}")
-        return NetworkSpec(options.model_version, options.hidden_size, options.channel_scale)
+        sizes = options.model_version, options.hidden_size, options.channel_scale
+        spec = create_spec(*sizes)
+        return PyTorchSpec(*sizes, options.leaky_slope) if isinstance(spec, PyTorchSpec) else spec
+
+    def step_offset(self, model_version: str) -> int:
+        """Time steps beyond a quarter of the width."""
+        return STEP_OFFSETS.get(model_version, STEP_OFFSET)
+
+    def _time_steps(self, options: ModelOptions) -> int:
+        return time_steps_for_width(options.image_width, self.step_offset(options.model_version))
 
     def agreement(self, options: ModelOptions, artifact: Model) -> dict[str, tuple[Any, Any]]:
         """What a model says, beside what is given."""
@@ -124,9 +136,7 @@ class Ctc(Kind):
         """Alphabet, version and sizes."""
         return {
             "label_dict": label_dict_of(charset_in(artifact)),
-            "model_version": artifact.network.version,
-            "hidden_size": artifact.network.hidden_size,
-            "channel_scale": artifact.network.channel_scale,
+            **self._sizes(artifact.network),
         }
 
     def dropped_label_hints(
@@ -141,7 +151,7 @@ class Ctc(Kind):
 
     def renderer(self, options: Any) -> ImageRenderer:
         """Words or lines in the typefaces of the machine."""
-        steps = Preprocessing(options.image_height, options.image_width).time_steps
+        steps = self._time_steps(options)
         common: dict[str, Any] = {
             "charset": self.codec_from(options),
             "font_dir": options.render_fonts or None,
@@ -175,9 +185,9 @@ class Ctc(Kind):
         """Greedy, beam or lexicon."""
         return create_decoder(decoding, artifact)
 
-    def step_centres(self, width: int) -> npt.NDArray[np.float64]:
+    def step_centres(self, width: int, step_offset: int) -> npt.NDArray[np.float64]:
         """The time steps go from left to right."""
-        return time_step_centres(width)
+        return time_step_centres(width, step_offset)
 
     def strip(self, artifact: Model, probabilities: npt.NDArray[np.float64], truth: Sequence[int]) -> Strip:
         """The classes that matter over time, the blank first."""
@@ -186,11 +196,12 @@ class Ctc(Kind):
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and alphabet."""
         n, charset = artifact.network, charset_in(artifact)
+        leaky = f", LeakyReLU {n.leaky_slope:g}" if getattr(n, "leaky_slope", 0) else ""
         case = "case-sensitive" if charset.case_sensitive else "case-insensitive"
         shown = charset.characters
         shown = shown if len(shown) <= _CHARSET_SHOWN else f"{shown[:_CHARSET_SHOWN]}…"
         return {
-            "network": f"{n.version}, hidden size {n.hidden_size}, channel scale {n.channel_scale:g}",
+            "network": f"{n.version}, hidden size {n.hidden_size}, channel scale {n.channel_scale:g}{leaky}",
             "charset": f"{shown} ({len(charset)} characters, {case})",
         }
 
@@ -199,8 +210,12 @@ class Ctc(Kind):
         return artifact.preprocessing.time_steps, artifact.codec.num_classes
 
     def onnx(self, weights: Arrays, artifact: Model) -> Any:
-        """V1 or V2, for any batch size and width."""
-        from crnn_mindspore.artifacts.onnx_graph import build_onnx  # onnx is slow to import
+        """The network, for any batch size and width."""
+        if isinstance(artifact.network, PyTorchSpec):
+            from crnn_mindspore.artifacts.onnx_pytorch import build_pytorch_crnn  # onnx is slow to import
+
+            return build_pytorch_crnn(weights, artifact)
+        from crnn_mindspore.artifacts.onnx_graph import build_onnx
 
         return build_onnx(weights, artifact)
 

@@ -1,6 +1,7 @@
 """Scores of positions to texts: the most probable ones, exactly, under a rule of form if there is one."""
 
 import heapq
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -49,7 +50,8 @@ class PositionsDecoder(Decoder):
             of all.
 
     Raises:
-        UserError: If `allowed` names an unknown position or class, or leaves no class.
+        UserError: If `allowed` names an unknown position or class, or leaves no class; in reading, if the
+            rule raises an exception.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class PositionsDecoder(Decoder):
         self.most_tried = most_tried
         self.by_weakest = by_weakest
         self._mask = _restricted(codec.layout, allowed or {})
+        self._nones = [position.none for position in codec.layout.text]
         self._given_up = 0
         # Whether no two choices of classes write one text.
         self._is_unambiguous = all(
@@ -168,10 +171,28 @@ class PositionsDecoder(Decoder):
             yield from most_probable_one(allowed, [position.none for position in text])
             return
         most = count if self.rule is None and self._is_unambiguous else allowed.shape[1]
-        found = most_probable(allowed, [position.none for position in text], most)
+        if most == 1 and len(text) == 1:  # thousands of classes, and only the best is wanted
+            yield (int(allowed[0].argmax()),)
+            return
+        found = most_probable(allowed, self._nones, most)
         for ids in islice(found, self.most_tried):
-            if self.rule is None or self.rule([p.classes[i] for p, i in zip(text, ids, strict=True)]):
+            if self._is_met([p.classes[i] for p, i in zip(text, ids, strict=True)]):
                 yield ids
+
+    def _is_met(self, found: list[str]) -> bool:
+        """Whether the classes of a text have the form that is asked for."""
+        if self.rule is None:
+            return True
+        try:
+            return bool(self.rule(found))
+        except UserError:
+            raise
+        except Exception as error:  # the user's own code
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise UserError(
+                f"{last.filename}, line {last.lineno}: the rule of form fails on {found}: "
+                f"{type(error).__name__}: {error}"
+            ) from None
 
 
 def most_probable_one(log_probs: Floats, nones: Sequence[int | None]) -> list[tuple[int, ...]]:

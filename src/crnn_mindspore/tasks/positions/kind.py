@@ -15,13 +15,14 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
+from crnn_mindspore.options.task_file import layout_with_files_beside, task_file
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.details import PositionsDetails
 from crnn_mindspore.tasks.positions.forms import load_forms
-from crnn_mindspore.tasks.positions.layout import layout_of
+from crnn_mindspore.tasks.positions.layout import GB2312, layout_of
 from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
 from crnn_mindspore.tasks.positions.rendering import named_renderer
 from crnn_mindspore.text.codec import Codec
@@ -36,6 +37,7 @@ class Positions(Kind):
 
     name = "positions"
     step_name = "positions"
+    has_one_size = True
 
     def describe(self, codec: Codec) -> dict[str, Any]:
         """The layout."""
@@ -59,12 +61,18 @@ class Positions(Kind):
         return {"model_version": sizes.pop("version"), **sizes}
 
     def codec_from(self, options: ModelOptions) -> PositionsCodec:
-        """The layout of `positions`, a mapping or the path of a yaml."""
+        """The layout of `positions`: a mapping, the path of a yaml, or the name of an alphabet."""
         given = options.positions
         if not given:
-            raise UserError("output positions: --positions must say which, as the yaml of a task does")
+            file, _ = task_file(options.task)
+            missing = "" if file.is_file() else f"; there is no {file}"
+            raise UserError(
+                f"output {options.output}: --positions must say which, as the yaml of a task does{missing}"
+            )
+        if given == GB2312:
+            return PositionsCodec(layout_of({"text": [{"name": "character", "classes": GB2312}]}))
         if isinstance(given, str):
-            return PositionsCodec(layout_of(read_yaml(Path(given)), str(Path(given).parent)))
+            given = layout_with_files_beside(read_yaml(Path(given)), Path(given).parent)
         return PositionsCodec(layout_of(given))
 
     def network_from(self, options: ModelOptions) -> PositionsNetwork:
@@ -137,6 +145,10 @@ class Positions(Kind):
         """Each position and attribute; None of a single position, which is the text."""
         codec = _own(artifact.codec)
         return PositionsDetails(codec) if len(codec.layout) > 1 else None
+
+    def reads_one_class(self, artifact: Model) -> bool:
+        """Where there is one position."""
+        return len(_own(artifact.codec).layout) == 1
 
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and positions."""

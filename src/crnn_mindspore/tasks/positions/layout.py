@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,14 @@ import numpy.typing as npt
 from crnn_mindspore.data.sources.charset_file import load_charset_file
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.nearest import unknown_message
+from crnn_mindspore.tasks.positions.gb2312 import level_one
 
 NONE = ""  # the class "no character here"
 OPEN = -1  # in targets: the class of this position is not known
 
 _KEYS = ("alphabets", "text", "attributes")
 _POSITION_KEYS = ("name", "classes", "weight")
+GB2312 = "gb2312_level1"  # an alphabet that every layout knows
 _NEARNESS = 0.75  # of a text to an alphabet's name from which it is taken for a slip and not for characters
 _logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class Layout:
         return plain
 
 
-def layout_of(plain: Mapping[str, Any], folder: str = "") -> Layout:
+def layout_of(plain: Mapping[str, Any]) -> Layout:
     """The layout that a mapping of a yaml or JSON file describes.
 
     Its keys are `text` and `attributes`, lists of positions, and `alphabets`, names for classes that several
@@ -160,7 +161,6 @@ def layout_of(plain: Mapping[str, Any], folder: str = "") -> Layout:
 
     Args:
         plain: The mapping.
-        folder: Where paths of character files begin.
 
     Raises:
         UserError: If it describes no layout; the message names the position.
@@ -171,22 +171,20 @@ def layout_of(plain: Mapping[str, Any], folder: str = "") -> Layout:
     written = plain.get("alphabets", {})
     if not isinstance(written, Mapping):
         raise UserError(f"alphabets of the layout: expected a mapping of names to classes, not {written!r}")
-    alphabets: dict[str, Classes] = {}
+    alphabets: dict[str, Classes] = {GB2312: tuple(level_one())}
     for name, value in written.items():  # an alphabet may be made of those above it
-        alphabets[str(name)] = _classes(value, alphabets, folder, f"alphabet {name!r}")
+        alphabets[str(name)] = _classes(value, alphabets, f"alphabet {name!r}")
     positions: list[Position] = []
     for key in ("text", "attributes"):
         entries = plain.get(key, [])
         if isinstance(entries, str) or not isinstance(entries, Sequence):
             raise UserError(f"{key} of the layout: expected a list of positions, not {entries!r}")
         for entry in entries:
-            positions.append(_position(entry, key == "text", len(positions) + 1, alphabets, folder))
+            positions.append(_position(entry, key == "text", len(positions) + 1, alphabets))
     return Layout(tuple(positions))
 
 
-def _position(
-    entry: object, in_text: bool, number: int, alphabets: Mapping[str, Classes], folder: str
-) -> Position:
+def _position(entry: object, in_text: bool, number: int, alphabets: Mapping[str, Classes]) -> Position:
     given: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {"classes": entry}
     name = str(number if given.get("name") is None else given["name"])
     where = f"position {name!r}"
@@ -196,16 +194,16 @@ def _position(
     weight = given.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise UserError(f"{where}: weight is {weight!r}, must be a number")
-    return Position(name, _classes(given["classes"], alphabets, folder, where), in_text, float(weight))
+    return Position(name, _classes(given["classes"], alphabets, where), in_text, float(weight))
 
 
-def _classes(value: object, alphabets: Mapping[str, Classes], folder: str, where: str) -> Classes:
+def _classes(value: object, alphabets: Mapping[str, Classes], where: str) -> Classes:
     """The classes of a text or a list."""
     if isinstance(value, str):
         if value in alphabets:
             return alphabets[value]
         if value.endswith(".txt"):
-            return load_charset_file(os.path.join(folder, value))
+            return load_charset_file(value)
         message = unknown_message("alphabet", value, alphabets, _NEARNESS)
         if "did you mean" in message:
             raise UserError(f"{where}: {message}")

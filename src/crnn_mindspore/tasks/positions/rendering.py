@@ -10,7 +10,7 @@ from crnn_mindspore.text.codec import Codec
 
 # Name -> module whose `create_renderer(codec, options)` makes it.
 _RENDERERS = {
-    "characters": "crnn_mindspore.synth.characters.renderer",
+    "characters": "crnn_mindspore.synth.characters.character_renderer",
     "plates": "crnn_mindspore.synth.plates.plate_renderer",
 }
 

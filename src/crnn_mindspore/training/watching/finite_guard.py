@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.loading.loader import Batch
-from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
 from crnn_mindspore.errors import UserError
 
 _NAMES_SHOWN = 3
@@ -142,14 +142,16 @@ def save_batch(
 
 
 def denormalize(image: npt.NDArray[np.float32], p: Preprocessing) -> npt.NDArray[np.uint8]:
-    """The picture behind a network input, (3, H, W) float32 -> (H, W, 3) uint8 BGR; see `normalize`.
+    """The picture behind a network input, (C, H, W) float32 -> (H, W, 3) uint8 BGR; see `normalize`.
 
     The mean and deviation of a standardised image are lost: it gets 127.5 and a deviation of 64.
     """
     mean, std = (127.5, 64.0) if p.standardize else (p.mean, p.std)
     values = np.where(np.isnan(image), -np.inf, image.astype(np.float64)) * std + mean
     pixels = np.rint(np.clip(values, 0, 255)).astype(np.uint8).transpose(1, 2, 0)  # (3,H,W) -> (H,W,3)
-    return pixels[:, :, ::-1] if p.channel_order == "RGB" else pixels
+    if p.channel_order == GREY:
+        return np.repeat(pixels, 3, axis=2)
+    return pixels[:, :, ::-1] if p.channel_order == RGB else pixels
 
 
 def _listed(names: list[str]) -> str:

@@ -5,25 +5,39 @@ from typing import Any
 from mindspore import nn
 
 from crnn_mindspore.networks.crnn import CRNN
+from crnn_mindspore.networks.image_network import ImageNetwork
+from crnn_mindspore.networks.pytorch_crnn import PyTorchCRNN
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
 from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, CTCLosses, UnreadShare
 from crnn_mindspore.tasks.ctc.learning.pretrained import load_pretrained
+from crnn_mindspore.tasks.ctc.network_spec import PyTorchSpec
 from crnn_mindspore.tasks.interface import Model
 
 
 class CtcLearner:
     """CRNN, its loss, and what it reads of a batch."""
 
-    def create_network(self, artifact: Model, use_dropout: bool) -> CRNN:
+    def create_network(self, artifact: Model, use_dropout: bool) -> ImageNetwork:
         """The network an artifact describes, freshly initialised."""
-        spec = artifact.network
+        spec, image = artifact.network, artifact.preprocessing
+        if isinstance(spec, PyTorchSpec):
+            return PyTorchCRNN(
+                num_classes=artifact.codec.num_classes,
+                hidden_size=spec.hidden_size,
+                version=spec.version,
+                channel_scale=spec.channel_scale,
+                image_height=image.height,
+                in_channels=image.channels,
+                leaky_slope=spec.leaky_slope,
+            )
         return CRNN(
             num_classes=artifact.codec.num_classes,
             hidden_size=spec.hidden_size,
             version=spec.version,
             channel_scale=spec.channel_scale,
-            image_height=artifact.preprocessing.height,
+            image_height=image.height,
             use_dropout=use_dropout,
+            in_channels=image.channels,
         )
 
     def create_loss(self, artifact: Model, options: Any) -> CTCLoss:

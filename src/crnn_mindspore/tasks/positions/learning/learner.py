@@ -12,10 +12,12 @@ from crnn_mindspore.networks.character_net import DROPOUT, CharacterNet
 from crnn_mindspore.networks.resnet import ResNet18
 from crnn_mindspore.tasks.interface import Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
+from crnn_mindspore.tasks.positions.growth import grow_positions, growth_lines
 from crnn_mindspore.tasks.positions.layout import Layout
 from crnn_mindspore.tasks.positions.learning.losses import PositionsLoss, create_loss
 from crnn_mindspore.tasks.positions.network_spec import RESNET18
 
+_CLASS_LAYER = "head.dense"
 _ABSENT = -1e9  # added to the scores of classes that a position lacks
 
 _logger = logging.getLogger(__name__)
@@ -36,13 +38,14 @@ class PositionsLearner:
                 channel_scale=spec.channel_scale,
                 stem=(spec.stem_stride, spec.stem_pooling),
                 last_channels=spec.last_channels,
+                in_channels=image.channels,
                 image_size=None if spec.map_mean else (image.height, image.width),
             )
         return CharacterNet(
             *sizes,
             channel_scale=spec.channel_scale,
             image_size=(image.height, image.width),
-            in_channels=3,
+            in_channels=image.channels,
             dropout=DROPOUT if use_dropout else 0.0,
         )
 
@@ -63,13 +66,18 @@ class PositionsLearner:
         return TextsRight(_layout(artifact))
 
     def load_pretrained(self, network: nn.Cell, checkpoint: Any, wanted: Any, origin: str) -> None:
-        """Weights by name; those of the last layer only where the positions are the same."""
+        """Weights by name; those of the last layer by class, of positions of the same name."""
         own = checkpoint.artifact
         weights, fresh = checkpoint.weights, network_weights(network)
-        if own is None or own.codec != wanted.codec:
+        if own is None or not isinstance(own.codec, PositionsCodec):
             left = sorted(name for name in fresh if name.startswith("head."))
-            _logger.info("positions differ from those of %s: %d parameters start anew", origin, len(left))
+            _logger.info("%s has no positions: %d parameters start anew", origin, len(left))
             weights = {**weights, **{name: fresh[name] for name in left}}
+        elif own.codec != wanted.codec:
+            old, new = own.codec.layout, _layout(wanted)
+            for line in growth_lines(old, new):
+                _logger.info("%s", line)
+            weights = grow_positions(weights, fresh, _CLASS_LAYER, old, new, origin)
         load_weights(network, weights, origin)
 
 
