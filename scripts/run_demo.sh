@@ -2,14 +2,18 @@
 # From nothing to a working recogniser: reads images with the project's own weights, then makes a recogniser:
 # renders words, trains, evaluates, exports, evaluates again, reads images.
 # Makes .venv when there is none. Everything it writes lies in WORK_DIR (default ./demo).
+# `run_demo.sh WORK_DIR plates` does so for number plates (demo_plates.sh).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-if [ $# -gt 1 ] || [[ "${1:-}" == -* ]]; then
-    usage_error "bash $0 [WORK_DIR=./demo]"
+if [ $# -gt 2 ] || [[ "${1:-}" == -* ]] || [[ ! "${2:-words}" =~ ^(words|plates)$ ]]; then
+    usage_error "bash $0 [WORK_DIR=./demo [words|plates]]"
 fi
 WORK_DIR=${1:-./demo}
+if [ "${2:-words}" != words ]; then
+    exec bash "$(dirname "${BASH_SOURCE[0]}")/demo_$2.sh" "$WORK_DIR"
+fi
 mkdir -p "$WORK_DIR"
 WORK_DIR=$(cd "$WORK_DIR" && pwd)
 MODEL=$WORK_DIR/crnn

@@ -2,7 +2,7 @@
 
 import sys
 
-from crnn_mindspore.cli.main import main
+from crnn_mindspore.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

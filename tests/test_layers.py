@@ -32,6 +32,7 @@ ROOMS = (
     "synth.typefaces",
     "synth.words",
     "synth",
+    "synth.plates",
     "tasks",
     "artifacts",
     "artifacts.torch",

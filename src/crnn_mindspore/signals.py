@@ -51,6 +51,20 @@ def blocked(numbers: Sequence[int]) -> Iterator[None]:
 
 
 @contextmanager
+def deferred() -> Iterator[None]:
+    """Inside, the signals that ask to end wait, each kind once, until all is done.
+
+    For what an exception must not cut short, as the import of an extension. Blocking them would not do: any
+    thread of the process takes them, and Python's handler runs in the main one.
+    """
+    received: list[int] = []
+    with handled(lambda number, frame: received.append(number), ending_signals()):
+        yield
+    for number in dict.fromkeys(received):
+        signal.raise_signal(number)
+
+
+@contextmanager
 def ending_as_exit() -> Iterator[None]:
     """Inside, a signal ends the program as an exception does, `SystemExit` with status 128 + its number.
 

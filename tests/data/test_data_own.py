@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from crnn_mindspore.data.corners import NOT_CORNERS
 from crnn_mindspore.data.readers.chinese_dataset import EMPTY_LINE, UNKNOWN_ID
 from crnn_mindspore.data.readers.folder_dataset import NO_MATCH
 from crnn_mindspore.data.readers.registry import load_samples
@@ -147,3 +150,28 @@ def test_lexicons_where_there_are_none(tmp_path: Path) -> None:
     for name in ("synth", "chinese"):
         with pytest.raises(UserError, match=r"lexicon '50'.* no lexicons"):
             load_samples(name, str(tmp_path), lexicon="50")
+
+
+def test_labels_with_corners_give_the_image_between_them(tmp_path: Path) -> None:
+    colours = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
+    plate = cv2.resize(colours, (40, 20), interpolation=cv2.INTER_NEAREST)
+    corners = np.array([[60, 20], [60, 100], [20, 100], [20, 20]], np.float32)  # turned by a quarter
+    flat = np.array([[0, 0], [40, 0], [40, 20], [0, 20]], np.float32)
+    matrix = cv2.getPerspectiveTransform(flat, corners)
+    photo = cv2.warpPerspective(plate, matrix, (90, 120), flags=cv2.INTER_NEAREST)
+    cv2.imwrite(str(tmp_path / "a.png"), photo)
+    written = ",".join(f"{x:g},{y:g}" for x, y in corners)
+    (tmp_path / "labels.tsv").write_text(
+        f"a.png\tAB1 corners={written} colour=blue\na.png\tAB2\na.png\tAB3 corners=1,2,3\n"
+        "a.png\tAB4 corners=20,20,20,100,60,100,60,20\na.png\tAB5 corners=a,b,c,d,e,f,g,h\n"
+    )
+    source = load_samples("folder", str(tmp_path))
+    assert texts(source) == ["AB1 colour=blue", "AB2"]
+    assert source.report.dropped == {NOT_CORNERS: 3}
+    straight = cv2.imdecode(np.frombuffer(source.image_bytes(0), np.uint8), cv2.IMREAD_COLOR)
+    assert straight.shape == (40, 80, 3)
+    for row in (0, 1):
+        for column in (0, 1):
+            seen = straight[10 + 20 * row, 20 + 40 * column]
+            assert np.abs(seen.astype(int) - colours[row, column]).max() <= 2
+    assert source.image_bytes(1) == (tmp_path / "a.png").read_bytes()

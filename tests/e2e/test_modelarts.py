@@ -78,3 +78,30 @@ def test_a_training_that_cannot_begin_says_so_and_ends_with_2(tmp_path: Path) ->
     assert process.returncode == 2, printed
     assert "error: " in printed
     assert str(tmp_path / "cache1" / "data_path" / "no") in printed
+
+
+def test_a_second_run_to_the_same_address_keeps_the_first_ones_results(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+    training = (
+        *TINY_NETWORK,
+        *("--train_dataset=folder", "--batch_size=4", "--save_checkpoint_path=ckpt", "--max_steps=1"),
+        *("--per_print_time=1", "--run_eval=True", "--eval_start_epoch=1"),
+    )
+    out = jobs.bucket / "out"
+    with jobs.start("train.py", *training) as process:
+        printed = process.stdout.read()
+    assert process.returncode == 0, printed
+    (out / "large.bin").write_bytes(b"nothing that a run writes")
+    before = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.*")}
+    with jobs.start("train.py", *training, "--learning_rate=0.001") as process:
+        printed = process.stdout.read()
+    assert process.returncode == 0, printed
+    assert "kept as crnn-best_1.ckpt" in printed
+    assert "large.bin" not in printed
+    for name in ("ckpt/crnn-1_1.ckpt", "large.bin"):
+        assert (out / name).read_bytes() == before[name]
+    for name in ("ckpt/crnn-best.ckpt", "output/train_log.csv", "output/train_result.json"):
+        path = out / name
+        assert path.with_name(f"{path.stem}_1{path.suffix}").read_bytes() == before[name]
+        assert path.exists()
+    assert (out / "ckpt" / "crnn_1-1_1.ckpt").exists()

@@ -158,7 +158,13 @@ def test_other_blocks_stem_widths_and_standardising_are_the_models_own(
     outcome = run_program(
         train.main,
         *(f"--task={clock / 'task.yaml'}", f"--train_dataset_path={clock / 'data'}", "--max_steps=2"),
-        *("--resnet_block=v2", "--stem_stride=1", "--stem_pooling=False", "--last_channels=256"),
+        *(
+            "--resnet_block=v2",
+            "--stem_stride=1",
+            "--stem_pooling=False",
+            "--last_channels=256",
+            "--map_mean=False",
+        ),
         *("--image_standardize", "--save_checkpoint_steps=2"),
         *(f"--save_checkpoint_path={tmp_path}", f"--output_dir={tmp_path}"),
     )
@@ -166,7 +172,7 @@ def test_other_blocks_stem_widths_and_standardising_are_the_models_own(
     (checkpoint,) = tmp_path.glob("crnn-*.ckpt")
     artifact = read_checkpoint_file(str(checkpoint)).artifact
     assert artifact is not None
-    assert artifact.network == PositionsNetwork("resnet18", 0.125, "v2", 1, False, 256)
+    assert artifact.network == PositionsNetwork("resnet18", 0.125, "v2", 1, False, 256, map_mean=False)
     assert artifact.preprocessing.standardize
     data = "--verify=folder", f"--verify_path={clock / 'data'}", "--device_target=CPU"
     for form in ("MINDIR", "ONNX"):
@@ -181,7 +187,7 @@ def test_other_blocks_stem_widths_and_standardising_are_the_models_own(
     )
     assert report.status == 0, report
     page = (tmp_path / "report.html").read_text()
-    assert "resnet_block v2, stem_stride 1, stem_pooling False, last_channels 256" in page
+    assert "resnet_block v2, stem_stride 1, stem_pooling False, last_channels 256, map_mean False" in page
     assert "linear, standardised" in page
     again = run_program(export.main, *file, "--stem_stride=2", "--task", clock / "task.yaml")
     assert_refused(again, "stem_stride 1, but stem_stride 2 was given")

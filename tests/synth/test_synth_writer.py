@@ -201,7 +201,7 @@ def test_a_task_without_a_renderer_says_so(tmp_path: Path, capsys: pytest.Captur
     )
     task = "--task", tmp_path / "bits.yaml"
     assert render(tmp_path / "out", *task) == 2
-    assert "render: output 'positions' has no renderer" in capsys.readouterr().err
+    assert "render: this task names no renderer" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert render(tmp_path / "out", *task, "--charset", "ab") == 2
     assert "--charset belongs to task words" in capsys.readouterr().err

@@ -1,14 +1,14 @@
 """The most probable texts of positions against all texts there are."""
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import pytest
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
-from crnn_mindspore.tasks.positions.decoder import PositionsDecoder, Rule
+from crnn_mindspore.tasks.positions.decoder import PositionsDecoder, Rule, most_probable, most_probable_one
 from crnn_mindspore.tasks.positions.layout import Layout, layout_of
 from crnn_mindspore.text.decoder import Attribute
 
@@ -167,3 +167,14 @@ def test_the_name_tells_what_is_set() -> None:
 def test_an_impossible_restriction_is_refused(allowed: dict[str, Sequence[str]], message: str) -> None:
     with pytest.raises(UserError, match=message):
         PositionsDecoder(PositionsCodec(PLATE), allowed=allowed)
+
+
+def test_the_most_probable_text_alone_is_the_first_of_all() -> None:
+    for layout in (PLATE, ALL_NONE, AMBIGUOUS):
+        nones = [position.none for position in layout.text]
+        for seed in range(20):
+            values = scores(layout, seed, images=1)[: len(layout.text), 0].astype(np.float64)
+            values[~layout.mask[: len(layout.text)]] = -np.inf
+            values[0, np.random.default_rng(seed).integers(values.shape[1])] = -np.inf
+            first = list(islice(most_probable(values, nones, values.shape[1]), 1))
+            assert most_probable_one(values, nones) == first

@@ -198,11 +198,19 @@ def test_files_that_cannot_be_read_are_named_and_those_without_a_state_counted(
 
 
 def test_what_a_killed_save_left_is_removed_and_nothing_else(tmp_path: Path, log: list[str]) -> None:
-    for name in (".crnn-1_5.77.tmp.ckpt", ".crnn-1_5.77.tmp.tmp", "crnn-1_5.ckpt", "mine.tmp"):
+    left = (
+        ".crnn-1_5.77.tmp.ckpt",
+        ".crnn-1_5.77.tmp.tmp",
+        ".crnn_1-1_5.77.tmp.ckpt",
+        ".crnn-best.7.tmp.ckpt",
+    )
+    others = [".crnn-notes.tmp", ".crnn-old.tmp.txt", "crnn-1_5.ckpt", "mine.tmp"]
+    for name in (*left, *others):
         (tmp_path / name).touch()
+    (tmp_path / ".crnn-1_6.77.tmp.ckpt").mkdir()
     remove_unfinished(tmp_path)
-    assert names_in(tmp_path) == ["crnn-1_5.ckpt", "mine.tmp"]
-    assert len(log) == 2
+    assert names_in(tmp_path) == sorted([*others, ".crnn-1_6.77.tmp.ckpt"])
+    assert len(log) == len(left)
 
 
 def test_a_folder_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:

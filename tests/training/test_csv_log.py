@@ -71,3 +71,21 @@ def test_a_table_of_other_columns_is_put_aside(tmp_path: Path) -> None:
     CsvLog(path, COLUMNS).begin(10)
     assert lines(tmp_path / "log_1.csv") == ["step,loss", "1,0.5"]
     assert not path.exists()
+
+
+def test_dropped_rows_are_kept_under_another_name_where_they_are_more_than_a_killed_runs(
+    tmp_path: Path, log: list[str]
+) -> None:
+    path = tmp_path / "log.csv"
+    log_of(path, (20, 100, 0.5), (21, 105, 0.4), (22, 110, 0.3))
+    CsvLog(path, COLUMNS).begin(105, keeps_dropped=True)
+    assert lines(path) == ["step,images_seen,loss", "20,100,0.5", "21,105,0.4"]
+    assert lines(tmp_path / "log_1.csv") == [
+        "step,images_seen,loss",
+        "20,100,0.5",
+        "21,105,0.4",
+        "22,110,0.3",
+    ]
+    assert log == [f"{path}: 1 rows beyond the start are kept in log_1.csv"]
+    CsvLog(path, COLUMNS).begin(105, keeps_dropped=True)  # none to drop
+    assert not (tmp_path / "log_2.csv").exists()

@@ -15,7 +15,11 @@ _logger = logging.getLogger(__name__)
 
 PRETRAINED = "pretrained"
 WORDS = "words"
-_SHIPPED = {WORDS: "pretrained/crnn_v2_half.ckpt", "lines": "pretrained/lines.ckpt"}  # task -> its weights
+_SHIPPED = {  # task -> its weights
+    WORDS: "pretrained/crnn_v2_half.ckpt",
+    "lines": "pretrained/lines.ckpt",
+    "plates": "pretrained/plates.ckpt",
+}
 BEST_NAME = "crnn-best.ckpt"
 _BEST_NAMES = (BEST_NAME, "best_acc.ckpt", "best.ckpt")  # the last two are the model zoo's
 

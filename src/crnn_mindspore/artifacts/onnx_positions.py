@@ -22,6 +22,7 @@ def build_resnet18(
     properties: Mapping[str, str],
     image_size: tuple[int, int] | None = None,
     stem: tuple[int, bool] = (2, True),
+    map_mean: bool = True,
 ) -> onnx.ModelProto:
     """An ONNX model with input `images` (N, C, H, W) and output `logits` (T, N, K), float32.
 
@@ -32,6 +33,7 @@ def build_resnet18(
         properties: The model's metadata.
         image_size: Height and width; None: any.
         stem: As the network has it.
+        map_mean: As the network has it; without, the image size must be fixed.
 
     Raises:
         UserError: If a parameter is missing, or the mask does not fit.
@@ -51,7 +53,8 @@ def build_resnet18(
         x = graph.relu(graph.batch_norm(x, "features.bn"))
     channels = weights["features.stem.conv.weight"].shape[1]
     images = ("N", channels, *(image_size or ("H", "W")))
-    return _finish(graph, graph.global_mean(x), "resnet18", images, num_positions, mask, properties)
+    x = graph.global_mean(x) if map_mean else graph.flatten(x)
+    return _finish(graph, x, "resnet18", images, num_positions, mask, properties)
 
 
 def build_character_net(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from crnn_mindspore.cli.command import EXIT_USER_ERROR, run_command
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.shipped import version
+from crnn_mindspore.signals import deferred
 from crnn_mindspore.streams import steady_streams
 
 # Name -> module of this folder, function in it, what it does. Imported when called.
@@ -53,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return _refuse(name, arguments)
     module, function, _ = COMMANDS[name]
-    command = getattr(importlib.import_module(f"crnn_mindspore.cli.{module}"), function)
+    with deferred():  # in the middle of an extension's import a Ctrl-C becomes an ImportError
+        command = getattr(importlib.import_module(f"crnn_mindspore.cli.{module}"), function)
     status: int = command(arguments[words:], f"crnn {name}")
     return status
 

@@ -20,6 +20,14 @@ from crnn_mindspore.synth.writer import LineSpec, WordSetSpec, write_word_set
 
 _OF_WORDS = {"words"}
 _OF_LINES = {"text", "length", "rare"}
+_OF_TASKS = {  # option -> that of training which says the same
+    "words": "render_words",
+    "font_dir": "render_fonts",
+    "only_fonts": "render_only_fonts",
+    "photos": "render_photos",
+    "effects": "render_effects",
+    "seed": "seed",
+}
 _LINES = {"charset": "configs/charsets/char_std_5990.txt", "max_time_steps": 69}  # of images 280 wide
 
 
@@ -69,18 +77,9 @@ def _render_task(options: RenderOptions) -> int:
             raise UserError(
                 f"--{name} belongs to task {WORDS}; that of {options.task!r} follows from the task"
             )
-    of_task = load_options(
-        TrainOptions,
-        [
-            f"--task={options.task}",
-            "--train_dataset=render",
-            f"--render_words={options.words}",
-            f"--render_fonts={options.font_dir}",
-            f"--render_photos={options.photos}",
-            f"--render_effects={options.effects}",
-            f"--seed={options.seed}",
-        ],
-    )
+    values = options.values()
+    given = [f"--{name}={values[own]}" for own, name in _OF_TASKS.items() if own in options.given]
+    of_task = load_options(TrainOptions, [f"--task={options.task}", "--train_dataset=render", *given])
     kind, splits = kind_in(of_task), {}
     for split, count in (("train", options.num_train), ("test", options.num_test)):
         if count > 0:

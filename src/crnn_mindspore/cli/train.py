@@ -33,7 +33,6 @@ def _train(options: TrainOptions) -> int:
         adopt_pretrained,
         for_overfitting,
         make_folders,
-        save_charset,
         settle_charset,
     )
     from crnn_mindspore.training.training_data import create_train_loader
@@ -49,6 +48,4 @@ def _train(options: TrainOptions) -> int:
     runtime = initialize(options.device_target, options.device_id, options.run_distribute)
     if runtime.is_main:
         make_folders(options)
-    if is_charset_derived and runtime.is_main:
-        save_charset(options)
-    return run(options, loader, hints, evaluation, runtime)
+    return run(options, loader, hints, evaluation, runtime, saves_charset=is_charset_derived)

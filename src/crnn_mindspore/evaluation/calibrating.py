@@ -56,12 +56,19 @@ class LogitRecorder(Decoder):
 
 
 def fit_calibration(
-    recorder: LogitRecorder, evaluation: Evaluation, artifact: Artifact, dataset: str
+    recorder: LogitRecorder, evaluation: Evaluation, artifact: Artifact, dataset: str, target: float
 ) -> Calibration:
     """Fits the temperature on an evaluation that `recorder` decoded.
 
     Images that cannot be read and those whose label does not fit the model do not count: none of them can be
     read right.
+
+    Args:
+        recorder: The decoder of the evaluation.
+        evaluation: Without calibration.
+        artifact: Of the model.
+        dataset: Name and path, for the record.
+        target: Accuracy that readings above the threshold are to have.
 
     Raises:
         UserError: If all readings are right or all wrong, or the model has no hash.
@@ -77,7 +84,7 @@ def fit_calibration(
 
     confidences_at = recorder.confidences(logits, targets)
     temperature = fit_temperature(confidences_at, correct)
-    before, after = (Quality.measure(confidences_at(t), correct) for t in (1.0, temperature))
+    before, after = (Quality.measure(confidences_at(t), correct, target) for t in (1.0, temperature))
     return Calibration(
         temperature=temperature,
         decoder=recorder.name,

@@ -10,8 +10,8 @@ from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.evaluation.calibrating import LogitRecorder, fit_calibration
 from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset
-from crnn_mindspore.evaluation.prediction_file import save_predictions
-from crnn_mindspore.reading.calibration import calibrated, save_calibration
+from crnn_mindspore.evaluation.prediction_file import save_predictions, save_suspects
+from crnn_mindspore.reading.calibration import TARGET_ACCURACY, calibrated, save_calibration
 from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
 from crnn_mindspore.text_file import write_text
 
@@ -60,6 +60,8 @@ def evaluate_and_report(
     json_path: str = "",
     decoding: Decoding = GREEDY_DECODING,
     calibrate: bool = False,
+    target_accuracy: float = TARGET_ACCURACY,
+    suspects_path: str = "",
 ) -> Evaluation:
     """Evaluates on a data set, logs the contract's lines, and writes the files asked for.
 
@@ -77,6 +79,8 @@ def evaluate_and_report(
         decoding: What to decode with.
         calibrate: Fit the temperature of the confidences on this data set and write it beside the model; the
             evaluation itself is without calibration.
+        target_accuracy: With calibrate: that of the readings above the threshold which is written.
+        suspects_path: File for the labels that are likely wrong, or "".
 
     Raises:
         UserError: If the data cannot be read, holds no word to count, or lacks the lexicon asked for; or a
@@ -93,12 +97,17 @@ def evaluate_and_report(
     for line in [*evaluation.lines(), *decoder.notes()]:
         _logger.info("%s", line)
     if calibrate:
-        calibration = fit_calibration(recorder, evaluation, artifact, f"{dataset_name} {dataset_path}")
+        calibration = fit_calibration(
+            recorder, evaluation, artifact, f"{dataset_name} {dataset_path}", target_accuracy
+        )
         for line in [*calibration.lines(), f"written: {save_calibration(calibration, model_path)}"]:
             _logger.info("%s", line)
     if predictions_path:
         save_predictions(evaluation, predictions_path)
         _logger.info("predictions: %s", predictions_path)
+    if suspects_path:
+        count = save_suspects(evaluation, suspects_path)
+        _logger.info("suspects: %d labels that are read differently, in %s", count, suspects_path)
     if json_path:
         record: dict[str, Any] = {
             "model": model_path,

@@ -50,6 +50,8 @@ def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
         raise UserError(f"calibrate fits on one data set before anything is rejected: not with {other}")
     if options.calibrate:
         require("scipy")
+    if options.suspects and options.eval_dataset == ALL:
+        raise UserError(f"suspects {options.suspects!r} looks at one data set: not with eval_dataset all")
     if options.result_table and options.eval_dataset != ALL:
         raise UserError(f"result_table {options.result_table!r} needs --eval_dataset=all")
     path = resolve_model(name or PRETRAINED, options.task)
@@ -84,4 +86,6 @@ def evaluate_model(options: EvalOptions, name: str) -> Evaluation | None:
         json_path=options.result_json,
         decoding=decoding,
         calibrate=options.calibrate,
+        target_accuracy=options.target_accuracy,
+        suspects_path=options.suspects,
     )

@@ -48,6 +48,26 @@ def save_predictions(evaluation: Evaluation, path: str) -> None:
     write_text(path, out.getvalue())
 
 
+def save_suspects(evaluation: Evaluation, path: str) -> int:
+    """Writes the labels that are likely wrong: those of readable images that were read differently, the most
+    confident reading first, as TSV of path, label, reading and confidence.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    wrong = [p for p in evaluation.predictions if p.readable and not p.correct]
+    wrong.sort(key=lambda p: (-p.confidence, p.index))
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    writer.writerow(["path", "label", "reading", "confidence"])
+    writer.writerows([p.path, p.truth, p.prediction, f"{p.confidence:.6f}"] for p in wrong)
+    write_text(path, out.getvalue())
+    return len(wrong)
+
+
 def _record(prediction: Prediction, correct: bool | None) -> dict[str, Any]:
     """For JSON; attributes and alternatives where there are any, `fits` where it does not."""
     record = {**asdict(prediction), "correct": correct}

@@ -12,7 +12,7 @@ from crnn_mindspore.artifacts.model_path import PRETRAINED
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.modelarts.once_a_server import copied_once, turn
 from crnn_mindspore.modelarts.process import JobProcess, job_process, tell_device
-from crnn_mindspore.modelarts.storage import ResultsUpload, fetch, fetch_missing, is_remote
+from crnn_mindspore.modelarts.storage import ResultsUpload, fetch, fetch_former, fetch_missing, is_remote
 from crnn_mindspore.options.common import ModelArtsOptions
 from crnn_mindspore.signals import ending_as_exit, ending_signals, handled
 
@@ -167,9 +167,7 @@ def _work_and_bring_out(config: Job, process: JobProcess, work: Callable[[Job], 
         raise UserError(f"{folder}: {error.strerror}") from None
     if Path(url) == folder:
         return work(config)
-    if getattr(config, "resume_ckpt", "") == _RESUME_NEWEST:
-        with turn(folder, "fetch"):
-            fetch_missing(url, folder)
+    _bring_former(config, url, folder)
     if not process.is_first_of_server:
         status = work(config)
         if status:
@@ -185,6 +183,18 @@ def _work_and_bring_out(config: Job, process: JobProcess, work: Callable[[Job], 
         finally:
             _finish(upload, has_failed=status != 0)
         return status
+
+
+def _bring_former(config: ModelArtsOptions, url: str, folder: Path) -> None:
+    """Fetches what earlier runs have left at `train_url`: to go on from it, or to write beside it."""
+    if not _taken(config, ("resume_ckpt",)):
+        return
+    with turn(folder, "fetch"):
+        if getattr(config, "resume_ckpt", "") == _RESUME_NEWEST:
+            fetch_missing(url, folder)
+            return
+        written = [Path(value) for _, value in _taken(config, ("output_dir", "save_checkpoint_path"))]
+        fetch_former(url, folder, [path for path in written if path.is_relative_to(folder)])
 
 
 def _finish(upload: ResultsUpload, has_failed: bool) -> None:

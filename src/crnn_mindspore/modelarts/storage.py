@@ -3,8 +3,10 @@
 import importlib
 import logging
 import os
+import posixpath
 import shutil
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,10 +46,33 @@ def fetch(url: str, folder: Path) -> None:
         raise UserError(f"{url}: cannot be copied to {folder}: {error}") from None
 
 
-def fetch_missing(url: str, folder: Path) -> None:
+def fetch_former(url: str, folder: Path, parts: Iterable[Path]) -> None:
+    """Copies what other jobs have left in some folders of a place, so that a new run there finds it taken.
+
+    Files that are here already, of anybody, stay and are not copied out.
+
+    Args:
+        url: The place.
+        folder: What is copied there.
+        parts: Folders in it.
+
+    Raises:
+        UserError: If a file cannot be copied.
+    """
+    _note_others(folder, Ledger(folder, url))
+    for part in sorted({part.relative_to(folder).as_posix() for part in parts}):
+        fetch_missing(url, folder, "" if part == "." else part)
+
+
+def fetch_missing(url: str, folder: Path, part: str = "") -> None:
     """Copies what is at a place and a folder here lacks, or has only in an older version, as after a restart.
 
     A file that was changed here since it was last copied stays.
+
+    Args:
+        url: The place.
+        folder: The folder here.
+        part: Only the files in this folder of both.
 
     Raises:
         UserError: If a file cannot be copied.
@@ -56,8 +81,9 @@ def fetch_missing(url: str, folder: Path) -> None:
     ledger = Ledger(folder, url)
     was_new, fetched = ledger.is_new, 0
     try:
-        names = files.list_directory(url, recursive=True) if files.is_directory(url) else []
-        for name in sorted(names):
+        place = f"{url.rstrip('/')}/{part}".rstrip("/")
+        names = files.list_directory(place, recursive=True) if files.is_directory(place) else []
+        for name in sorted(posixpath.join(part, name) for name in names):
             source, target = f"{url.rstrip('/')}/{name}", folder / name
             if files.is_directory(source):
                 continue
@@ -80,7 +106,7 @@ def _is_older(target: Path, copied: Copied | None, there: FileState | None) -> b
     here = _state_here(target)
     if copied is None:  # never copied by this program: nothing but the clocks can tell
         return there is not None and there.time > here.time
-    return here == copied.here and there != copied.there
+    return here == copied.here and copied.there is not None and there != copied.there
 
 
 class ResultsUpload:
@@ -100,8 +126,8 @@ class ResultsUpload:
         self.url = url.rstrip("/")
         self._minutes = minutes
         self._ledger = Ledger(folder, url)
-        self._note_others()
-        self._known = {path: state for path, state in self._files() if self._is_there(path, state)}
+        _note_others(folder, self._ledger)
+        self._known = {path: state for path, state in _files_in(folder) if self._is_there(path, state)}
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._repeat, name="results upload", daemon=True)
         if minutes > 0:
@@ -121,12 +147,6 @@ class ResultsUpload:
             raise UserError(f"{self.url}: {len(failed)} files cannot be copied there, {failed[0]}")
         _logger.info("results copied from %s to %s", self.folder, self.url)
 
-    def _note_others(self) -> None:
-        if self._ledger.is_new:
-            for path, state in self._files():
-                self._ledger[self._name(path)] = Copied(state, None)
-            self._ledger.save()
-
     def _is_there(self, path: Path, state: FileState) -> bool:
         """Whether a file need not be copied: it is at its place, or was here before the job."""
         copied = self._ledger[self._name(path)]
@@ -142,7 +162,8 @@ class ResultsUpload:
     def _send(self) -> list[str]:
         """Copies what is new; returns a message for each file that could not be copied."""
         failed, sent = [], 0
-        for path, state in self._files():
+        # By age: what was put aside arrives before what takes its name.
+        for path, state in sorted(_files_in(self.folder), key=lambda file: file[1].time):
             if self._known.get(path) == state:
                 continue
             try:
@@ -168,14 +189,23 @@ class ResultsUpload:
     def _target(self, path: Path) -> str:
         return f"{self.url}/{self._name(path)}"
 
-    def _files(self) -> list[tuple[Path, FileState]]:
-        """Path and state of each file; hidden ones are half-written."""
-        found = []
-        for path in sorted(self.folder.rglob("*")):
-            with suppress(FileNotFoundError):
-                if path.is_file() and not path.name.startswith("."):
-                    found.append((path, _state_here(path)))
-        return found
+
+def _note_others(folder: Path, ledger: Ledger) -> None:
+    """Writes down, at a job's first start, which files are there already: they are not copied."""
+    if ledger.is_new:
+        for path, state in _files_in(folder):
+            ledger[path.relative_to(folder).as_posix()] = Copied(state, None)
+        ledger.save()
+
+
+def _files_in(folder: Path) -> list[tuple[Path, FileState]]:
+    """Path and state of each file; hidden ones are half-written."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            if path.is_file() and not path.name.startswith("."):
+                found.append((path, _state_here(path)))
+    return found
 
 
 def _state_here(path: Path) -> FileState:

@@ -119,6 +119,8 @@ class ResNet18(ImageNetwork):
         last_channels: Channels of the last stage before scaling.
         in_channels: 1 (grey) or 3.
         stem: Stride of the first convolution, 1 or 2; whether pooling by 2 follows it.
+        image_size: Height and width of all images, for scores that are made of all places of the last map
+            instead of its mean.
 
     Inputs:
         images (N, C, H, W) float32.
@@ -140,6 +142,7 @@ class ResNet18(ImageNetwork):
         last_channels: int = STAGE_CHANNELS[-1],
         in_channels: int = 3,
         stem: Stem = (2, True),
+        image_size: tuple[int, int] | None = None,
     ) -> None:
         if block not in BLOCKS:
             raise UserError(f"resnet_block is {block!r}, must be one of {', '.join(BLOCKS)}")
@@ -150,11 +153,21 @@ class ResNet18(ImageNetwork):
         channels = scale_channels((*STAGE_CHANNELS[:-1], last_channels), channel_scale)
         super().__init__("features", (None, in_channels, None, None))
         self.features = ResNetFeatures(in_channels, channels, block, stem)
-        self.head = PositionScores(channels[-1], num_positions, num_classes, mask)
+        self.features_shape = None if image_size is None else (-1, channels[-1] * _places(image_size, stem))
+        features = channels[-1] if self.features_shape is None else self.features_shape[1]
+        self.head = PositionScores(features, num_positions, num_classes, mask)
         fit_tiles(self)
 
     def construct(self, images: Tensor) -> Tensor:
         x = self.features(images)  # (N,C,H,W) -> (N,F,H/32,W/32)
         if self.has_frozen_features:
             x = ops.stop_gradient(x)
-        return self.head(x.astype(ms.float32).mean((2, 3)))
+        x = x.astype(ms.float32)
+        return self.head(x.mean((2, 3)) if self.features_shape is None else x.reshape(self.features_shape))
+
+
+def _places(image_size: tuple[int, int], stem: Stem) -> int:
+    """Places of the last map."""
+    reduction = 8 * stem[0] * (2 if stem[1] else 1)
+    height, width = (-(-side // reduction) for side in image_size)
+    return height * width

@@ -144,6 +144,10 @@ class NetworkOptions(Options):
     stem_pooling: bool = Field(
         description="resnet18: pooling by 2 behind the first convolution; False likewise"
     )
+    map_mean: bool = Field(
+        description="resnet18: the scores are made of the mean over the map; False: of all its places, for "
+        "one image size; learns where the positions are in less time"
+    )
     last_channels: Whole = Field(
         ge=1, le=65_536, description="resnet18: channels of the last stage, before channel_scale"
     )
@@ -195,6 +199,14 @@ class DecodingOptions(Options):
     )
     reject_below: Number = Field(
         ge=0, description="readings with a lower confidence, 0 to 1, are marked as rejected"
+    )
+    confidence: Literal["product", "weakest"] = Field(
+        description="output positions: confidence of a text: product of its positions' probabilities, or "
+        "that of the weakest"
+    )
+    forms: PathText = Field(
+        description="output positions: yaml with kinds of plates, as that of a task; only texts of their "
+        "forms are read"
     )
 
 

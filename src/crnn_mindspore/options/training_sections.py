@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from crnn_mindspore.options.base import ListText, Number, Options, PathText, Text, Whole
+from crnn_mindspore.options.common import PositionsText
 
 
 class TrainingDataOptions(Options):
@@ -129,6 +130,13 @@ class LearningOptions(Options):
 class RenderingOptions(Options):
     """Training on rendered words (train_dataset: render)."""
 
+    renderer: Text = Field(
+        description="output positions: what makes the images, characters or plates; a task names it"
+    )
+    plates: PositionsText = Field(
+        description="renderer plates: how they look, as a mapping in the yaml of a task, or the path of a "
+        "yaml that holds it; see docs/plates.md"
+    )
     render_words: PathText = Field(description="file with one word a line; empty: built-in English words")
     render_fonts: PathText = Field(description="folder with typefaces beside those of the machine")
     render_photos: PathText = Field(description="folder of photographs that are blended into the words")

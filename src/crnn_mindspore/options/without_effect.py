@@ -61,8 +61,17 @@ NEEDS = (
     _one_of("amp_level", ["auto", "O2"], "loss_scale"),
     _one_of("model_version", ["V1", "character_net"], "use_dropout"),
     _one_of("model_version", ["paper", "vgg"], "leaky_slope"),
-    _one_of("model_version", ["resnet18"], "resnet_block", "stem_stride", "stem_pooling", "last_channels"),
-    Need(("positions", "loss", "label_smoothing"), "output", lambda name: name != "ctc", "positions"),
+    _one_of(
+        "model_version",
+        ["resnet18"],
+        *("resnet_block", "stem_stride", "stem_pooling", "map_mean", "last_channels"),
+    ),
+    Need(
+        ("positions", "loss", "label_smoothing", "renderer"),
+        "output",
+        lambda name: name != "ctc",
+        "positions",
+    ),
     _one_of("loss", ["focal"], "focal_gamma", "focal_alpha"),
     _one_of("loss", ["ghm"], "ghm_bins", "ghm_momentum", "ghm_joint"),
     _one_of("run_distribute", [True], "scale_learning_rate", "eval_ranks"),
@@ -81,6 +90,7 @@ NEEDS = (
     _one_of("decoder", ["beam"], "beam_width", "language_weight", "length_bonus"),
     Need(("language_weight",), "language_model", bool, "a file of words"),
     _one_of("precision", ["int8"], "calibration_dataset", "calibration_path", "calibration_images"),
+    _one_of("calibrate", [True], "target_accuracy"),
     Need(("top_k",), "save_predictions", bool, "a file"),
     Need(("verify_path",), "verify", bool, "the name of a data set"),
 )

@@ -32,33 +32,36 @@ class Quality:
     Attributes:
         ece: Expected calibration error, ten bins of equal mass.
         nll: Negative log-likelihood of right and wrong.
-        coverage: Share of the most confident words that is right 99 % of the time.
+        coverage: Share of the most confident words that has the accuracy `target`.
         threshold: Lowest confidence in that share; None where there is none.
+        target: The accuracy that accepted readings are to have.
     """
 
     ece: float
     nll: float
     coverage: float
     threshold: float | None
+    target: float = TARGET_ACCURACY
 
     @classmethod
-    def measure(cls, confidences: Floats, correct: Booleans) -> "Quality":
+    def measure(cls, confidences: Floats, correct: Booleans, target: float = TARGET_ACCURACY) -> "Quality":
         """The quality of confidences, given which readings are right."""
-        coverage, threshold = coverage_at_accuracy(confidences, correct, TARGET_ACCURACY)
+        coverage, threshold = coverage_at_accuracy(confidences, correct, target)
         return cls(
             ece=expected_calibration_error(confidences, correct),
             nll=negative_log_likelihood(confidences, correct),
             coverage=coverage,
             threshold=threshold if math.isfinite(threshold) else None,
+            target=target,
         )
 
     def line(self) -> str:
         """For people."""
         text = f"ECE {self.ece:.4f}, NLL {self.nll:.4f}"
         if self.threshold is None:
-            return f"{text}, no share of the words is right {TARGET_ACCURACY:.0%} of the time"
+            return f"{text}, no share of the words is right {self.target * 100:g}% of the time"
         return (
-            f"{text}, {TARGET_ACCURACY:.0%} accuracy on {self.coverage:.2%} of the words "
+            f"{text}, {self.target * 100:g}% accuracy on {self.coverage:.2%} of the words "
             f"(confidence at least {self.threshold:.4f})"
         )
 

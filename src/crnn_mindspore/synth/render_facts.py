@@ -4,18 +4,37 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from crnn_mindspore.synth.effects.photographs import Photographs
 from crnn_mindspore.synth.effects.settings import EffectSettings, Range
-from crnn_mindspore.synth.typefaces.fonts import FontLibrary
 
 Facts = dict[str, int | str]
+
+
+class HasPath(Protocol):
+    """A typeface."""
+
+    @property
+    def path(self) -> str:
+        """Of its file."""
+        ...
+
+
+class HasFaces(Protocol):
+    """The typefaces of a run."""
+
+    @property
+    def faces(self) -> Sequence[HasPath]:
+        """All of them, in a fixed order."""
+        ...
+
 
 _OPTIONAL = ("raised", "own_colour", "ring", "climb", "short_word", "capitals")
 
 
 def renderer_facts(
-    fonts: FontLibrary, words: Sequence[str], effects: object, photos: Photographs | None = None
+    fonts: HasFaces, words: Sequence[str], effects: object, photos: Photographs | None = None
 ) -> Facts:
     """Number of typefaces, hash of their files by name and content, hash of the words, of the effects;
     number and hash of the photographs, where there are any."""

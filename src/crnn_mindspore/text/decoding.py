@@ -12,6 +12,8 @@ GREEDY, BEAM, LEXICON, PRIOR = DECODERS = ("greedy", "beam", "lexicon", "prior")
 ENGLISH = "en"
 AUTO = "auto"  # what the description of the model says
 
+PRODUCT, WEAKEST = "product", "weakest"
+
 # What users call the lexicons of the data sets -> the names of their files.
 IMAGE_LEXICONS = {"50": "50", "1k": "1000", "1000": "1000", "full": "full"}
 
@@ -30,6 +32,8 @@ class Decoding:
         length_bonus: For beam: added to the score for each character.
         prior: For prior: a language or a file of words; "" for what the model says, else English.
         reject_below: Readings with a lower confidence are marked as rejected.
+        forms: For positions: a yaml with the forms that alone are read; or "".
+        confidence: For positions: product of all, or weakest.
     """
 
     decoder: str = GREEDY
@@ -40,6 +44,8 @@ class Decoding:
     length_bonus: float = 0.0
     prior: str = ""
     reject_below: float = 0.0
+    forms: str = ""
+    confidence: str = PRODUCT
 
     def check(self) -> None:
         """Raises UserError for an option that is missing, out of range, or of another decoder."""

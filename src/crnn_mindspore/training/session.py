@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from crnn_mindspore.training.checkpoints.resume_policy import LENGTH
 from crnn_mindspore.training.evaluating import Evaluate, TrainingEvaluation
 from crnn_mindspore.training.evaluation_loss import EvaluationLoss
 from crnn_mindspore.training.ranks import Ranks
+from crnn_mindspore.training.result_file import images_of_result
 from crnn_mindspore.training.trainer import Batches, Trainer, updates_per_epoch
 from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
 from crnn_mindspore.training.updates.lr_schedule import create_milestones, create_schedule
@@ -122,6 +123,7 @@ class TrainingSession:
         self.steps_per_epoch = updates_per_epoch(loader.steps_per_epoch, options.accumulate_steps)
         self.total_steps = options.max_steps or options.epoch_size * self.steps_per_epoch
         self.origin = self._checkpoint_to_resume()
+        self.leaves_other = True  # whether results of another run in `output_dir` are kept
         self.start = self._starting_state(self.origin)
         if self.scaler is not None:
             _logger.info(
@@ -212,7 +214,8 @@ class TrainingSession:
                 target=1.0 if options.overfit_batches else math.inf,
             )
             # An evaluation that is made up for writes its rows once.
-            csv.begin(self.start.images_seen, not plan.is_made_up_for(self.start, self.total_steps))
+            is_included = not plan.is_made_up_for(self.start, self.total_steps)
+            csv.begin(self.start.images_seen, is_included, self.leaves_other)
         return Trainer(
             CRNNForTrain(
                 self.network,
@@ -255,6 +258,7 @@ class TrainingSession:
                 self.runtime.is_main,
                 self.scalars,
                 has_accuracy=self.accuracy is not None,
+                keeps_dropped=self.leaves_other,
             ),
             target_width=self.artifact.kind.score_shape(self.artifact)[0],
             average=self.average,
@@ -307,7 +311,8 @@ class TrainingSession:
         if path:
             if checkpoint.artifact is not None:
                 checkpoint.artifact.check_same_model(self.artifact, origin)
-            state = resumed_state(checkpoint, fresh, path)
+            state = self._beside_later(resumed_state(checkpoint, fresh, path), fresh, path)
+            self.leaves_other = self._leaves_other(state, fresh, path)
             self.tensors.restore(checkpoint, path)
             self.checkpoints.begin(state, Path(path))
             _logger.info("resumed from %s at step %d", path, state.step)
@@ -318,6 +323,27 @@ class TrainingSession:
             self.average.restart()
         self.checkpoints.begin(fresh)
         return fresh
+
+    def _beside_later(self, state: TrainState, fresh: TrainState, path: str) -> TrainState:
+        """A state to go on from; as a new run where this one has later checkpoints, which stay."""
+        # Those that `auto` has passed over are damaged.
+        later = [] if self.options.resume_ckpt == "auto" else self.checkpoints.later(state)
+        if not later:
+            return state
+        _logger.warning(
+            "%s: its run has %d later checkpoints here, up to %s; they stay, its best is kept under another "
+            "name, and a new run goes on from here",
+            path,
+            len(later),
+            later[-1].name,
+        )
+        return replace(state, run=fresh.run, run_number=fresh.run_number)
+
+    def _leaves_other(self, state: TrainState, fresh: TrainState, path: str) -> bool:
+        """Whether results in `output_dir` beyond the start are more than a killed run's last steps."""
+        if state.run == fresh.run or images_of_result(Path(self.options.output_dir)) > state.images_seen:
+            return True
+        return Path(path).resolve().parent != self.checkpoints.folder.resolve()
 
     def _fresh_state(self) -> TrainState:
         """Where a new run begins, with a name that follows from what it is."""

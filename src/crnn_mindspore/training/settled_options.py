@@ -1,6 +1,7 @@
 """Options that follow from something else: the self-check, the model to start from, the labels."""
 
 import logging
+import tempfile
 from pathlib import Path
 
 from crnn_mindspore.artifacts.agreement import adopting, codec_of
@@ -11,11 +12,12 @@ from crnn_mindspore.data.sources.charset_file import (
     AUTO,
     derive_characters,
     label_dict_of,
-    save_charset_file,
 )
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.text.charset import Charset
+from crnn_mindspore.text_file import write_text
+from crnn_mindspore.training.result_file import keep_former
 from crnn_mindspore.training.watching.overfit import DEFAULT_STEPS
 
 _logger = logging.getLogger(__name__)
@@ -76,17 +78,30 @@ def settle_charset(options: TrainOptions) -> TrainOptions:
 
 
 def save_charset(options: TrainOptions) -> None:
-    """Writes a derived alphabet to `output_dir`/charset.txt."""
+    """Writes a derived alphabet to `output_dir`/charset.txt; another one that is there is kept."""
     path, charset = Path(options.output_dir) / "charset.txt", codec_of(options)
-    save_charset_file(str(path), charset.classes)
+    text = "".join(f"{name}\n" for name in charset.classes)
+    if path.is_file() and path.read_bytes() != text.encode():
+        keep_former(path)
+    write_text(path, text)
     characters = charset.characters
     _logger.info("label_dict auto: %d characters, written to %s: %s", len(characters), path, characters)
 
 
 def make_folders(options: TrainOptions) -> None:
-    """Makes the folders of the results: one that cannot be made must not show after hours of training."""
+    """Makes the folders of the results: one that cannot be used must not show after hours of training.
+
+    Checkpoints must be written; without its logs a run goes on.
+
+    Raises:
+        UserError: If a folder cannot be made, or no file in that of the checkpoints.
+    """
     for option in ("output_dir", "save_checkpoint_path"):
+        folder = Path(getattr(options, option))
         try:
-            Path(getattr(options, option)).mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            if option == "save_checkpoint_path":
+                with tempfile.TemporaryFile(dir=folder):
+                    pass
         except OSError as error:
-            raise UserError(f"{option} {getattr(options, option)}: {error.strerror}") from None
+            raise UserError(f"{option} {folder}: cannot be written: {error.strerror}") from None

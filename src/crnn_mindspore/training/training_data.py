@@ -50,7 +50,7 @@ def create_train_loader(options: TrainOptions) -> tuple[TrainLoader | RenderLoad
 def create_render_loader(options: TrainOptions) -> RenderLoader:
     """Images that are rendered while training."""
     renderer = kind_in(options).renderer(options)
-    what = "lines" if options.render_lines else "words"
+    what = options.renderer or ("lines" if options.render_lines else "words")
     _logger.info(
         "training data: %s rendered on the fly, %d images an epoch", what, options.render_epoch_images
     )

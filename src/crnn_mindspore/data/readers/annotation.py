@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from crnn_mindspore.data.corners import NOT_CORNERS, corners_of
 from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, REFUSED_SUFFIXES
 from crnn_mindspore.data.sources.samples import (
     MALFORMED,
@@ -81,7 +82,12 @@ def samples_of_rows(
             elif any(cell.strip() for cell in cells[_COLUMNS:]):  # spreadsheets write empty ones
                 report.drop(EXTRA_COLUMN, where)
             else:
-                samples.append(WordSample(image, cells[1]))
+                try:
+                    label, corners = corners_of(cells[1])
+                except ValueError:
+                    report.drop(NOT_CORNERS, where)
+                    continue
+                samples.append(WordSample(image, label, corners=corners))
     return ListSource(samples, path, report)
 
 

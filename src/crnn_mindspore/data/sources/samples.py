@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from crnn_mindspore.data.corners import Corners
 from crnn_mindspore.data.image_io import read_image_file
 
 ImageSource = str  # the path of an image file
@@ -25,11 +26,13 @@ class WordSample:
         image: Path of the image file.
         text: The transcription as the annotation gives it, case and punctuation kept.
         lexicon: The words the evaluation may choose from, None without a lexicon.
+        corners: Of the part of the image that is meant, which is made straight; None: all of it.
     """
 
     image: ImageSource
     text: str
     lexicon: tuple[str, ...] | None = None
+    corners: Corners | None = None
 
 
 @dataclass
@@ -152,7 +155,9 @@ class ListSource:
         return self.samples[i].text
 
     def image_bytes(self, i: int) -> bytes:
-        return read_image_file(self.samples[i].image)
+        sample = self.samples[i]
+        data = read_image_file(sample.image)
+        return data if sample.corners is None else sample.corners.straight(data, sample.image)
 
     def name(self, i: int) -> str:
         return self.samples[i].image

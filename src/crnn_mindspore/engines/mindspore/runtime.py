@@ -12,6 +12,7 @@ from typing import Any
 
 from crnn_mindspore.engines.cores import usable_cores
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.signals import deferred
 from crnn_mindspore.versions import version_tuple
 
 _logger = logging.getLogger(__name__)
@@ -39,7 +40,9 @@ class Runtime:
 
 
 def prepare_environment() -> list[str]:
-    """Sets the variables that MindSpore reads when it is imported; call before the first import.
+    """Sets the variables that MindSpore reads when it is imported, and imports it.
+
+    A signal that asks to end waits for the import: an exception in the middle of it would abort the program.
 
     Returns:
         What was decided, for the log.
@@ -68,6 +71,8 @@ def prepare_environment() -> list[str]:
                 raise UserError("set ONEDNN_MAX_CPU_ISA=AVX2 before MindSpore is imported")
             os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
         decisions.append(f"ONEDNN_MAX_CPU_ISA={os.environ['ONEDNN_MAX_CPU_ISA']} (convolutions on AVX-512)")
+    with deferred():
+        import mindspore  # noqa: F401 - after the environment is set
     return decisions
 
 

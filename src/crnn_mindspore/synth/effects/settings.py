@@ -76,6 +76,15 @@ def overlaid(effects: EffectSettings, values: Mapping[str, object], path: Path) 
     return EffectSettings(checked)
 
 
+def extended(effects: EffectSettings, values: Mapping[str, object], path: Path) -> EffectSettings:
+    """The effects with other values where some are given, and with further ones.
+
+    Raises:
+        UserError: Naming the file, if a value is out of its bounds.
+    """
+    return EffectSettings({**effects.items(), **{key: _check(key, v, path) for key, v in values.items()}})
+
+
 def read_effects(path: Path) -> dict[str, object]:
     """What a file of effects says, unchecked.
 

@@ -11,7 +11,7 @@ from crnn_mindspore.text.decoders.beam import BeamDecoder
 from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 from crnn_mindspore.text.decoders.lexicon import LexiconDecoder
 from crnn_mindspore.text.decoders.prior_decoder import PriorDecoder
-from crnn_mindspore.text.decoding import GREEDY, LEXICON, PRIOR, Decoding
+from crnn_mindspore.text.decoding import GREEDY, LEXICON, PRIOR, PRODUCT, Decoding
 from crnn_mindspore.text.ngram import NgramModel
 from crnn_mindspore.text.word_frequencies import word_prior
 from crnn_mindspore.text.word_list import read_words
@@ -27,6 +27,11 @@ def create_decoder(decoding: Decoding, artifact: Model) -> Decoder:
             model can write.
     """
     decoding.check()
+    if decoding.forms or decoding.confidence != PRODUCT:
+        option = "forms" if decoding.forms else "confidence"
+        raise UserError(
+            f"{option} {getattr(decoding, option)!r} is for output positions; this model's is ctc"
+        )
     charset = charset_in(artifact)
     if decoding.decoder == GREEDY:
         return GreedyDecoder(charset)

@@ -23,7 +23,7 @@ _NO_CHARACTER = "-"  # stands for "none" in raw paths
 
 @dataclass(frozen=True)
 class PositionsDecoded(Decoded):
-    """A reading; its `confidence` is the product of the probabilities of the text's positions.
+    """A reading; its `confidence` is the product of the probabilities of the text's positions, or the least.
 
     Attributes:
         characters: The probability of each character of the text.
@@ -46,6 +46,8 @@ class PositionsDecoder(Decoder):
         temperature: Divides the scores; changes confidences and no order.
         most_tried: Texts of an image that are shown to the rule, the most probable first, before it is given
             up and read as "" with confidence 0.
+        by_weakest: Confidence is the probability of the text's least certain position, instead of the product
+            of all.
 
     Raises:
         UserError: If `allowed` names an unknown position or class, or leaves no class; in reading, if the
@@ -59,12 +61,14 @@ class PositionsDecoder(Decoder):
         allowed: Mapping[str, Sequence[str]] | None = None,
         temperature: float = 1.0,
         most_tried: int = 100_000,
+        by_weakest: bool = False,
     ) -> None:
         super().__init__(codec)
         self.codec: PositionsCodec = codec
         self.rule = rule
         self.temperature = temperature
         self.most_tried = most_tried
+        self.by_weakest = by_weakest
         self._mask = _restricted(codec.layout, allowed or {})
         self._given_up = 0
         # Whether no two choices of classes write one text.
@@ -72,7 +76,10 @@ class PositionsDecoder(Decoder):
             max(map(len, p.classes)) == 1 and len(set(p.classes)) == len(p.classes) for p in codec.layout.text
         )
         self.name = (
-            "positions" + (", with a rule of form" if rule else "") + (", restricted" if allowed else "")
+            "positions"
+            + (", with a rule of form" if rule else "")
+            + (", restricted" if allowed else "")
+            + (", weakest position" if by_weakest else "")
         )
 
     def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
@@ -89,7 +96,7 @@ class PositionsDecoder(Decoder):
         return [self._readings(log_probs[:, n], allowed[:, n], count) for n in range(log_probs.shape[1])]
 
     def probabilities(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Floats:
-        """(N k,) probabilities of texts, k for each of N images side by side; 0 where a position is open.
+        """(N k,) confidences of texts, k for each of N images side by side; 0 where a position is open.
 
         Args:
             logits: (T, N, K) scores.
@@ -100,7 +107,8 @@ class PositionsDecoder(Decoder):
         log_probs = np.repeat(log_probs, max(len(targets) // max(logits.shape[1], 1), 1), axis=1)
         chosen = np.array([row[:length] for row in targets], dtype=np.int64).reshape(-1, length).T  # (T,N)
         of_positions = np.take_along_axis(log_probs, np.maximum(chosen, 0)[:, :, None], axis=2)[:, :, 0]
-        return np.exp(np.where(chosen == OPEN, -np.inf, of_positions).sum(axis=0))
+        known = np.where(chosen == OPEN, -np.inf, of_positions)
+        return np.exp(known.min(axis=0) if self.by_weakest else known.sum(axis=0))
 
     def parts(self, logits: Floats, target: Sequence[int]) -> list[Part]:
         """The characters of a text in logits (T, K); a step is a position."""
@@ -144,7 +152,7 @@ class PositionsDecoder(Decoder):
                     p for p, i, at in zip(probabilities, ids, layout.text, strict=True) if at.classes[i]
                 ]
                 characters = tuple(float(p) for p in written)
-                confidence = float(np.prod(probabilities))
+                confidence = float(probabilities.min() if self.by_weakest else np.prod(probabilities))
                 readings[text] = PositionsDecoded(
                     text, confidence, raw, (*ids, *others), attributes, characters
                 )
@@ -158,6 +166,9 @@ class PositionsDecoder(Decoder):
     def _fitting(self, allowed: Floats, count: int) -> Iterator[tuple[int, ...]]:
         """Ids of the texts that the rule lets pass, the most probable first."""
         text = self.codec.layout.text
+        if count == 1 and self.rule is None:
+            yield from most_probable_one(allowed, [position.none for position in text])
+            return
         most = count if self.rule is None and self._is_unambiguous else allowed.shape[1]
         found = most_probable(allowed, [position.none for position in text], most)
         for ids in islice(found, self.most_tried):
@@ -178,6 +189,24 @@ class PositionsDecoder(Decoder):
                 f"{last.filename}, line {last.lineno}: the rule of form fails on {found}: "
                 f"{type(error).__name__}: {error}"
             ) from None
+
+
+def most_probable_one(log_probs: Floats, nones: Sequence[int | None]) -> list[tuple[int, ...]]:
+    """The first of `most_probable` alone, if there is one; in a small part of its time."""
+    characters = log_probs.copy()
+    for t, none in enumerate(nones):
+        if none is not None:
+            characters[t, none] = -np.inf
+    best = characters.argmax(axis=1).tolist()
+    values = characters[np.arange(len(best)), best].tolist()
+    endings = [
+        -np.inf if none is None else float(row[none]) for row, none in zip(log_probs, nones, strict=True)
+    ]
+    sums = [sum(values[:length] + endings[length:]) for length in range(len(best) + 1)]
+    length = int(np.argmax(sums))  # of equals the shortest, as there
+    if not np.isfinite(sums[length]):
+        return []
+    return [(*best[:length], *(none for none in nones[length:] if none is not None))]
 
 
 def most_probable(log_probs: Floats, nones: Sequence[int | None], most: int) -> Iterator[tuple[int, ...]]:

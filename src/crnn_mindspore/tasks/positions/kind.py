@@ -16,15 +16,18 @@ from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.load import read_yaml
 from crnn_mindspore.options.task_file import layout_with_files_beside, task_file
+from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.details import PositionsDetails
+from crnn_mindspore.tasks.positions.forms import load_forms
 from crnn_mindspore.tasks.positions.layout import layout_of
 from crnn_mindspore.tasks.positions.network_spec import RESNET18, VERSIONS, PositionsNetwork
+from crnn_mindspore.tasks.positions.rendering import named_renderer
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoder
-from crnn_mindspore.text.decoding import GREEDY, Decoding
+from crnn_mindspore.text.decoding import GREEDY, WEAKEST, Decoding
 
 _SHOWN = 60
 
@@ -86,6 +89,7 @@ class Positions(Kind):
             options.stem_stride,
             options.stem_pooling,
             options.last_channels,
+            options.map_mean,
         )
 
     def adoptable(self, artifact: Model) -> dict[str, Any]:
@@ -121,6 +125,10 @@ class Positions(Kind):
         of_texts = [own.encode_known(text)[place] for text in texts]
         return np.array(of_texts, dtype=np.int32)[ids]
 
+    def renderer(self, options: Any) -> ImageRenderer:
+        """The one that the task names."""
+        return named_renderer(options.renderer, self.codec_from(options), options)
+
     def decoder(self, artifact: Model, decoding: Decoding) -> Decoder:
         """The most probable text."""
         decoding.check()
@@ -128,7 +136,8 @@ class Positions(Kind):
             raise UserError(
                 f"decoder {decoding.decoder} reads texts of any length; of positions it is greedy"
             )
-        return PositionsDecoder(_own(artifact.codec))
+        rule = load_forms(decoding.forms) if decoding.forms else None
+        return PositionsDecoder(_own(artifact.codec), rule, by_weakest=decoding.confidence == WEAKEST)
 
     def details(self, artifact: Model) -> Details | None:
         """Each position and attribute; None of a single position, which is the text."""

@@ -14,6 +14,7 @@ class PositionsNetwork:
         stem_stride: 1 or 2, of the first convolution.
         stem_pooling: Whether pooling by 2 follows it.
         last_channels: Channels of the last stage, before scaling.
+        map_mean: Whether the scores are made of the mean over the last map, or of all its places.
     """
 
     version: str
@@ -22,6 +23,7 @@ class PositionsNetwork:
     stem_stride: int = 2
     stem_pooling: bool = True
     last_channels: int = 512
+    map_mean: bool = True
 
 
 RESNET18, CHARACTER_NET = VERSIONS = ("resnet18", "character_net")

@@ -20,5 +20,6 @@ def build_onnx(weights: Arrays, artifact: Model) -> Any:
     network, image_size = artifact.network, (size.height, size.width)
     sizes = weights, len(layout), layout.mask, {METADATA_KEY: artifact.to_json()}, image_size
     if network.version == RESNET18:
-        return build_resnet18(*sizes, stem=(network.stem_stride, network.stem_pooling))
+        stem = network.stem_stride, network.stem_pooling
+        return build_resnet18(*sizes, stem=stem, map_mean=network.map_mean)
     return build_character_net(*sizes)

@@ -13,7 +13,7 @@ from crnn_mindspore.artifacts.checkpoint_file import STATE_KEY, Weights, read_ch
 from crnn_mindspore.engines.mindspore.parameters import write_checkpoint
 from crnn_mindspore.errors import UserError
 
-TEMPORARY_GLOB = ".crnn-*.tmp*"  # what `save_checkpoint` leaves when it is killed
+TEMPORARY_GLOB = ".crnn*-*.tmp*"  # what `save_checkpoint` leaves when it is killed
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ those whose state says that they are its own.
 """
 
 import logging
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from crnn_mindspore.training.checkpoints.checkpoint import (
 from crnn_mindspore.whole_file import put_aside, whole_file
 
 _logger = logging.getLogger(__name__)
+
+# `whole_file`'s names for the best and the numbered ones; MindSpore first writes to one that ends in .tmp.
+_TEMPORARY_NAME = re.compile(r"^\.crnn(-best|(_\d+)?-\d+_\d+)\.\d+\.tmp\.(ckpt|tmp)$")
 
 
 @dataclass
@@ -152,6 +156,15 @@ class CheckpointFolder:
         states = [read_state(path) for path in [*self._numbered(), *self.folder.glob("crnn-best*.ckpt")]]
         return max((state.run_number + 1 for state in states if state is not None), default=0)
 
+    def later(self, state: TrainState) -> list[Path]:
+        """The numbered checkpoints of this run beyond a state, the oldest first."""
+        found = []
+        for path in in_order(self._numbered()):
+            other = read_state(path)
+            if other and (other.run, other.images_seen > state.images_seen) == (state.run, True):
+                found.append(path)
+        return found
+
     def newest(self) -> Path | None:
         """The newest whole checkpoint of any run, by what the states say, whatever the times of the files.
 
@@ -201,8 +214,14 @@ class CheckpointFolder:
 def remove_unfinished(folder: Path) -> None:
     """Removes what a run that was killed while it saved has left; only where no other run is alive."""
     for path in folder.glob(TEMPORARY_GLOB):
-        _logger.info("%s: removed an incomplete checkpoint of a killed run", path)
-        path.unlink(missing_ok=True)
+        if not (_TEMPORARY_NAME.match(path.name) and path.is_file()):
+            continue
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _logger.warning("%s: incomplete, of a killed run, cannot be removed: %s", path, error.strerror)
+        else:
+            _logger.info("%s: removed an incomplete checkpoint of a killed run", path)
 
 
 def _is_damaged(path: Path) -> bool:

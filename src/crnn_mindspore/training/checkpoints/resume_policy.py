@@ -58,6 +58,7 @@ ANNOUNCED = frozenset(
         "render_split",
         "render_text",
         "render_words",
+        "renderer",
         "scale_learning_rate",
         "seed",
         "train_dataset",

@@ -26,7 +26,7 @@ class CsvLog:
         self._path = path
         self._columns = list(columns)
 
-    def begin(self, images_seen: int, is_included: bool = True) -> None:
+    def begin(self, images_seen: int, is_included: bool = True, keeps_dropped: bool = False) -> None:
         """Makes the file ready for a run that begins, or goes on, behind so many images.
 
         A new run, and one whose file has other columns, puts what it finds aside under another name. A
@@ -36,6 +36,7 @@ class CsvLog:
         Args:
             images_seen: By the checkpoint that is resumed; 0 for a new run.
             is_included: Whether the rows at exactly this number stay.
+            keeps_dropped: Whether the table as it was is kept under another name where rows are dropped.
         """
         if self._path is None or not self._path.exists():
             return
@@ -52,6 +53,9 @@ class CsvLog:
             if len(whole) < len(rows):
                 _logger.warning("%s: %d rows were not whole, dropped", self._path, len(rows) - len(whole))
             kept = [row for row in whole if self._images(row) < images_seen + is_included]
+            if keeps_dropped and len(kept) < len(whole):
+                name, count = put_aside(self._path).name, len(whole) - len(kept)
+                _logger.info("%s: %d rows beyond the start are kept in %s", self._path, count, name)
             with (
                 whole_file(self._path) as temporary,
                 temporary.open("w", encoding="utf-8", newline="") as new,

@@ -35,6 +35,7 @@ class Progress:
         is_shown: False for processes other than the main one.
         scalars: Gets the figures of every line too.
         has_accuracy: Whether each step comes with the accuracy of its batch.
+        keeps_dropped: Whether the CSV is kept under another name where rows beyond `first_images` go.
 
     Loss, accuracy and step time of a line are means over the steps since the line before.
     """
@@ -50,6 +51,7 @@ class Progress:
         is_shown: bool = True,
         scalars: Scalars | None = None,
         has_accuracy: bool = False,
+        keeps_dropped: bool = False,
     ) -> None:
         self._steps_per_epoch = steps_per_epoch
         self._epochs = -(-total_steps // steps_per_epoch)
@@ -57,7 +59,7 @@ class Progress:
         self._scalars = scalars
         self._columns = (*CSV_COLUMNS, ACCURACY) if has_accuracy else CSV_COLUMNS
         self._csv = CsvLog(csv_path if is_shown else None, self._columns)
-        self._csv.begin(first_images)
+        self._csv.begin(first_images, keeps_dropped=keeps_dropped)
         self._is_shown = is_shown
         self._bar = progress_bar(
             total=total_steps, initial=first_step, unit="step", desc="training", disable=not is_shown

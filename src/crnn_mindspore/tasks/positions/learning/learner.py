@@ -37,6 +37,7 @@ class PositionsLearner:
                 stem=(spec.stem_stride, spec.stem_pooling),
                 last_channels=spec.last_channels,
                 in_channels=image.channels,
+                image_size=None if spec.map_mean else (image.height, image.width),
             )
         return CharacterNet(
             *sizes,
