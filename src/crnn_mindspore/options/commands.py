@@ -38,6 +38,7 @@ SECTIONS: tuple[type[Options], ...] = (
     common.ProtocolOptions,
     common.DecodingOptions,
     using_sections.PredictionOptions,
+    using_sections.LabelOptions,
     using_sections.FigureOptions,
     using_sections.ReportOptions,
     using_sections.ServiceOptions,
@@ -74,6 +75,7 @@ class TrainOptions(
 class EvalOptions(
     common.ModelArtsOptions,
     using_sections.FigureOptions,
+    using_sections.LabelOptions,
     using_sections.PredictionOptions,
     common.DecodingOptions,
     common.ProtocolOptions,

@@ -43,15 +43,6 @@ class PredictionOptions(Options):
     calibrate: bool = Field(
         description="fit the confidences on this data set; written to MODEL.calibration.json"
     )
-    target_accuracy: Number = Field(
-        gt=0,
-        le=1,
-        description="calibrate: accuracy of the accepted readings at the threshold that is written",
-    )
-    suspects: PathText = Field(
-        description="TSV file for the labels that are likely wrong: those read differently, the most "
-        "confident reading first"
-    )
     save_predictions: PathText = Field(
         description="file for path, truth, prediction, confidence of every image: .json, or TSV"
     )
@@ -60,6 +51,20 @@ class PredictionOptions(Options):
         le=1_000,
         description="texts of each image, the best first: how often the truth is among them, and for "
         "save_predictions",
+    )
+
+
+class LabelOptions(Options):
+    """Labels and thresholds."""
+
+    target_accuracy: Number = Field(
+        gt=0,
+        le=1,
+        description="calibrate: accuracy of the accepted readings at the threshold that is written",
+    )
+    suspects: PathText = Field(
+        description="TSV file for the labels that are likely wrong: those read differently, the most "
+        "confident reading first"
     )
 
 
