@@ -23,7 +23,7 @@ step "1/6 reading Chinese plates with the weights that come with the project; th
 crnn read --task plates examples/plates/*.jpg
 
 step "2/6 rendering plates of another country, to look at and to test on"
-crnn render --task "$TASK" --output_dir "$WORK_DIR/plates" --num_train 0 --num_test 1000 --difficulty 0.3:0.3 --seed 7 \
+crnn render --task "$TASK" --output_dir "$WORK_DIR/plates" --num_train 0 --num_test 1000 --difficulty 0.2:0.2 --seed 7 \
     --num_workers "$(nproc)" --overwrite
 
 step "3/6 training on plates that are rendered meanwhile"
