@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_characters_come_with_class_and_code_point_and_join_to_a_text(folder: Path, run_program: Run) -> None:
-    outcome = run_program(predict.main, folder, "--model=any", "--task=characters", "--top_k=2")
+    outcome = run_program(predict.main, folder, "--model=any", "--top_k=2")
     lines = outcome.out.splitlines()
     assert outcome.status == 0, outcome
     assert [Path(line.split()[0]).name for line in lines[1:7:2]] == ["1.png", "2.png", "10.png"]
@@ -60,9 +60,7 @@ def test_characters_come_with_class_and_code_point_and_join_to_a_text(folder: Pa
 
 
 def test_json_has_the_class(folder: Path, run_program: Run) -> None:
-    outcome = run_program(
-        predict.main, folder, "--model=any", "--task=characters", "--top_k=2", "--format=json"
-    )
+    outcome = run_program(predict.main, folder, "--model=any", "--top_k=2", "--format=json")
     records = json.loads(outcome.out)
     assert [r["class_id"] for r in records] == [0, 1, 2]
     assert all({"text", "confidence", "class_id"} == set(r["alternatives"][0]) for r in records)
@@ -76,24 +74,24 @@ def test_models_of_more_positions_have_no_class(
     one = two.forward
     monkeypatch.setattr(two, "forward", lambda images: np.repeat(one(images), 2, axis=0), raising=False)
     monkeypatch.setattr(recognizer_module, "open_reader", lambda *_: two)
-    outcome = run_program(predict.main, folder, "--model=any", "--task=characters")
+    outcome = run_program(predict.main, folder, "--model=any")
     names = [Path(line.split()[0]).name for line in outcome.out.splitlines() if ".png" in line]
     assert names == ["1.png", "10.png", "2.png"]  # as ever
     assert "class" not in outcome.out and "text:" not in outcome.out
-    assert_refused(run_program(predict.main, folder, "--model=any", "--task=characters", "--cut"), "--cut")
+    assert_refused(run_program(predict.main, folder, "--model=any", "--cut"), "--cut")
 
 
 def test_a_page_is_read_line_by_line(folder: Path, tmp_path: Path, run_program: Run) -> None:
     page = np.full((80, 60, 3), 255, np.uint8)
     page[10:30, 10:30] = page[50:70, 10:30] = 0
     cv2.imwrite(str(tmp_path / "page.png"), page)
-    outcome = run_program(predict.main, tmp_path / "page.png", "--model=any", "--task=characters", "--cut")
+    outcome = run_program(predict.main, tmp_path / "page.png", "--model=any", "--cut")
     lines = outcome.out.splitlines()
     assert outcome.status == 0, outcome
     assert [line.split()[0].rpartition(":")[2] for line in lines[1:3]] == ["1", "2"]
     assert lines[-2:] == [line.split()[1] for line in lines[1:3]]
     cv2.imwrite(str(tmp_path / "blank.png"), np.full((40, 40, 3), 9, np.uint8))
-    blank = run_program(predict.main, tmp_path / "blank.png", "--model=any", "--task=characters", "--cut")
+    blank = run_program(predict.main, tmp_path / "blank.png", "--model=any", "--cut")
     assert blank.status == 1 and "no text was found" in blank.err
 
 

@@ -94,7 +94,7 @@ def test_a_folder_of_results_that_cannot_be_made_is_refused_before_the_training(
     place = tmp_path / "file" / "here"
     data = "--train_dataset=folder", f"--train_dataset_path={words_folder}"
     outcome = train_tiny(*data, f"--{option}={place}", "--max_steps=1")
-    assert_refused(outcome, f"{option} {place}: Not a directory")
+    assert_refused(outcome, f"{option} {place}: cannot be written: Not a directory")
     assert "epoch: [" not in outcome.out
 
 

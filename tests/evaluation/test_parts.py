@@ -122,7 +122,7 @@ def test_a_file_of_predictions_holds_attributes_and_the_next_texts(tmp_path: Pat
 def test_a_temperature_is_fitted_on_the_probability_of_the_positions_of_the_text() -> None:
     recorder = LogitRecorder(ARTIFACT.decoder())
     found = evaluated(recorder)
-    calibration = fit_calibration(recorder, found, ARTIFACT, "tags")
+    calibration = fit_calibration(recorder, found, ARTIFACT, "tags", 0.99)
     # Of the label that does not fit the model no reading can be right: it says nothing of confidences.
     assert calibration.words == 4
     logits, correct = logits_of(READ)[:, :5].astype(np.float64), [p.correct for p in found.predictions]

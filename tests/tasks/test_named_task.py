@@ -71,7 +71,7 @@ def test_a_file_that_is_meant_is_hinted_at(
     assert_refused(run_program(crnn.main, *arguments, "--task=meter"), "give --task=meter.yaml")
     assert run_program(crnn.main, *arguments, "--task=meter.yaml").status == 0
     outcome = run_program(crnn.main, *arguments, "--task=word")
-    assert_refused(outcome, "unknown task 'word', did you mean 'words'?; the tasks are lines, ")
+    assert_refused(outcome, "unknown task 'word', did you mean 'words'?; the tasks are ")
 
 
 @pytest.mark.parametrize("working_folder", [".", "data"])

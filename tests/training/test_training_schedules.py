@@ -178,6 +178,8 @@ def test_the_slow_convolutions_are_avoided_where_they_occur(
     environment: dict[str, str] = {}
     monkeypatch.setattr(runtime.os, "environ", environment)
     monkeypatch.delitem(sys.modules, "mindspore", raising=False)
+    # Imported when asked for, as the real one is, which this process has already.
+    monkeypatch.setattr(runtime, "_import_mindspore", lambda: None)
     monkeypatch.setattr(runtime.importlib.metadata, "version", lambda name: version)
     monkeypatch.setattr(runtime, "_has_avx512", lambda: avx512)
     decisions = prepare_environment()

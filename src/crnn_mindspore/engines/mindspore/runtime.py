@@ -71,9 +71,13 @@ def prepare_environment() -> list[str]:
                 raise UserError("set ONEDNN_MAX_CPU_ISA=AVX2 before MindSpore is imported")
             os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"
         decisions.append(f"ONEDNN_MAX_CPU_ISA={os.environ['ONEDNN_MAX_CPU_ISA']} (convolutions on AVX-512)")
+    _import_mindspore()
+    return decisions
+
+
+def _import_mindspore() -> None:
     with deferred():
         import mindspore  # noqa: F401 - after the environment is set
-    return decisions
 
 
 def initialize(device_target: str, device_id: int = 0, run_distribute: bool = False) -> Runtime:
