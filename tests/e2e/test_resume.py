@@ -233,7 +233,7 @@ def test_auto_passes_over_a_damaged_checkpoint(run_program: Run, folder: Path, t
     assert run_program(train.main, *options(folder, out, *common, "--max_steps=2")).status == 0
     newest = out / "crnn-1_2.ckpt"
     newest.write_bytes(newest.read_bytes()[:-1000])
-    (out / f".{newest.name}.1.tmp.ckpt").write_bytes(b"half")
+    (out / f".{newest.stem}.1.tmp.ckpt").write_bytes(b"half")  # as `whole_file` names it
     outcome = run_program(train.main, *options(folder, out, *common, "--max_steps=3"))
     assert outcome.status == 0, outcome
     assert f"{newest}: not a whole MindSpore checkpoint" in outcome.out
