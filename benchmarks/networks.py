@@ -20,7 +20,14 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import cores
-from benchmarks.training_engines import Prepared, add_options, compare, print_result, run_engine
+from benchmarks.training_engines import (
+    Prepared,
+    add_options,
+    compare,
+    prepared_torch,
+    print_result,
+    run_engine,
+)
 
 LEARNING_RATE, MOMENTUM, CLIP_NORM = 0.02, 0.95, 10.0
 
@@ -153,17 +160,7 @@ def _torch_engine(args: argparse.Namespace) -> Prepared:
     trainer = PositionTrainer(network, is_channels_last, LEARNING_RATE, MOMENTUM, CLIP_NORM)
     batch = np.load(Path(args.folder) / "batch.npz")
     images, targets = batch["images"], batch["targets"]
-
-    def step() -> float:
-        network.train()
-        return trainer.step(images, targets)[0]
-
-    def logits() -> npt.NDArray[np.float32]:
-        network.eval()
-        with torch.inference_mode():
-            return network(torch.from_numpy(images)).numpy()
-
-    return {"step": step, "logits": logits}
+    return prepared_torch(network, trainer.step, images, targets)
 
 
 if __name__ == "__main__":

@@ -139,6 +139,28 @@ def print_result(result: Mapping[str, Any], what: str) -> None:
         print(f"logits for the same weights: max |difference| {result['logits_max_difference']:.1e}")
 
 
+def prepared_torch(network: Any, update: Callable[..., tuple[float, float]], *batch: Any) -> Prepared:
+    """A network of PyTorch as an engine.
+
+    Args:
+        network: The module.
+        update: The batch -> loss and norm of one update.
+        batch: Images (N, C, H, W), and what belongs to them.
+    """
+    import torch
+
+    def step() -> float:
+        network.train()
+        return update(*batch)[0]
+
+    def logits() -> npt.NDArray[np.float32]:
+        network.eval()
+        with torch.inference_mode():
+            return network(torch.from_numpy(batch[0])).numpy()
+
+    return {"step": step, "logits": logits}
+
+
 def run_engine(args: argparse.Namespace, create: Callable[[argparse.Namespace], Prepared]) -> int:
     """Answers the requests of `compare` with what `create` prepares."""
     prepared: dict[str, Callable[[], Any]] = {}

@@ -5,6 +5,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/demo_steps.sh"
 
 [ $# -eq 1 ] || usage_error "bash $0 WORK_DIR"
 mkdir -p "$1"
@@ -18,17 +19,13 @@ export GLOG_v=3
 started=$(date +%s)
 TASK=configs/demo_characters.yaml
 
-step() { (trap '' PIPE; printf '\n== %s\n' "$*") 2>/dev/null || true; }
-crnn() { run_child "$VENV_PYTHON" -u "$ROOT/src/__main__.py" "$@"; }
-
 step "1/6 reading a printed page with the weights that come with the project"
 crnn read docs/characters_page.png --task=characters --cut
 
 step "2/6 training on 300 characters, rendered meanwhile"
 crnn train --task="$TASK" ${FONTS:+--render_fonts="$FONTS"} \
     --save_checkpoint_path "$WORK_DIR/checkpoints" --output_dir "$WORK_DIR/training"
-CHECKPOINT=$("$VENV_PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
-    "$WORK_DIR/training/train_result.json")
+CHECKPOINT=$(trained_checkpoint "$WORK_DIR/training")
 
 step "3/6 rendering images to measure with, and evaluating the checkpoint"
 crnn render --task "$TASK" --output_dir "$WORK_DIR/images" --num_train 0 --num_test 2000 \
@@ -38,13 +35,7 @@ crnn eval "${EVALUATION[@]}" --checkpoint_path "$CHECKPOINT" --result_json "$WOR
     --save_predictions "$WORK_DIR/predictions.tsv"
 
 step "4/6 exporting to MINDIR and ONNX, evaluating both"
-for format in MINDIR ONNX; do
-    crnn export --ckpt_file "$CHECKPOINT" --file_name "$MODEL" --file_format $format --device_target CPU
-done
-crnn eval "${EVALUATION[@]}" --checkpoint_path "$MODEL.mindir" --result_json "$WORK_DIR/eval_mindir.json"
-crnn eval "${EVALUATION[@]}" --checkpoint_path "$MODEL.onnx" --result_json "$WORK_DIR/eval_onnx.json"
-crnn parity "$CHECKPOINT" "$MODEL.mindir" "$MODEL.onnx" \
-    --dataset folder --dataset_path "$WORK_DIR/images/test" --result_json "$WORK_DIR/parity.json"
+export_and_compare "$CHECKPOINT" "$MODEL" "$WORK_DIR" folder "$WORK_DIR/images/test" --top_k 5
 
 step "5/6 reading images it has never seen"
 mapfile -t images < <(head -n 8 "$WORK_DIR/images/test/labels.tsv" | cut -f1)

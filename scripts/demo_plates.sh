@@ -5,6 +5,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/demo_steps.sh"
 
 WORK_DIR=${1:-./demo}
 mkdir -p "$WORK_DIR"
@@ -14,10 +15,6 @@ cd "$ROOT"
 export GLOG_v=3
 started=$(date +%s)
 TASK=configs/recipes/plates_abroad.yaml
-
-
-step() { (trap '' PIPE; printf '\n== %s\n' "$*") 2>/dev/null || true; }
-crnn() { run_child "$VENV_PYTHON" -u "$ROOT/src/__main__.py" "$@"; }
 
 step "1/6 reading Chinese plates with the weights that come with the project; the names of the files tell the truth"
 crnn read --task plates examples/plates/*.jpg
@@ -30,8 +27,7 @@ step "3/6 training on plates that are rendered meanwhile"
 crnn train --task "$TASK" --render_split train --run_eval True --train_eval_dataset folder \
     --train_eval_dataset_path "$WORK_DIR/plates/test" --eval_start_epoch 1 --device_target CPU \
     --save_checkpoint_path "$WORK_DIR/plates_checkpoints" --output_dir "$WORK_DIR/plates_training"
-CHECKPOINT=$("$VENV_PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
-    "$WORK_DIR/plates_training/train_result.json")
+CHECKPOINT=$(trained_checkpoint "$WORK_DIR/plates_training")
 
 step "4/6 the confidence from which on 99 % of the plates are right"
 crnn eval --checkpoint_path "$CHECKPOINT" --eval_dataset folder --eval_dataset_path "$WORK_DIR/plates/test" \

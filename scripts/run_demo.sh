@@ -6,6 +6,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/demo_steps.sh"
 
 if [ $# -gt 2 ] || [[ "${1:-}" == -* ]] || [[ ! "${2:-words}" =~ ^(words|plates|characters)$ ]]; then
     usage_error "bash $0 [WORK_DIR=./demo [words|plates|characters]]"
@@ -23,8 +24,6 @@ cd "$ROOT"
 export GLOG_v=3
 started=$(date +%s)
 
-step() { (trap '' PIPE; printf '\n== %s\n' "$*") 2>/dev/null || true; }
-crnn() { run_child "$VENV_PYTHON" -u "$ROOT/src/__main__.py" "$@"; }
 # FOLDER COUNT [OPTION...]: reads the first test images of a folder in the MJSynth layout.
 read_test_images() {
     local folder=$1 count=$2
@@ -45,8 +44,7 @@ crnn render --output_dir "$WORK_DIR/words" --num_train 50000 --num_test 2000 \
 step "3/7 training"
 crnn train --config_path configs/demo.yaml --train_dataset_path "$WORK_DIR/words" \
     --save_checkpoint_path "$WORK_DIR/checkpoints" --output_dir "$WORK_DIR/training"
-CHECKPOINT=$("$VENV_PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkpoint"])' \
-    "$WORK_DIR/training/train_result.json")
+CHECKPOINT=$(trained_checkpoint "$WORK_DIR/training")
 
 step "4/7 evaluating the checkpoint on words that were not trained on"
 EVALUATION=(--eval_dataset synth --eval_dataset_path "$WORK_DIR/words" --device_target CPU)
@@ -54,13 +52,7 @@ crnn eval "${EVALUATION[@]}" --checkpoint_path "$CHECKPOINT" --result_json "$WOR
     --save_predictions "$WORK_DIR/predictions.tsv"
 
 step "5/7 exporting to MINDIR and ONNX, evaluating both"
-for format in MINDIR ONNX; do
-    crnn export --ckpt_file "$CHECKPOINT" --file_name "$MODEL" --file_format $format --device_target CPU
-done
-crnn eval "${EVALUATION[@]}" --checkpoint_path "$MODEL.mindir" --result_json "$WORK_DIR/eval_mindir.json"
-crnn eval "${EVALUATION[@]}" --checkpoint_path "$MODEL.onnx" --result_json "$WORK_DIR/eval_onnx.json"
-crnn parity "$CHECKPOINT" "$MODEL.mindir" "$MODEL.onnx" \
-    --dataset synth --dataset_path "$WORK_DIR/words" --result_json "$WORK_DIR/parity.json"
+export_and_compare "$CHECKPOINT" "$MODEL" "$WORK_DIR" synth "$WORK_DIR/words"
 
 step "6/7 reading images it has never seen"
 read_test_images "$WORK_DIR/words" 8 --model "$MODEL.onnx"

@@ -8,7 +8,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crnn_mindspore.reading.recognizer import Recognition, Recognizer
+    from crnn_mindspore.reading.recognition import Recognition
+    from crnn_mindspore.reading.recognizer import Recognizer
     from crnn_mindspore.text.decoding import Decoding
 
 __all__ = ["Decoding", "Recognition", "Recognizer"]

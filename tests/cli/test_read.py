@@ -18,7 +18,8 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading import recognizer as recognizer_module
 from crnn_mindspore.reading.named_images import find_images
 from crnn_mindspore.reading.printing import PRINTERS
-from crnn_mindspore.reading.recognizer import Alternative, Recognition, Recognizer
+from crnn_mindspore.reading.recognition import Alternative, Recognition
+from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.text.decoders.greedy import GreedyDecoder
 from crnn_mindspore.text.temperature import CalibratedDecoder
 

@@ -313,14 +313,12 @@ def test_positions_need_nothing_of_ctc(clock: Path, tmp_path: Path) -> None:
         assert outcome.returncode == 0, outcome
         return outcome.stdout
 
-    task = f"--task={clock / 'task.yaml'}"  # without it, options are those of the words
     data = "--eval_dataset=folder", f"--eval_dataset_path={clock / 'data'}"
-    run("train", task, f"--train_dataset_path={clock / 'data'}", "--max_steps=2")
+    run("train", f"--task={clock / 'task.yaml'}", f"--train_dataset_path={clock / 'data'}", "--max_steps=2")
     best = clock / "ckpt" / "crnn-best.ckpt"
-    assert "correct num: 36 , total num: 36" in run("eval", task, f"--checkpoint_path={best}", *data)
+    assert "correct num: 36 , total num: 36" in run("eval", f"--checkpoint_path={best}", *data)
     run(
         "export",
-        task,
         f"--ckpt_file={best}",
         "--file_name=clock",
         "--file_format=ONNX",

@@ -19,12 +19,10 @@ from crnn_mindspore import whole_file
 from crnn_mindspore.artifacts.artifact import read_descriptions
 from crnn_mindspore.data.preprocess import Preprocessing, preprocess
 from crnn_mindspore.engines.backend import open_backend
-from crnn_mindspore.engines.mindspore.opening import open_checkpoint
 from crnn_mindspore.engines.onnx_backend import OnnxBackend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.exporting.export import export_model
 from crnn_mindspore.reading.recognizer import Recognizer
-from crnn_mindspore.text.charset import Charset
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "surrey.png"
 WORDS = ("quick", "brown", "fox", "jumps", "over", "lazy", "dog")
@@ -134,7 +132,6 @@ def test_an_air_file_can_be_written_under_any_name(tiny_models, tmp_path: Path, 
     """MindSpore writes AIR on Ascend alone; here a stand-in with its demand on names writes the file."""
     import mindspore as ms
 
-    from crnn_mindspore.engines.mindspore.opening import open_checkpoint
     from crnn_mindspore.exporting.export import export_model
 
     def write(_: object, __: object, file_name: str, file_format: str) -> None:
@@ -145,7 +142,7 @@ def test_an_air_file_can_be_written_under_any_name(tiny_models, tmp_path: Path, 
     odd = tmp_path / "a temporary folder"
     odd.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(odd))
-    backend = open_checkpoint(str(tiny_models["V2"].checkpoint), "CPU", 0, Charset(), Preprocessing())
+    backend = open_backend(str(tiny_models["V2"].checkpoint), "CPU")
     path = tmp_path.joinpath(*ODD) / f"{ODD[3]} {ODD[1]}.air"
     assert export_model(backend, str(path), "AIR", "Ascend") == path
     assert path.read_text() == "AIR"
@@ -170,7 +167,7 @@ def test_an_export_that_is_killed_leaves_a_mindir_that_opens(
         replaced.append(Path(to).name)
         replace(source, to)
 
-    backend = open_checkpoint(str(tiny_models["V2"].checkpoint), "CPU", 0, Charset(), Preprocessing())
+    backend = open_backend(str(tiny_models["V2"].checkpoint), "CPU")
     monkeypatch.setattr(whole_file.os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         export_model(backend, str(target), "MINDIR", "CPU")

@@ -72,13 +72,17 @@ def derived_of(options: ModelOptions) -> dict[str, int]:
     return kind_in(options).derived(options)
 
 
-def check_derived(options: ModelOptions) -> None:
+def check_derived(options: ModelOptions, kind: Kind | None = None) -> None:
     """Compares given values with those that follow from the other options.
+
+    Args:
+        options: Of a command.
+        kind: That of the model; None for the one that the options ask for.
 
     Raises:
         UserError: Naming both values, if one was given and contradicts.
     """
-    for name, value in derived_of(options).items():
+    for name, value in (kind or kind_in(options)).derived(options).items():
         given = getattr(options, name)
         if name in options.given and given != value:
             raise UserError(f"{name} is given as {given}, but {value} follows from the other options")

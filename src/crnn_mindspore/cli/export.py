@@ -52,15 +52,15 @@ def _export(options: ExportCommandOptions) -> int:
         options.require("verify_path")
         if options.file_format == "AIR":
             raise UserError("verify: an AIR file cannot be run, so it cannot be compared with the checkpoint")
-    check_derived(options)
     device_target = find_device(options.device_target)
     check_format(options.file_format, device_target, options.precision)
     path = resolve_model(options.ckpt_file or PRETRAINED, options.task)
     if output_path(options.file_name, options.file_format).resolve() == Path(path).resolve():
         raise UserError(f"file_name: the export would take the place of ckpt_file {path}; give another name")
     backend = open_checkpoint(
-        path, device_target, options.device_id, codec_of(options), preprocessing_of(options)
+        path, device_target, options.device_id, lambda: (codec_of(options), preprocessing_of(options))
     )
+    check_derived(options, backend.artifact.kind)
     check_artifact(options, backend.artifact, path)
     if options.reading:
         backend.artifact = replace(backend.artifact, reading=_reading(options.reading))

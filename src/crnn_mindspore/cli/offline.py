@@ -63,8 +63,8 @@ def _run(
 def _model_and_data(options: OfflineCommandOptions) -> tuple[Artifact, SampleSource]:
     """The model's description, and the data set of `dataset`, `eval_dataset_path` and `ann_file`."""
     options.require("checkpoint_path", "dataset", "eval_dataset_path", "ann_file")
-    check_derived(options)
     artifact = read_description(options.checkpoint_path)
+    check_derived(options, artifact.kind)
     check_artifact(options, artifact, options.checkpoint_path)
     return artifact, load_annotated(options.dataset, options.eval_dataset_path, options.ann_file)
 

@@ -18,7 +18,8 @@ from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.reading.named_images import find_images
 from crnn_mindspore.reading.page_reading import read_page
 from crnn_mindspore.reading.printing import PRINTERS
-from crnn_mindspore.reading.recognizer import Image, Recognition, Recognizer, name_of
+from crnn_mindspore.reading.recognition import Recognition
+from crnn_mindspore.reading.recognizer import Image, Recognizer, name_of
 from crnn_mindspore.tasks.finding import allow_task
 from crnn_mindspore.text.decoding import decoding_of
 

@@ -58,7 +58,7 @@ def _serve(options: ServeOptions) -> int:
             batch_size=options.batch_size,
         )
         if len(named) == 1:  # what is said of a model can be said of one alone
-            check_derived(options)
+            check_derived(options, recognizer.backend.artifact.kind)
             check_artifact(options, recognizer.backend.artifact, path)
         recognizers[name] = path, recognizer
     run_service(

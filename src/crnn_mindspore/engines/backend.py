@@ -1,6 +1,7 @@
 """What runs a network: one protocol, and the choice by the file's ending."""
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.extras import missing_message
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.codec import Codec
+
+Foreign = Callable[[], tuple[Codec, Preprocessing]]
 
 
 class Backend(Protocol):
@@ -39,8 +42,7 @@ def open_backend(
     path: str,
     device_target: str = "auto",
     device_id: int = 0,
-    codec: Codec | None = None,
-    preprocessing: Preprocessing | None = None,
+    foreign: Foreign | None = None,
     onnx_threads: int = 0,
 ) -> Backend:
     """Opens a .ckpt, .mindir or .onnx file.
@@ -49,8 +51,8 @@ def open_backend(
         path: The file, a folder of checkpoints, or `pretrained`; see `resolve_model`.
         device_target: "CPU", "GPU", "Ascend", or "auto" for the best that its engine has.
         device_id: Which accelerator.
-        codec: Of a checkpoint without a self-description, as the model zoo writes them; default alphabet.
-        preprocessing: The same.
+        foreign: Gives classes and transform of a checkpoint without a self-description, as the model zoo
+            writes them, if it is one; None for the default alphabet and size.
         onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
 
     Raises:
@@ -65,7 +67,7 @@ def open_backend(
         raise UserError(f"{path}: a model file ends in {', '.join(_OPENERS)}")
     options: dict[str, object] = {"device_target": device_target, "device_id": device_id}
     if file.suffix.lower() == ".ckpt":
-        options |= {"codec": codec or Charset(), "preprocessing": preprocessing or Preprocessing()}
+        options["foreign"] = foreign or (lambda: (Charset(), Preprocessing()))
     elif file.suffix.lower() == ".onnx":
         options["threads"] = onnx_threads
     return _open(target, path, options)

@@ -18,15 +18,14 @@ def open_model(options: EvalOptions | ReportCommandOptions, path: str) -> Backen
     Raises:
         UserError: If it cannot be opened or does not fit.
     """
-    check_derived(options)
     backend = open_backend(
         path,
         options.device_target,
         options.device_id,
-        codec=codec_of(options),
-        preprocessing=preprocessing_of(options),
+        lambda: (codec_of(options), preprocessing_of(options)),
         onnx_threads=options.onnx_threads,
     )
+    check_derived(options, backend.artifact.kind)
     check_artifact(options, backend.artifact, path)
     return backend
 

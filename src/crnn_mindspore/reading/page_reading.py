@@ -11,7 +11,8 @@ from crnn_mindspore.data.image_io import UnreadableImageError
 from crnn_mindspore.data.preprocess import preprocess
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.cutting import Line, crop_of, find_lines, ink_of
-from crnn_mindspore.reading.recognizer import Character, Image, Recognition, Recognizer, decoded_image
+from crnn_mindspore.reading.recognition import Character, Recognition
+from crnn_mindspore.reading.recognizer import Image, Recognizer, decoded_image
 from crnn_mindspore.text.ctc import log_softmax
 from crnn_mindspore.text.folding import fold_look_alikes
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from crnn_mindspore.reading.recognizer import Alternative, Recognition
+from crnn_mindspore.reading.recognition import Alternative, Recognition
 
 _BREAKS = re.compile(r"[\t\n\r]")
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.engines.backend import Backend
-from crnn_mindspore.reading.recognizer import Recognition, Wanted
+from crnn_mindspore.reading.recognition import Recognition, Wanted
 from crnn_mindspore.text.strip import Strip
 
 _DIGITS = 6  # of a probability

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from crnn_mindspore.nearest import unknown_message
-from crnn_mindspore.reading.recognizer import Wanted
+from crnn_mindspore.reading.recognition import Wanted
 from crnn_mindspore.serving.answers import Answer, Health, Models, NamedHealth, Problem, image_result
 from crnn_mindspore.serving.batching import BatchingReader, BusyError, Result
 from crnn_mindspore.serving.bodies import RETRY, BodyReader, Upload

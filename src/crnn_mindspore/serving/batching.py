@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from crnn_mindspore.data.image_formats import image_format
 from crnn_mindspore.data.image_io import MAX_PIXELS, UnreadableImageError
-from crnn_mindspore.reading.recognizer import PreparedImage, Recognition, Recognizer, Wanted
+from crnn_mindspore.reading.recognition import PreparedImage, Recognition, Wanted
+from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.bodies import Upload
 
 _logger = logging.getLogger(__name__)

@@ -10,11 +10,10 @@ from crnn_mindspore.synth.effects.camera import Image
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.photographs import Photographs, load_photographs
 from crnn_mindspore.synth.line_kinds import LineKind, load_line_kinds
-from crnn_mindspore.synth.render import checked_strength, default_cache_file, generator_of
+from crnn_mindspore.synth.render import check_series, checked_strength, default_cache_file, generator_of
 from crnn_mindspore.synth.render_facts import Facts, at_work, renderer_facts
 from crnn_mindspore.synth.scene import draw_scene
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
-from crnn_mindspore.synth.words.corpus import SPLITS
 from crnn_mindspore.synth.words.line_texts import LineTexts
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.folding import wide_form
@@ -45,10 +44,7 @@ class LineRenderer:
         split: str = "train",
         photos: Photographs | None = None,
     ) -> None:
-        if split not in SPLITS:
-            raise UserError(f"unknown split {split!r}, one of {', '.join(SPLITS)}")
-        if seed < 0:
-            raise UserError(f"seed is {seed}, must not be negative")
+        check_series(seed, split)
         self.texts = texts
         self.fonts = fonts
         self.kinds = kinds

@@ -13,7 +13,7 @@ from crnn_mindspore.synth.effects.settings import EffectSettings, load_effects
 from crnn_mindspore.synth.render_facts import Facts, at_work, renderer_facts
 from crnn_mindspore.synth.scene import draw_scene
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
-from crnn_mindspore.synth.words.corpus import Corpus
+from crnn_mindspore.synth.words.corpus import Corpus, check_split
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.user_folders import cache_folder
 
@@ -51,8 +51,7 @@ class Renderer:
     ) -> None:
         if split != corpus.split:
             raise UserError(f"the renderer's split is {split!r}, its corpus's {corpus.split!r}")
-        if seed < 0:
-            raise UserError(f"seed is {seed}, must not be negative")
+        check_series(seed, split)
         self.corpus = corpus
         self.fonts = fonts
         self.effects = effects
@@ -111,6 +110,17 @@ class Renderer:
         """The same renderer for the words of another split."""
         corpus = Corpus(self.charset, self.corpus.words_file, split, self.corpus.max_time_steps)
         return Renderer(corpus, self.fonts, self.effects, self.charset, self.seed, split, self.photos)
+
+
+def check_series(seed: int, split: str) -> None:
+    """Checks what a series of images is named by.
+
+    Raises:
+        UserError: If the seed is negative or there is no such split.
+    """
+    check_split(split)
+    if seed < 0:
+        raise UserError(f"seed is {seed}, must not be negative")
 
 
 def generator_of(seed: int, split: str, index: int) -> np.random.Generator:

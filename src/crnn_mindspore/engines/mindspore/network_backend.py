@@ -7,11 +7,10 @@ from mindspore import nn
 
 from crnn_mindspore.artifacts.artifact import Artifact, description_path, hash_weights, read_descriptions
 from crnn_mindspore.artifacts.checkpoint_file import as_computed, read_checkpoint_file
-from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.engines.backend import Foreign
 from crnn_mindspore.engines.mindspore.parameters import load_weights
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.half_precision import FULL, set_precision
-from crnn_mindspore.text.codec import Codec
 
 
 class MindSporeBackend:
@@ -42,8 +41,8 @@ def evaluation_backend(artifact: Artifact) -> MindSporeBackend:
     return MindSporeBackend(network.accept_any_shape(), artifact, "MindSpore checkpoint")
 
 
-def load_checkpoint_backend(path: str, codec: Codec, preprocessing: Preprocessing) -> MindSporeBackend:
-    """Opens a checkpoint; codec and preprocessing serve only one without a self-description.
+def load_checkpoint_backend(path: str, foreign: Foreign) -> MindSporeBackend:
+    """Opens a checkpoint; classes and transform are asked for where it does not describe itself.
 
     Raises:
         UserError: If it cannot be read or does not fit; see `read_checkpoint_file` and `describe_foreign`.
@@ -51,11 +50,10 @@ def load_checkpoint_backend(path: str, codec: Codec, preprocessing: Preprocessin
     checkpoint = read_checkpoint_file(path)
     artifact = checkpoint.artifact
     if artifact is None:
-        from crnn_mindspore.tasks.ctc.foreign import (
-            describe_foreign,
-        )  # what does not describe itself is a CRNN
+        # What does not describe itself is a CRNN.
+        from crnn_mindspore.tasks.ctc.foreign import describe_foreign
 
-        artifact = describe_foreign(checkpoint.weights, checkpoint.others, codec, preprocessing, path)
+        artifact = describe_foreign(checkpoint.weights, checkpoint.others, *foreign(), path)
     backend = evaluation_backend(artifact)
     load_weights(backend.network, checkpoint.weights, path)
     backend.artifact = as_computed(artifact, checkpoint.weights)

@@ -2,17 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from crnn_mindspore.data.preprocess import Preprocessing
+from crnn_mindspore.engines.backend import Foreign
 from crnn_mindspore.engines.mindspore.runtime import initialize
-from crnn_mindspore.text.codec import Codec
 
 if TYPE_CHECKING:
     from crnn_mindspore.engines.mindspore.network_backend import MindSporeBackend
 
 
-def open_checkpoint(
-    path: str, device_target: str, device_id: int, codec: Codec, preprocessing: Preprocessing
-) -> "MindSporeBackend":
+def open_checkpoint(path: str, device_target: str, device_id: int, foreign: Foreign) -> "MindSporeBackend":
     """Opens a checkpoint on a device; see `load_checkpoint_backend`.
 
     Raises:
@@ -21,7 +18,7 @@ def open_checkpoint(
     initialize(device_target, device_id)
     from crnn_mindspore.engines.mindspore.network_backend import load_checkpoint_backend
 
-    return load_checkpoint_backend(path, codec, preprocessing)
+    return load_checkpoint_backend(path, foreign)
 
 
 def open_mindir(path: str, device_target: str, device_id: int) -> "MindSporeBackend":

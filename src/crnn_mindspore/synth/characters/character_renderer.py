@@ -17,11 +17,10 @@ from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.photographs import Photographs, load_photographs
 from crnn_mindspore.synth.effects.settings import load_effects, overlaid, read_effects
 from crnn_mindspore.synth.line_kinds import LineKind, load_line_kinds
-from crnn_mindspore.synth.render import checked_strength, default_cache_file, generator_of
+from crnn_mindspore.synth.render import check_series, checked_strength, default_cache_file, generator_of
 from crnn_mindspore.synth.render_facts import Facts, at_work, renderer_facts
 from crnn_mindspore.synth.typefaces.font_files import find_font_files
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, Typeface, scan_fonts
-from crnn_mindspore.synth.words.corpus import SPLITS
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text_file import read_text
 
@@ -87,10 +86,7 @@ class CharacterRenderer:
         photos: Photographs | None = None,
         often: str = "",
     ) -> None:
-        if split not in SPLITS:
-            raise UserError(f"unknown split {split!r}, one of {', '.join(SPLITS)}")
-        if seed < 0:
-            raise UserError(f"seed is {seed}, must not be negative")
+        check_series(seed, split)
         self.codec = codec
         self.fonts = fonts
         self.latin = latin

@@ -69,6 +69,12 @@ class Labeller:
         return label_of(text, self._charset)
 
 
+def check_split(split: str) -> None:
+    """Raises UserError if there is no such split."""
+    if split not in SPLITS:
+        raise UserError(f"unknown split {split!r}, one of {', '.join(SPLITS)}")
+
+
 class Corpus:
     """Texts to draw, sampled with a generator.
 
@@ -91,8 +97,7 @@ class Corpus:
         split: str = "train",
         max_time_steps: int = 24,
     ) -> None:
-        if split not in SPLITS:
-            raise UserError(f"unknown split {split!r}, one of {', '.join(SPLITS)}")
+        check_split(split)
         if max_time_steps < 1:
             raise UserError(f"max_time_steps is {max_time_steps}, must be at least 1")
         self.charset = charset
