@@ -62,7 +62,7 @@ class CtcTask:
         in_channels = self.artifact.preprocessing.channels
         network: TorchCRNN | ProjectCRNN
         if isinstance(spec, PyTorchSpec):
-            network = ProjectCRNN(*sizes, in_channels, spec.leaky_slope)
+            network = ProjectCRNN(*sizes, in_channels, spec.leaky_slope, spec.rnn_type)
         else:
             network = TorchCRNN(*sizes, in_channels)
         for module in network.modules():

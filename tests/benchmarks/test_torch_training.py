@@ -55,7 +55,11 @@ def test_widening_refuses_what_is_narrower_or_another_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "leaky_slope"), [("crnn_pytorch", 0.0), ("chinese", 0.2), ("deep_text", 0.0)]
+    ("name", "leaky_slope"),
+    [
+        *(("crnn_pytorch", 0.0), ("chinese", 0.2), ("deep_text", 0.0)),
+        *(("crnn_pytorch_gru", 0.0), ("deep_text_gru", 0.0)),
+    ],
 )
 def test_the_networks_of_other_projects_give_their_logits(name: str, leaky_slope: float) -> None:
     torch = pytest.importorskip("torch", reason=NEEDS_TORCH)

@@ -27,6 +27,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.converters import WeightsOptions
 from crnn_mindspore.options.load import load_options
 from crnn_mindspore.tasks.ctc.foreign import describe_foreign
+from crnn_mindspore.tasks.ctc.network_spec import GRU
 from crnn_mindspore.tasks.ctc.pytorch_models import Given, described
 from crnn_mindspore.tasks.finding import allow_task
 
@@ -124,7 +125,8 @@ def _to_torch(options: WeightsOptions, source: str) -> int:
     _report(source, options.to_torch, stored)
     layout = layout_for(stored)
     if layout is not None:
-        print(f"loads into: {layout.made_by}; the blank is class 0")
+        changed = ", with nn.GRU in place of nn.LSTM" if stored.network.rnn_type == GRU else ""
+        print(f"loads into: {layout.made_by}{changed}; the blank is class 0")
     elif stored.task == "ctc":
         print("loads into: TorchCRNN of benchmarks/torch_twin.py")
     else:

@@ -129,7 +129,7 @@ class NetworkOptions(Options):
         "vgg, as in deep-text-recognition-benchmark; of output positions resnet18 "
         "(residual blocks, plates) and character_net (five convolutions, single characters)"
     )
-    hidden_size: Whole = Field(ge=1, le=65_536, description="units of each LSTM direction")
+    hidden_size: Whole = Field(ge=1, le=65_536, description="units of each direction of LSTM or GRU")
     channel_scale: Number = Field(
         le=1_024, description="multiplies the channel counts 64 to 512 of the convolutions"
     )
@@ -155,6 +155,7 @@ class NetworkOptions(Options):
     leaky_slope: Number = Field(
         ge=0, lt=1, description="paper, vgg: slope of LeakyReLU below 0 in place of ReLU; 0: ReLU"
     )
+    rnn_type: Literal["lstm", "gru"] = Field(description="paper, vgg: the recurrent layers")
     class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")
     blank: Whole = Field(description="follows from label_dict: its length; checked when given")
     num_step: Whole = Field(

@@ -21,7 +21,14 @@ from crnn_mindspore.synth.render import Renderer, create_renderer
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
 from crnn_mindspore.tasks.ctc.decoders import create_decoder
-from crnn_mindspore.tasks.ctc.network_spec import STEP_OFFSETS, NetworkSpec, PyTorchSpec, create_spec
+from crnn_mindspore.tasks.ctc.network_spec import (
+    GRU,
+    LSTM,
+    STEP_OFFSETS,
+    NetworkSpec,
+    PyTorchSpec,
+    create_spec,
+)
 from crnn_mindspore.tasks.interface import FORMAT_VERSION, Arrays, Kind, Learner, Model
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.codec import Codec
@@ -103,7 +110,11 @@ class Ctc(Kind):
             raise UserError(f"output ctc: model_version is {options.model_version!r}, must be one of {known}")
         sizes = options.model_version, options.hidden_size, options.channel_scale
         spec = create_spec(*sizes)
-        return PyTorchSpec(*sizes, options.leaky_slope) if isinstance(spec, PyTorchSpec) else spec
+        return (
+            PyTorchSpec(*sizes, options.leaky_slope, options.rnn_type)
+            if isinstance(spec, PyTorchSpec)
+            else spec
+        )
 
     def step_offset(self, model_version: str) -> int:
         """Time steps beyond a quarter of the width."""
@@ -196,12 +207,13 @@ class Ctc(Kind):
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and alphabet."""
         n, charset = artifact.network, charset_in(artifact)
-        leaky = f", LeakyReLU {n.leaky_slope:g}" if getattr(n, "leaky_slope", 0) else ""
+        others = f", LeakyReLU {n.leaky_slope:g}" if getattr(n, "leaky_slope", 0) else ""
+        others += ", GRU" if getattr(n, "rnn_type", LSTM) == GRU else ""
         case = "case-sensitive" if charset.case_sensitive else "case-insensitive"
         shown = charset.characters
         shown = shown if len(shown) <= _CHARSET_SHOWN else f"{shown[:_CHARSET_SHOWN]}…"
         return {
-            "network": f"{n.version}, hidden size {n.hidden_size}, channel scale {n.channel_scale:g}{leaky}",
+            "network": f"{n.version}, hidden size {n.hidden_size}, channel scale {n.channel_scale:g}{others}",
             "charset": f"{shown} ({len(charset)} characters, {case})",
         }
 

@@ -6,6 +6,7 @@ from typing import Any
 # Version -> time steps beyond a quarter of the image's width. `paper` pads the width in two poolings.
 STEP_OFFSETS = {"V1": -1, "V2": -1, "paper": 1, "vgg": -1}
 PYTORCH_VERSIONS = ("paper", "vgg")
+LSTM, GRU = RNN_TYPES = ("lstm", "gru")
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,11 @@ class PyTorchSpec(NetworkSpec):
 
     Attributes:
         leaky_slope: Of LeakyReLU below 0; 0 for ReLU.
+        rnn_type: Of the recurrent layers, "lstm" or "gru".
     """
 
     leaky_slope: float = 0.0
+    rnn_type: str = LSTM
 
 
 def create_spec(version: str, *sizes: Any, **named: Any) -> NetworkSpec:
