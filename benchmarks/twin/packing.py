@@ -20,6 +20,7 @@ from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.whole_file import whole_file
 
 _OBJECTS = "renderers.pickle"
+_LIBRARIES = ("fonts", "latin", "faces")  # attributes of renderers that hold typefaces
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def pack(file: Path, renderers: dict[str, Any]) -> str:
 
     Args:
         file: Of a name that ends in .tar.xz; replaced.
-        renderers: By name; their `fonts.faces` have a `path`.
+        renderers: By name; what `_LIBRARIES` names of them has `faces` with a `path`.
 
     Returns:
         What was written, for people.
@@ -81,7 +82,8 @@ def unpack(file: Path) -> dict[str, Any]:
 
 def _faces(renderers: dict[str, Any]) -> list[Any]:
     """The different typefaces of all renderers, in order; a typeface is one object in all of them."""
-    return list({id(face): face for renderer in renderers.values() for face in renderer.fonts.faces}.values())
+    libraries = [getattr(renderer, name, None) for renderer in renderers.values() for name in _LIBRARIES]
+    return list({id(face): face for library in libraries if library for face in library.faces}.values())
 
 
 def _move(face: Any, path: str) -> None:
