@@ -23,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # Nothing here imports PyTorch before `main`: the rendering processes import this file too.
 import src  # noqa: F401 - makes the checkout's package importable
+from benchmarks.twin.packing import faces_of, pack, unpack
 from benchmarks.twin.worker import Series
 from crnn_mindspore.artifacts.agreement import adopting, check_artifact, kind_in, model_of, network_of
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
@@ -89,8 +90,6 @@ def _renderers(options: TrainOptions, packed: str) -> dict[str, Any]:
         renderer = kind_in(options).renderer(options)
         held_out: Any = renderer.of_split("test") if isinstance(renderer, Renderer) else renderer
         return {"train": renderer, "test": held_out}
-    from benchmarks.twin.packing import unpack
-
     renderers = unpack(Path(packed))
     for renderer in renderers.values():
         renderer.seed = options.seed
@@ -107,15 +106,13 @@ def _renderers(options: TrainOptions, packed: str) -> dict[str, Any]:
 
 
 def _pack(options: TrainOptions, file: Path) -> int:
-    from benchmarks.twin.packing import pack
-
     print(pack(file, _renderers(options, "")))
     return 0
 
 
 def _origin(options: TrainOptions, is_widened: bool) -> tuple[TrainOptions, CheckpointFile | None, str]:
     """What training starts from, the sizes of its network adopted."""
-    path = options.resume_ckpt or resolve_model(options.pretrained)
+    path = options.resume_ckpt or resolve_model(options.pretrained, options.task)
     if not path:
         return options, None, ""
     if options.resume_ckpt and Path(path).is_dir():
@@ -156,7 +153,7 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
     artifact = replace(model_of(options), training=training)
     renderers = _renderers(options, own.packed)
     processes = own.processes or max(1, len(os.sched_getaffinity(0)) - 1)
-    _say(f"{len(renderers['train'].fonts.faces)} typefaces, {processes} rendering processes")
+    _say(f"{len(faces_of(renderers))} typefaces, {processes} rendering processes")
     return _run(options, own, artifact, renderers, processes, checkpoint, origin)
 
 
