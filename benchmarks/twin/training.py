@@ -157,7 +157,7 @@ class Training:
         pool = self._pool
         return replace(
             self.facts,
-            updates=self.updates.count,
+            updates=self.facts.updates + self.step,
             rendered=self.facts.rendered + (pool.taken_in if pool else 0),
             trained=self.facts.trained + (pool.drawn if pool else 0),
             seconds=self.facts.seconds + time.perf_counter() - self.plan.started,
@@ -220,7 +220,8 @@ class Training:
         seconds = max(now - then, 1e-9)
         pool = self._pool
         print(
-            f"{now - self.plan.started:6.1f} s  step {self.step} ({(self.step - steps) / seconds:.1f}/s)  "
+            f"{now - self.plan.started:6.1f} s  "
+            f"step {self.facts.updates + self.step} ({(self.step - steps) / seconds:.1f}/s)  "
             f"loss {loss:.4f}  norm {norm:.2f}  lr {self.plan.rate(self.step):.3g}  "
             f"rendered {(pool.taken_in - rendered) / seconds:.0f}/s ({pool.taken_in:,})  "
             f"trained {(pool.drawn - trained) / seconds:.0f}/s ({pool.drawn:,})  "

@@ -43,14 +43,15 @@ class Updates:
         recipe: How.
 
     Attributes:
-        count: Updates that the optimiser has seen, for Adam's bias correction and the young average.
+        count: Updates that the optimiser has seen, for Adam's bias correction.
+        age: Updates that the averages have seen: young ones follow the network faster.
         averages: Name -> averaged tensor, batch norm statistics included; {} without averaging.
     """
 
     def __init__(self, network: nn.Module, loss: Loss, recipe: Recipe) -> None:
         self.network = network.train()
         self.recipe = recipe
-        self.count = 0
+        self.count = self.age = 0
         self._loss = loss
         self._parameters = list(network.parameters())
         self.device = self._parameters[0].device
@@ -66,6 +67,7 @@ class Updates:
             current = tensors_of(self.network)
             self._averaged = list(current.values())
             self.averages = {name: value.detach().clone() for name, value in current.items()}
+            self.age = 0
 
     def step(
         self, images: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor, learning_rate: float
@@ -86,8 +88,9 @@ class Updates:
     @torch.no_grad()
     def _average(self) -> None:
         if self.averages:
-            share = 1 - min(self.recipe.ema_decay, (1 + self.count) / (10 + self.count))
+            share = 1 - min(self.recipe.ema_decay, (1 + self.age) / (10 + self.age))
             torch._foreach_lerp_(list(self.averages.values()), self._averaged, share)
+            self.age += 1
 
     def _clip(self) -> torch.Tensor:
         if self.recipe.clip_norm > 0:
