@@ -20,6 +20,7 @@ from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
 from crnn_mindspore.errors import UserError
 
 _STEPS_AHEAD = 4  # given to the device before it has finished the first of them
+_BATCHES_WAITING = 16  # of new images, before rendering has to wait
 _EVALUATION_BATCH = 500
 _HALF = 127.5  # of the range of pixels
 
@@ -170,9 +171,11 @@ class Training:
             capacity = self._capacity(first)
             self._pool = Pool(capacity, first, self.plan.replays, self._device, self._rng)
             self._pool.take_in(first)
-        for chunk in self.rendering.ready():
-            self._pool.take_in(chunk)
         least = max(self.plan.batch_size, min(self.plan.prefill, self._pool.capacity // 2))
+        # Where rendering is the faster one, as on a CPU, it has to wait: nothing is rendered for nothing.
+        most = max(least, min(_BATCHES_WAITING * self.plan.batch_size, self._pool.capacity // 2))
+        while self._pool.waiting < most and (chunk := self.rendering.poll()) is not None:
+            self._pool.take_in(chunk)
         begin = time.perf_counter()
         while self._pool.available < least and self.plan.progress(self.step) < 1:
             self._pool.take_in(self.rendering.next())

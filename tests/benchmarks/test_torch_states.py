@@ -142,6 +142,7 @@ def test_a_killed_run_goes_on_with_step_rate_and_averages(tmp_path: Path) -> Non
     assert again.returncode == 0, again.stderr
     assert f"resumed from {out}: Facts(updates={kept}," in again.stdout
     assert "optimiser kept" in again.stdout
+    assert set(re.findall(r"unseen (\d+)", whole + again.stdout)) == {"0"}  # rendering waited
     assert min(rates(whole)) == 1
     assert (min(rates(again.stdout)), max(rates(again.stdout))) == (kept + 1, steps)
     for step, value in (rates(whole) | rates(again.stdout)).items():

@@ -159,10 +159,10 @@ def test_a_pool_gives_new_images_first_each_at_most_so_often() -> None:
                 seen[place] = seen.get(place, 0) + 1
     assert set(seen) == set(range(480))
     assert max(seen.values()) <= 3
-    assert pool.taken_in == 480 and pool.drawn == sum(seen.values()) and pool.unseen == 0
+    assert pool.taken_in == 480 and pool.drawn == sum(seen.values()) and pool.unseen == pool.waiting == 0
     for number in range(60, 70):
         pool.take_in(chunk(number))
-    assert pool.unseen == 40  # a ring of 40 went round twice
+    assert (pool.unseen, pool.waiting) == (40, 40)  # a ring of 40 went round twice
     assert pool.available == 40
 
 
