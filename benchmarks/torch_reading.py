@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Engines() as engines:
         pixels, truths = render_images(renderer, artifact.preprocessing, Ramp(), _FIRST, args.images)
         np.save(engines.folder / "pixels.npy", pixels)
+        truths = [artifact.codec.normalize(truth) for truth in truths]
         found: dict[str, list[str]] = {}
         for file in (args.weights, *args.models):
             is_torch = file == args.weights
