@@ -167,7 +167,7 @@ def _render(args: argparse.Namespace, given: Sequence[str]) -> int:
     cv2.setNumThreads(1)
     options, artifact = _described(args.networks[0], given)
     renderer: Any = artifact.kind.renderer(options)
-    may_render = threading.Event()
+    may_render, is_over = threading.Event(), threading.Event()
     images = 0
 
     def write_batch() -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _render(args: argparse.Namespace, given: Sequence[str]) -> int:
 
     def work() -> None:
         nonlocal images
-        while may_render.wait():
+        while may_render.wait() and not is_over.is_set():
             render_images(renderer, artifact.preprocessing, Ramp(), args.batch_size + images, _CHUNK)
             images += _CHUNK
 
@@ -191,9 +191,14 @@ def _render(args: argparse.Namespace, given: Sequence[str]) -> int:
         may_render.clear()
         return {}
 
-    threading.Thread(target=work, daemon=True).start()
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
     handlers = {"write_batch": write_batch, "go": go, "rest": rest, "count": lambda: {"images": images}}
-    return serve(args.answer_fd, handlers)
+    status = serve(args.answer_fd, handlers)
+    is_over.set()
+    may_render.set()
+    thread.join()
+    return status
 
 
 def _created(args: argparse.Namespace, given: Sequence[str]) -> Prepared:
