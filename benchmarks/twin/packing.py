@@ -81,7 +81,12 @@ def unpack(file: Path) -> dict[str, Any]:
 
 def _faces(renderers: dict[str, Any]) -> list[Any]:
     """The different typefaces of all renderers, in order; a typeface is one object in all of them."""
-    return list({id(face): face for renderer in renderers.values() for face in renderer.fonts.faces}.values())
+    found: dict[int, Any] = {}
+    for renderer in renderers.values():
+        latin = getattr(renderer, "latin", None)  # beside those of a large alphabet
+        for face in [*renderer.fonts.faces, *(latin.faces if latin else ())]:
+            found[id(face)] = face
+    return list(found.values())
 
 
 def _move(face: Any, path: str) -> None:
