@@ -13,11 +13,11 @@ from crnn_mindspore.synth.letters import Mask
 
 _INK = 127
 _DENSE_SHARE = 0.1  # of the rows and columns, those with the closest strokes, of which the least close counts
-_LEAST_PITCH = 2.4  # pixels of the image from one stroke to the next
-_LEAST_SMALL_PITCH = 2.2  # the same where the image was made small and large again
-_MOST_BLUR = 0.28  # standard deviation over the pitch; leaves a fifth of the contrast of the strokes
-_MOST_MOTION = 0.7  # of the pitch; leaves a third
-_LEAST_GAP = 0.3  # of the pitch, between strokes that are thickened
+_LEAST_PITCH = 2.6  # pixels of the image from one stroke to the next
+_LEAST_SMALL_PITCH = 2.5  # the same where the image was made small and large again
+_MOST_BLUR = 0.25  # standard deviation over the pitch; leaves a quarter of the contrast of the strokes
+_MOST_MOTION = 0.55  # of the pitch; leaves a half
+_LEAST_GAP = 0.33  # of the pitch, between strokes that are thickened
 _MOST_WORN = 0.35  # of a stroke's width, by which it is thinned
 
 
