@@ -117,7 +117,7 @@ def _read_everywhere(run_program: Run, checkpoint: Path, folder: Path) -> None:
         among = recognizer([*others[:20], line(LINE_WIDTH), *others[20:]])[20]
         together = backend.seen[336]
         assert together.shape[1] > 3
-        place = 3  # behind the three that come first
+        place = 5  # behind those 330, 325, 334, 300 and 320 wide, which become 336 too
         np.testing.assert_allclose(together[:, place], logits[:, 0], rtol=0, atol=1e-5)
         assert among.text == alone.text
         assert among.confidence == pytest.approx(alone.confidence, rel=1e-4)
