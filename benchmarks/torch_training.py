@@ -152,6 +152,8 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
     if options.train_dataset != "render":
         raise UserError(f"train_dataset is {options.train_dataset!r}; here rendered images alone are learnt: "
                         "--train_dataset=render")  # fmt: skip
+    if options.keep_ratio:
+        raise UserError("keep_ratio: the training in PyTorch knows images of one size; leave it out")
     if not own.seconds and not options.max_steps:
         raise UserError("give --seconds or --max_steps")
     if not 0 <= own.fall_share <= 1 or own.replays < 1:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx
 
 from crnn_mindspore.artifacts.onnx_pieces import INPUT_NAME
-from crnn_mindspore.data.loading.loader import load_batch
+from crnn_mindspore.data.loading.loader import load_batches
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.extras import missing_message
@@ -35,10 +35,10 @@ def calibration_images(dataset: WordDataset, count: int, batch_size: int = 32) -
     places = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int))
     readable = 0
     for first in range(0, len(places), batch_size):
-        batch = load_batch(dataset, places[first : first + batch_size].tolist())
-        readable += int(batch.readable.sum())
-        if batch.readable.any():
-            yield batch.images[batch.readable]
+        for batch in load_batches(dataset, places[first : first + batch_size].tolist()):
+            readable += int(batch.readable.sum())
+            if batch.readable.any():
+                yield batch.images[batch.readable]
     if not readable:
         raise UserError(f"{dataset.source.origin}: holds no readable image to calibrate on")
 

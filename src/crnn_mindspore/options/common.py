@@ -107,6 +107,21 @@ class ImageTextOptions(Options):
         description="pixels; gives image_width // 4 - 1 time steps, with paper image_width // 4 + 1",
     )
     image_height: Whole = Field(le=65_536, description="pixels")
+    keep_ratio: bool = Field(
+        description="images keep their ratio of width to height: each has a width of its own, image_width at "
+        "most; see docs/lines.md"
+    )
+    image_width_step: Whole = Field(
+        ge=1,
+        le=65_536,
+        description="keep_ratio: widths are rounded up to a multiple of so many pixels; a larger step makes "
+        "fewer widths",
+    )
+    image_turn_above: Number = Field(
+        ge=0,
+        description="keep_ratio: an image more than so many times as high as wide is a column of text and is "
+        "turned to the left; 0: none",
+    )
     image_colours: Literal["BGR", "RGB", "GREY"] = Field(
         description="channels of the network's input: blue, green, red; red, green, blue; or grey alone"
     )

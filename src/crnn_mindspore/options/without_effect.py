@@ -53,6 +53,8 @@ NEEDS = (
         lambda name: name != "render",
         "a data set of files",
     ),
+    _one_of("keep_ratio", [True], "image_width_step", "image_turn_above"),
+    Need(("last_batch",), "keep_ratio", lambda keeps: not keeps, "False"),
     _one_of("lr_schedule", _ANY_SCHEDULE_WITH_RISE, "warmup_steps"),
     _one_of("lr_schedule", ["trapezoid", "step_decay"], "decay_steps"),
     _one_of("lr_schedule", ["step_decay", "epochs"], "decay_rate"),

@@ -364,6 +364,7 @@ class TrainingSession:
             run_number=number,
             options=self.recorded,
             data=facts,
+            evaluated_step=0,  # none yet: one that a kill cuts off is made up for, the first too
         )
 
     def _write(self, path: str, state: TrainState) -> None:
