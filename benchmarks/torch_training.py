@@ -176,7 +176,8 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
         (network.vgg if hasattr(network, "vgg") else network.cnn).compile()
     recipe = Recipe(
         options.optimizer, options.momentum, options.nesterov, options.weight_decay,
-        options.gamma_decay, options.clip_norm, options.ema_decay, own.precision if is_cuda else "float32",
+        options.gamma_decay, options.gamma_l1, options.clip_norm, options.ema_decay,
+        own.precision if is_cuda else "float32",
     )  # fmt: skip
     updates = Updates(network, task.loss, recipe)
     facts = states.Facts()
