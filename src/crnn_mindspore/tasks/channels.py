@@ -75,6 +75,13 @@ def channels_text(channels: Sequence[int]) -> str:
     return ",".join(map(str, channels))
 
 
+def widths_text(network: Any) -> str:
+    """For people: the channels of every layer, or what multiplies the published ones."""
+    if network.channels:
+        return f"channels {channels_text(network.channels)}"
+    return f"channel scale {network.channel_scale:g}"
+
+
 def check_channels(version: str, channels: Sequence[int], layers: Mapping[str, Sequence[str]]) -> None:
     """Compares the number of counts with that of the layers of a network.
 

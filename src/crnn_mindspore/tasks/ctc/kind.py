@@ -25,6 +25,7 @@ from crnn_mindspore.tasks.channels import (
     channels_text,
     described_network,
     sizes_with_text,
+    widths_text,
 )
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
 from crnn_mindspore.tasks.ctc.cutting import channel_groups
@@ -210,14 +211,11 @@ class Ctc(Kind):
         """Network and alphabet."""
         n, charset = artifact.network, charset_in(artifact)
         leaky = f", LeakyReLU {n.leaky_slope:g}" if getattr(n, "leaky_slope", 0) else ""
-        channels = (
-            f"channels {channels_text(n.channels)}" if n.channels else f"channel scale {n.channel_scale:g}"
-        )
         case = "case-sensitive" if charset.case_sensitive else "case-insensitive"
         shown = charset.characters
         shown = shown if len(shown) <= _CHARSET_SHOWN else f"{shown[:_CHARSET_SHOWN]}…"
         return {
-            "network": f"{n.version}, hidden size {n.hidden_size}, {channels}{leaky}",
+            "network": f"{n.version}, hidden size {n.hidden_size}, {widths_text(n)}{leaky}",
             "charset": f"{shown} ({len(charset)} characters, {case})",
         }
 

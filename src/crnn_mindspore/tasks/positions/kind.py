@@ -20,9 +20,9 @@ from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.channels import (
     ChannelGroup,
     channel_counts,
-    channels_text,
     described_network,
     sizes_with_text,
+    widths_text,
 )
 from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
@@ -168,10 +168,7 @@ class Positions(Kind):
         n, layout = artifact.network, _own(artifact.codec).layout
         named = ", ".join(f"{p.name} ({len(p.classes)} classes)" for p in layout.positions)
         changed = [f"{name} {value}" for name, value in _changed_sizes(n).items()]
-        channels = (
-            f"channels {channels_text(n.channels)}" if n.channels else f"channel scale {n.channel_scale:g}"
-        )
-        network = ", ".join([n.version, channels, *changed])
+        network = ", ".join([n.version, widths_text(n), *changed])
         return {"network": network, "positions": named}
 
     def score_shape(self, artifact: Model) -> tuple[int, int]:
