@@ -121,7 +121,8 @@ def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
 
 def gammas_of(network: nn.Module) -> list[nn.Parameter]:
     """The gamma of every batch norm, which PyTorch calls weight."""
-    return [module.weight for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = nn.BatchNorm1d | nn.BatchNorm2d
+    return [module.weight for module in network.modules() if isinstance(module, norms)]
 
 
 def create_optimizer(recipe: Recipe, network: nn.Module) -> Optimizer:
