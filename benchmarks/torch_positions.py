@@ -213,7 +213,7 @@ def from_weights(name: str, weights: Weights, positions: int, block: str) -> nn.
         channels = [weights[f"features.stage{number}.1.conv2.conv.weight"].shape[0] for number in range(1, 5)]
         blocks = [f"features.stage{number}.{i}.conv1.conv.weight" for number in range(1, 5) for i in (0, 1)]
         inner = [weights[name].shape[0] for name in blocks]
-        network: nn.Module = TorchResNet18(positions, classes, channels, stem.shape[1], block, inner)
+        network: nn.Module = TorchResNet18(positions, classes, channels, stem.shape[1], block, inner=inner)
     else:
         kernels = [weights[f"features.conv{number}.conv.weight"] for number in range(1, 6)]
         units, inputs = weights["dense.dense.weight"].shape
