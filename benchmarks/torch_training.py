@@ -194,7 +194,7 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     precision = own.precision or ("bfloat16" if is_cuda else "float32")
     recipe = Recipe(
         options.optimizer, options.momentum, options.nesterov, options.weight_decay,
-        options.gamma_decay, options.clip_norm, options.ema_decay, precision,
+        options.gamma_decay, options.gamma_l1, options.clip_norm, options.ema_decay, precision,
     )  # fmt: skip
     updates = Updates(network, task.loss, recipe)
     facts = states.Facts()

@@ -94,7 +94,7 @@ class Artifact:
                 "task": self.task,
                 **self.kind.describe(self.codec),
                 "preprocessing": self.preprocessing.as_dict(),
-                "network": asdict(self.network),
+                "network": self.kind.describe_network(self.network),
                 "step": self.step,
                 "weights_sha256": self.weights_sha256,
                 "precision": self.precision,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole, in_home
+from crnn_mindspore.options.base import ListText, Number, Options, PathText, Text, Whole, in_home
 
 # An alphabet is taken as it is; the path of one may begin with `~`.
 LabelDictText = Annotated[
@@ -148,6 +148,10 @@ class NetworkOptions(Options):
     channel_scale: Number = Field(
         le=1_024, description="multiplies the channel counts 64 to 512 of the convolutions"
     )
+    channels: ListText = Field(
+        description="V1, V2, resnet18, character_net: channels of every layer, as in a network that "
+        "`crnn prune` has cut, with commas between; empty: those of channel_scale"
+    )
     resnet_block: Literal["v1", "v2"] = Field(
         description="resnet18: batch norm and ReLU after each convolution (v1) or before it (v2)"
     )
@@ -177,7 +181,8 @@ class NetworkOptions(Options):
         description="follows from image_width: image_width // 4 - 1, of paper + 1; checked when given"
     )
     input_size: Whole = Field(
-        description="follows from channel_scale: 512 * channel_scale; checked when given"
+        description="follows from channel_scale: 512 * channel_scale, or from channels: the last; checked "
+        "when given"
     )
 
 

@@ -39,6 +39,7 @@ class CtcLearner:
             image_height=image.height,
             use_dropout=use_dropout,
             in_channels=image.channels,
+            channels=spec.channels,
         )
 
     def create_loss(self, artifact: Model, options: Any) -> CTCLoss:
