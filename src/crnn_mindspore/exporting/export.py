@@ -1,7 +1,6 @@
 """Writing a network as MINDIR, ONNX, AIR, or a small checkpoint."""
 
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -80,7 +79,6 @@ def export_model(
     try:
         with whole_file(target) as temporary:
             writers[file_format](backend, temporary)
-            os.chmod(temporary, 0o644)
             if description is not None:
                 write_text(description, announcement(backend.artifact, str(target)))
         if description is not None:

@@ -125,7 +125,7 @@ def _open_beside(folder: Path, ending: str) -> IO[str]:
     path = folder.parent / f".{folder.name}.{ending}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import folders_below, require_inside, to_write
 from crnn_mindspore.modelarts.ledger import Copied, FileState, Ledger
 from crnn_mindspore.whole_file import whole_file
 
@@ -248,8 +249,14 @@ class _LocalFiles:
 
     @staticmethod
     def copy_parallel(source: str, target: str) -> None:
-        """Copies a folder with all in it."""
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        """Copies a folder with all in it; what lies behind links that lead out of it is refused."""
+        for folder, files in folders_below(source):
+            inner = os.path.relpath(folder, source)
+            Path(target, inner).mkdir(parents=True, exist_ok=True)
+            for name in files:
+                file = require_inside(source, os.path.join(folder, name))
+                with whole_file(to_write(target, os.path.join(inner, name))) as half:
+                    shutil.copy2(file, half)
 
 
 def _files_at(url: str) -> Any:
