@@ -53,6 +53,13 @@ TINY_NETWORK = ("--model_version=V2", f"--hidden_size={TINY_HIDDEN}", f"--channe
 Main = Callable[[Sequence[str]], int]
 
 
+@pytest.fixture(autouse=True)
+def _links_stay_inside() -> Iterator[None]:
+    """A command with --allow_outside allows it to its process."""
+    yield
+    allow_outside(False)
+
+
 @contextmanager
 def links_may_leave() -> Iterator[None]:
     """As under --allow_outside."""

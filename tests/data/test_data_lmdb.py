@@ -189,7 +189,7 @@ def test_what_is_no_lmdb_is_named(tmp_path: Path) -> None:
         load_lmdb(other)
     (tmp_path / "junk").mkdir()
     (tmp_path / "junk" / "data.mdb").write_bytes(b"not an lmdb" * 1000)
-    with pytest.raises(UserError, match="junk' cannot be opened as LMDB"):
+    with pytest.raises(UserError, match="junk' is broken: no LMDB file"):
         load_lmdb(str(tmp_path / "junk"))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact, hash_weights
 from crnn_mindspore.artifacts.model_zoo import V1_ENTRIES, convert_v1, is_zoo_v1
 from crnn_mindspore.artifacts.protobuf import prepare_protobuf
+from crnn_mindspore.artifacts.weights import require_finite
 from crnn_mindspore.errors import UserError
 
 Weights = dict[str, npt.NDArray[np.generic]]
@@ -69,7 +70,8 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
     """Reads a checkpoint of this project or of the model zoo. Nothing is unpickled.
 
     Raises:
-        UserError: If the file is missing, damaged, holds no CRNN, or not the parameters it describes.
+        UserError: If the file is missing, damaged, holds no CRNN, not the parameters it describes, or numbers
+            that are not finite.
     """
     weights: Weights = {}
     others: Weights = {}
@@ -86,6 +88,7 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
     artifact = Artifact.from_json(texts[METADATA_KEY], path) if METADATA_KEY in texts else None
     if artifact is not None and artifact.weights_sha256 != hash_weights(weights):
         raise UserError(f"{path}: its parameters do not have the hash of its description: damaged or changed")
+    require_finite(weights, path)
     return CheckpointFile(weights, others, texts, artifact)
 
 

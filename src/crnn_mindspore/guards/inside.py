@@ -75,8 +75,8 @@ def inside(root: str, name: str) -> str:
 
 
 def require_inside(root: str, path: str) -> str:
-    """The path below a folder, if no link on its way leads out of the folder; see `inside`."""
-    if _LEAVE in _allowed:
+    """The path of a folder or below it, if no link on its way leads out of the folder; see `inside`."""
+    if _LEAVE in _allowed or os.path.normpath(path) == os.path.normpath(root or os.curdir):
         return path
     real_root = _real_folder(root or os.curdir)
     real = _real_folder(os.path.dirname(path) or os.curdir)

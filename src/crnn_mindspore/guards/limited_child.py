@@ -14,7 +14,9 @@ from typing import Any
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.guards.plain_json import parse_json
 
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import {function} as run; {start}"
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import {function} as run; {start}"
+)
 _ERROR, _VALUE = "error", "value"
 _FAILED = 3
 _GRACE = 30  # seconds that the process may wait for others beyond its own
@@ -55,7 +57,9 @@ def run_limited(
             process.kill()
             status = -1
     if status not in (0, _FAILED):
-        raise UserError("the process that was to read it has crashed, or taken more time than it may: damaged")
+        raise UserError(
+            "the process that was to read it has crashed, or taken more time than it may: damaged"
+        )
     answer = parse_json(output)
     if _ERROR in answer:
         raise UserError(str(answer[_ERROR]))

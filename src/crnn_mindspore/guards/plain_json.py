@@ -2,37 +2,41 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 MOST_DEPTH = 64  # lists and mappings in one another
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, is_finite: bool = True) -> Any:
     """The value of a JSON text.
+
+    Args:
+        text: The text.
+        is_finite: Whether NaN and Infinity, which Python writes and JSON has not, are refused.
 
     Raises:
         ValueError: If it is no JSON, has NaN or Infinity, a whole number of more than 4,300 digits, or lists
             and mappings in one another more than 64 deep.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse if is_finite else None)
     except RecursionError:
         raise ValueError("lists within lists without end") from None
     _check_depth(value)
     return value
 
 
-def load_json(path: str | Path) -> Any:
-    """The value of a JSON file.
+def load_json(path: str | Path, is_finite: bool = True) -> Any:
+    """The value of a JSON file; see `parse_json`.
 
     Raises:
         OSError: If it cannot be read.
         ValueError: As `parse_json` does.
     """
-    return parse_json(Path(path).read_text(encoding="utf-8"))
+    return parse_json(Path(path).read_text(encoding="utf-8"), is_finite)
 
 
-def _refuse(name: str) -> None:
+def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
 
 

@@ -8,14 +8,17 @@ import ipaddress
 import json
 import re
 import socket
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import load_json
 
 VERSION = "1.0"
+_SHOWN = 80  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def read_rank_table(path: str) -> RankTable:
             0, 1, 2, ... The message names the file, the field and the value.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = load_json(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except ValueError as error:
@@ -122,7 +125,7 @@ def _field(values: Any, name: str, place: str, kind: type) -> Any:
         raise UserError(f"{where} is missing")
     if not isinstance(values[name], kind) or not values[name]:
         expected = "a list with something in it" if kind is list else "a text"
-        raise UserError(f"{where} is {values[name]!r}, must be {expected}")
+        raise UserError(f"{where} is {_few(values[name])}, must be {expected}")
     return values[name]
 
 
@@ -130,9 +133,15 @@ def _number(values: Any, name: str, place: str) -> int:
     where = f"{place}.{name}" if place else name
     if not isinstance(values, Mapping) or name not in values:
         raise UserError(f"{where} is missing")
-    if not re.fullmatch(r"[0-9]+", str(values[name])):
-        raise UserError(f"{where} is {values[name]!r}, must be a whole number")
+    if not re.fullmatch(r"[0-9]{1,9}", str(values[name])):
+        raise UserError(f"{where} is {_few(values[name])}, must be a whole number of up to 9 digits")
     return int(values[name])
+
+
+def _few(value: object) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def check_table(table: RankTable) -> None:
@@ -164,9 +173,9 @@ def check_table(table: RankTable) -> None:
 
 
 def _check_once(name: str, values: Sequence[object]) -> None:
-    for value in values:
-        if values.count(value) > 1:
-            raise UserError(f"{name} {value} comes {values.count(value)} times")
+    for value, count in Counter(values).items():
+        if count > 1:
+            raise UserError(f"{name} {_few(value)} comes {count} times")
 
 
 def find_server(table: RankTable, server_id: str = "") -> Server:
@@ -245,7 +254,7 @@ def read_hccn_conf(path: str) -> dict[int, str]:
         raise UserError(
             f"{path}: {error.strerror}; give the addresses of the devices with --device_ips"
         ) from None
-    lines = re.findall(r"^\s*address_(\d+)\s*=\s*(\S+)\s*$", text, re.MULTILINE)
+    lines = re.findall(r"^[ \t]*address_(\d{1,9})[ \t]*=[ \t]*(\S+)[ \t\r]*$", text, re.MULTILINE)
     if not lines:
         raise UserError(f"{path}: holds no line address_DEVICE=ADDRESS")
     return {int(device): address for device, address in lines}

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.file_lock import lock
+from crnn_mindspore.guards.plain_json import parse_json
 
 _logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def _read(record: IO[str]) -> dict[str, Any]:
     """What the record says; a copy begun if it was cut off while it was written."""
     record.seek(0)
     try:
-        return dict(json.loads(record.read() or "{}"))
+        return dict(parse_json(record.read() or "{}"))
     except ValueError:
         return {"state": "begun"}
 

@@ -45,7 +45,7 @@ class Positions(Kind):
 
     def codec_of(self, values: Mapping[str, Any]) -> PositionsCodec:
         """The layout of a description."""
-        return PositionsCodec(layout_of(values["positions"]))
+        return PositionsCodec(layout_of(values["positions"], reads_files=False))
 
     def network_of(self, values: Mapping[str, Any]) -> PositionsNetwork:
         """Version and sizes."""
