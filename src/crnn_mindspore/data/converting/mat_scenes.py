@@ -10,7 +10,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.guards.limited_child import run_limited
 from crnn_mindspore.text_file import require_file
 
-MOST_MEMORY = 4 * 2**30  # bytes; testdata.mat, of 3 million words, takes some 1.2 GB
+MOST_MEMORY = 2 * 2**30  # bytes; testdata.mat, of 3 million words, takes some 0.4 GB
 MOST_SECONDS = 300  # of the processor
 _MOST_OUTPUT = 512 * 2**20  # bytes
 _LEXICONS = {"50": "smallLexi", "1000": "mediumLexi"}
