@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from crnn_mindspore.errors import UserError
@@ -19,6 +20,7 @@ _START = (
 )
 _ERROR, _VALUE = "error", "value"
 _FAILED = 3
+_AT_ONCE = 2**20  # bytes
 _GRACE = 30  # seconds that the process may wait for others beyond its own
 
 
@@ -41,13 +43,17 @@ def run_limited(
     start = f"from {__name__} import serve; serve(run)"
     code = _START.format(module=function.__module__, function=function.__name__, start=start)
     limits = json.dumps([argument, memory, seconds])
-    command = [sys.executable, "-P", "-c", code, json.dumps(sys.path), limits]
+    # This package first, wherever the parent has it from.
+    path = [str(Path(__file__).resolve().parents[2]), *sys.path]
+    command = [sys.executable, "-P", "-c", code, json.dumps(path), limits]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:
         assert process.stdout is not None
-        output = process.stdout.read(most_output + 1)
+        output = bytearray()
+        while len(output) <= most_output and (part := process.stdout.read(_AT_ONCE)):
+            output += part
         if len(output) > most_output:
             process.kill()
             raise UserError(f"more than {most_output:,} bytes would come of it")
@@ -60,7 +66,7 @@ def run_limited(
         raise UserError(
             "the process that was to read it has crashed, or taken more time than it may: damaged"
         )
-    answer = parse_json(output)
+    answer = parse_json(bytes(output))
     if _ERROR in answer:
         raise UserError(str(answer[_ERROR]))
     return answer[_VALUE]
