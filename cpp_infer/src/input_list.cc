@@ -108,7 +108,7 @@ InputImage ParseImage(const std::string& line, const Reader& reader) {
   // A result must stay inside its folder.
   const bool is_name = image.result.find('/') == std::string::npos && image.result.find('\0') == std::string::npos &&
                        image.result.find_first_not_of('.') != std::string::npos;
-  if (!is_name) reader.Fail("result '" + image.result + "' is not the name of a file");
+  if (!is_name) reader.Fail("expected 'RESULT<tab>IMAGE', but '" + image.result + "' is not the name of a file");
   return image;
 }
 

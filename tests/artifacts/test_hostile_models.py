@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from limited import read_within
 
-from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact, read_descriptions
+from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact, hash_weights, read_descriptions
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.artifacts.mindir_digest import file_digest, own_description
+from crnn_mindspore.artifacts.onnx_graph import serialize
 from crnn_mindspore.artifacts.torch.safetensors_file import read_safetensors, write_safetensors
 from crnn_mindspore.artifacts.torch.torch_weights import read_torch_weights
 from crnn_mindspore.data.preprocess import Preprocessing
-from crnn_mindspore.engines.onnx_backend import open_weights
+from crnn_mindspore.engines.onnx_backend import OnnxBackend, open_weights
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.shipped import shipped
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
@@ -157,8 +159,6 @@ def test_a_checkpoint_of_nan_is_refused_by_name(tmp_path: Path) -> None:
     stored = read_checkpoint_file(WORDS)
     weights = {name: array.astype(np.float32) for name, array in stored.weights.items()}
     weights["rnn.1.embedding.bias"][0] = np.nan
-    from crnn_mindspore.artifacts.artifact import hash_weights
-
     assert stored.artifact is not None
     values = json.loads(stored.artifact.to_json()) | {
         "weights_sha256": hash_weights(weights),
@@ -176,11 +176,26 @@ def test_scores_that_are_no_numbers_are_no_reading() -> None:
     backend = open_weights(WORDS, read_checkpoint_file(WORDS))
     images = np.zeros((1, 3, 32, 100), np.float32)
     assert np.isfinite(backend.forward(images)).all()
-    images[0, 0, 5, 5] = (
-        np.nan
-    )  # stands for parameters that give NaN; of an ONNX file none has a name of ours
+    images[:] = 3e38  # finite parameters can give infinite scores all the same
     with pytest.raises(UserError, match="gives scores that are not finite"):
         backend.forward(images)
+
+
+def test_an_onnx_file_of_nan_is_refused_by_name(tmp_path: Path) -> None:
+    stored = read_checkpoint_file(WORDS)
+    assert stored.artifact is not None
+    for place in (0, -1):
+        model = stored.artifact.kind.onnx(stored.weights, stored.artifact)
+        floats = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
+        array = onnx.numpy_helper.to_array(floats[place]).copy()
+        array.flat[-1] = np.nan
+        floats[place].CopyFrom(onnx.numpy_helper.from_array(array, floats[place].name))
+        path = tmp_path / "a.onnx"
+        path.write_bytes(serialize(model))
+        with pytest.raises(
+            UserError, match=f"parameter {floats[place].name} holds numbers that are not finite"
+        ):
+            OnnxBackend(str(path), "CPU")
 
 
 # --- the whole file of a MINDIR ---

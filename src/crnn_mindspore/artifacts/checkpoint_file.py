@@ -1,5 +1,6 @@
 """MindSpore's checkpoint files, read without MindSpore."""
 
+import io
 import os
 from dataclasses import dataclass, replace
 from functools import cache
@@ -46,6 +47,7 @@ _TYPES: dict[str, Any] = {
 }
 _TEXT = "str"  # its content is UTF-32
 _LONGEST_NAME = 512  # bytes looked at for the name of an entry
+_MOST_ENTRIES = 50_000  # large arrays come in several
 _ENTRY = b"\x0a"  # protobuf: field 1 of the message, a length follows
 
 
@@ -171,15 +173,26 @@ def _read_entries(path: str) -> dict[str, npt.NDArray[np.generic] | str]:
     message = _checkpoint_message()()
     entries: dict[str, npt.NDArray[np.generic] | str] = {}
     try:
+        _check_count(content)
         message.ParseFromString(content)
         slices: dict[str, list[Any]] = {}  # large tensors come in several entries of one name
         for entry in message.value:
             slices.setdefault(entry.tag, []).append(entry.tensor)
         for name, tensors in slices.items():
             entries[name] = _decode(tensors[0], b"".join(tensor.tensor_content for tensor in tensors))
-    except (ValueError, KeyError, _decode_error()) as error:
+    except (ValueError, KeyError, IndexError, OverflowError, _decode_error()) as error:
         raise UserError(f"{path}: not a whole MindSpore checkpoint: {error}") from None
     return entries
+
+
+def _check_count(content: bytes) -> None:
+    """Raises ValueError for more entries than a model has: in memory each takes many times its bytes."""
+    with io.BytesIO(content) as file:
+        for _ in range(_MOST_ENTRIES):
+            if file.tell() >= len(content):
+                return
+            file.seek(_entry_length(file), os.SEEK_CUR)
+    raise ValueError(f"more than {_MOST_ENTRIES:,} entries")
 
 
 def _decode(tensor: Any, content: bytes) -> npt.NDArray[np.generic] | str:

@@ -10,7 +10,7 @@ import onnxruntime
 
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
 from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, as_computed
-from crnn_mindspore.artifacts.onnx_digest import check_digest
+from crnn_mindspore.artifacts.onnx_digest import check_digest, check_finite
 from crnn_mindspore.artifacts.protobuf import prepare_protobuf
 from crnn_mindspore.engines.cores import usable_cores
 from crnn_mindspore.errors import UserError
@@ -91,6 +91,7 @@ class OnnxBackend:
                 f"{path}: has {classes} classes, but its description has {self.artifact.codec.num_classes}"
             )
         check_digest(content, metadata, path)
+        check_finite(content, path)
         self._path = path
         self._input = self._session.get_inputs()[0].name
         batch, _, _, width = self._session.get_inputs()[0].shape

@@ -77,9 +77,10 @@ def serve(function: Callable[[str], Any]) -> None:
     argument, memory, seconds = json.loads(sys.argv[2])
     try:
         limits = importlib.import_module("resource")
-        limits.setrlimit(limits.RLIMIT_AS, (memory, memory))
-        limits.setrlimit(limits.RLIMIT_CPU, (seconds, seconds))
-        limits.setrlimit(limits.RLIMIT_CORE, (0, 0))
+        for kind, most in ((limits.RLIMIT_AS, memory), (limits.RLIMIT_CPU, seconds), (limits.RLIMIT_CORE, 0)):
+            _, given = limits.getrlimit(kind)  # above that of its parent it may not go
+            allowed = most if given == limits.RLIM_INFINITY else min(most, given)
+            limits.setrlimit(kind, (allowed, allowed))
     except ModuleNotFoundError:
         pass  # Windows has no such limits
     try:

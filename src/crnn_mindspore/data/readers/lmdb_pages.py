@@ -184,7 +184,7 @@ class _Walk:
         return kind, np.zeros(0, dtype=np.uint64)
 
 
-def _require(is_whole: bool) -> None:
+def _require(is_whole: bool | np.bool_) -> None:
     if not is_whole:
         raise BrokenPagesError("a page is damaged")
 
