@@ -1,6 +1,7 @@
 """Models that are made to hurt: descriptions, parameters, the files around them, and what they may cost."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +174,15 @@ def test_a_checkpoint_of_nan_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_scores_that_are_no_numbers_are_no_reading() -> None:
-    backend = open_weights(WORDS, read_checkpoint_file(WORDS))
+    stored = read_checkpoint_file(WORDS)
     images = np.zeros((1, 3, 32, 100), np.float32)
-    assert np.isfinite(backend.forward(images)).all()
-    images[:] = 3e38  # finite parameters can give infinite scores all the same
+    assert np.isfinite(open_weights(WORDS, stored).forward(images)).all()
+    # Each is finite, and their sums are not.
+    large = np.full_like(stored.weights["rnn.1.embedding.bias"], 3e38, dtype=np.float32)
+    weight = stored.weights["rnn.1.embedding.weight"].astype(np.float32) * np.float32(1e38)
+    weights = {**stored.weights, "rnn.1.embedding.weight": weight, "rnn.1.embedding.bias": large}
     with pytest.raises(UserError, match="gives scores that are not finite"):
-        backend.forward(images)
+        open_weights(WORDS, replace(stored, weights=weights)).forward(images)
 
 
 def test_an_onnx_file_of_nan_is_refused_by_name(tmp_path: Path) -> None:
