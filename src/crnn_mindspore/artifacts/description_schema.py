@@ -76,14 +76,14 @@ def check_fields(values: object) -> None:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "it"
         if first["type"] == "missing":
-            raise UserError(f"its description is damaged: {name} is missing") from None
+            raise UserError(f"its description is damaged ({name} is missing)") from None
         value = repr(first["input"])
         shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
-        reason = first["msg"][:1].lower() + first["msg"][1:]
-        raise UserError(f"its description is damaged: {name} is {shown}: {reason}") from None
+        reason = (first["msg"][:1].lower() + first["msg"][1:]).partition(" or instance of ")[0]
+        raise UserError(f"its description is damaged ({name} is {shown}: {reason})") from None
     size = fields.preprocessing
     if size.height * size.width > MOST_PIXELS:
         raise UserError(
-            f"its description is damaged: an input of {size.width} x {size.height} pixels, more than "
-            f"{MOST_PIXELS:,}"
+            f"its description is damaged (an input of {size.width} x {size.height} pixels, more than "
+            f"{MOST_PIXELS:,})"
         )

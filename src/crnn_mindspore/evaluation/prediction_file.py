@@ -74,7 +74,7 @@ def save_suspects(evaluation: Evaluation, path: str) -> int:
 
 def _cells(*texts: str) -> list[str]:
     """Names and texts that neither steer a terminal nor are formulas of a spreadsheet."""
-    return [as_cell(shown(text)) for text in texts]
+    return [shown(as_cell(text)) for text in texts]
 
 
 def _record(prediction: Prediction, correct: bool | None) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def words_of(path: str) -> list[tuple[str, str, dict[str, tuple[str, ...]]] | No
             break
     else:
         names = ", ".join(sorted(name for name in variables if not name.startswith("__")))
-        raise UserError(f"no struct array with ImgName in it; variables: {names or 'none'}")
+        raise UserError(f"no struct array with ImgName in it (variables: {names or 'none'})")
     return [_word(entry) for entry in entries]
 
 
