@@ -408,6 +408,30 @@ def infer_list(build: Build, folder: Path, *more: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "other", "message"),
+    [
+        ("width 100", "width 2147483647", "pixels, more than 4194304"),
+        ("height 32", "height 99999999999", "'height' has no proper value"),
+        ("mean 127.5", "mean nan", "'mean' has no proper value"),
+        ("std 127.5", "std 1e300", "mean and std must be finite"),  # beyond float32
+        ("images 1", "images 99999999999", "the list ends here"),
+    ],
+)
+def test_numbers_of_a_list_have_a_range(
+    build: Build, tmp_path: Path, line: str, other: str, message: str
+) -> None:
+    image = tmp_path / "a.png"
+    cv2.imwrite(str(image), np.zeros((32, 100, 3), np.uint8))
+    listed([image], tmp_path / "list")
+    text = (tmp_path / "list" / "inputs.txt").read_text()
+    assert f"{line}\n" in text
+    (tmp_path / "list" / "inputs.txt").write_text(text.replace(f"{line}\n", f"{other}\n"))
+    done = infer_list(build, tmp_path / "list")
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
 @pytest.mark.parametrize("result", ["../a.bin", "/tmp/a.bin", "a/b.bin", "..", "."])
 def test_a_result_is_a_name_and_no_path(build: Build, tmp_path: Path, result: str) -> None:
     image = tmp_path / "a.png"

@@ -345,3 +345,16 @@ def test_files_have_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:
         temporary.touch()
         temporary.chmod(0o400)
     assert (tmp_path / "open").stat().st_mode & 0o777 == 0o666 & ~before
+
+
+@pytest.mark.parametrize(
+    "line", ["width 99999999999999999999999", "width 70000000", "mean nan", "std inf", "std 0"]
+)
+def test_numbers_of_a_list_have_a_range(line: str, tmp_path: Path) -> None:
+    name = line.split(maxsplit=1)[0]
+    given = {"height": "32", "width": "100", "channel_order": "BGR", "interpolation": "linear"}
+    given |= {"mean": "127.5", "std": "127.5", "time_steps": "24", "characters": "97", "images": "0"}
+    lines = [f"{key} {value}" if key != name else line for key, value in given.items()]
+    (tmp_path / "inputs.txt").write_text("\n".join(["crnn_inputs 1", *lines, ""]))
+    with pytest.raises(UserError, match=r"inputs\.txt: "):
+        read_inputs(str(tmp_path))

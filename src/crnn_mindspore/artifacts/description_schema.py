@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from crnn_mindspore.errors import UserError
 
 MOST_CHARACTERS = 32 * 2**20  # of a description's JSON
-MOST_PIXELS = 4 * 2**20  # of the network's input, 65,536 x 64
 _SHOWN = 60
 _LARGEST = 2**63 - 1
 
@@ -71,7 +70,7 @@ def check_fields(values: object) -> None:
             value are named.
     """
     try:
-        fields = _DescriptionFields.model_validate(values)
+        _DescriptionFields.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "it"
@@ -81,9 +80,3 @@ def check_fields(values: object) -> None:
         shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
         reason = (first["msg"][:1].lower() + first["msg"][1:]).partition(" or instance of ")[0]
         raise UserError(f"its description is damaged ({name} is {shown}: {reason})") from None
-    size = fields.preprocessing
-    if size.height * size.width > MOST_PIXELS:
-        raise UserError(
-            f"its description is damaged (an input of {size.width} x {size.height} pixels, more than "
-            f"{MOST_PIXELS:,})"
-        )

@@ -1,5 +1,6 @@
 """The one image transform: encoded bytes or an array -> the float32 (C, H, W) the network sees."""
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -38,6 +39,7 @@ STEP_OFFSET = -1  # of V1 and V2, see `Preprocessing`
 # Red, green and blue in grey, in units of 2**-16; Pillow's numbers for the weights of ITU-R BT.601.
 _GREY_WEIGHTS = (19595, 38470, 7471)
 _LEFT_OUT = {"standardize": False, "step_offset": STEP_OFFSET}  # of a description, where they have this value
+MOST_PIXELS = 4 * 2**20  # of the network's input, 65,536 x 64
 _WIDTH_STEP = 16  # pixels
 
 
@@ -82,6 +84,12 @@ class Preprocessing:
         known = (*INTERPOLATIONS, *PILLOW_INTERPOLATIONS)
         if self.interpolation not in known:
             raise UserError(f"interpolation is {self.interpolation!r}, must be one of {known}")
+        if self.height * self.width > MOST_PIXELS:
+            raise UserError(
+                f"an input of {self.width} x {self.height} pixels, must have at most {MOST_PIXELS:,}"
+            )
+        if not (math.isfinite(self.mean) and math.isfinite(self.std)):
+            raise UserError(f"mean is {self.mean} and std {self.std}, must be finite")
         if self.std == 0:
             raise UserError(f"std is {self.std}, must not be 0")
 

@@ -127,7 +127,9 @@ def read_inputs(folder: str) -> InputList:
             raise ValueError("cut off")
         pairs = [(_result_name(os.fsdecode(result)), os.fsdecode(image)) for result, image in images]
         return InputList(preprocessing, int(values["time_steps"]), classes, pairs)
-    except (ValueError, KeyError, IndexError) as error:
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
         raise UserError(f"{path}: damaged list of images ({error}); make it again") from None
 
 
