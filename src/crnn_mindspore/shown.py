@@ -23,6 +23,11 @@ def shown_lines(text: str) -> str:
     return text if text.isprintable() else _UNSAFE_IN_LINES.sub(_code, text)
 
 
+def shortened(text: str, most: int = 200) -> str:
+    """A message, cut where a name or a value from a file makes it long."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def as_cell(text: str) -> str:
     """A name or label for a file that people open in a spreadsheet, where `=1+2` would be a formula.
 

@@ -16,6 +16,7 @@ from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.guards.plain_json import load_json, parse_json
 from crnn_mindspore.nearest import unknown_message
+from crnn_mindspore.shown import shortened
 from crnn_mindspore.tasks.finding import kind_of
 from crnn_mindspore.tasks.interface import FORMAT_VERSION, Kind
 from crnn_mindspore.text.codec import Codec
@@ -27,7 +28,6 @@ PYTORCH_EPSILON = 1e-5
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
 _WIDEST = 4096  # pixels
-_LONGEST_MESSAGE = 200  # characters
 _A = {str: "a text", int: "a whole number"}
 _FORMER = "former"  # in a description: the one that it takes the place of
 
@@ -173,15 +173,10 @@ class Artifact:
             if artifact.precision not in PRECISIONS:
                 raise UserError(f"precision {artifact.precision!r} is none of {', '.join(PRECISIONS)}")
         except UserError as error:
-            raise UserError(f"{origin}: {_short(str(error))}") from None
+            raise UserError(f"{origin}: {shortened(str(error))}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UserError(f"{origin}: its description is damaged ({_short(repr(error))})") from None
+            raise UserError(f"{origin}: its description is damaged ({shortened(repr(error))})") from None
         return artifact
-
-
-def _short(text: str) -> str:
-    """A message, cut where a name or a value from the file makes it long."""
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 
 
 def checked_reading(values: object) -> dict[str, Any]:

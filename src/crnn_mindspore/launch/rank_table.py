@@ -16,9 +16,9 @@ from typing import Any
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.guards.plain_json import load_json
+from crnn_mindspore.shown import shortened
 
 VERSION = "1.0"
-_SHOWN = 80  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_rank_table(path: str) -> RankTable:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"{path}: no JSON file: {error}") from None
+        raise UserError(f"{path}: no JSON file: {shortened(str(error))}") from None
     try:
         return _parse_table(values)
     except UserError as error:
@@ -91,10 +91,10 @@ def read_rank_table(path: str) -> RankTable:
 def _parse_table(values: Any) -> RankTable:
     version = _field(values, "version", "", str)
     if version != VERSION:
-        raise UserError(f"version is {version!r}, must be {VERSION!r}")
+        raise UserError(f"version is {shortened(repr(version))}, must be {VERSION!r}")
     status = _field(values, "status", "", str)
     if status != "completed":
-        raise UserError(f"status is {status!r}, must be 'completed'")
+        raise UserError(f"status is {shortened(repr(status))}, must be 'completed'")
     listed = _field(values, "server_list", "", list)
     count = _number(values, "server_count", "")
     if count != len(listed):
@@ -125,7 +125,7 @@ def _field(values: Any, name: str, place: str, kind: type) -> Any:
         raise UserError(f"{where} is missing")
     if not isinstance(values[name], kind) or not values[name]:
         expected = "a list with something in it" if kind is list else "a text"
-        raise UserError(f"{where} is {_few(values[name])}, must be {expected}")
+        raise UserError(f"{where} is {shortened(repr(values[name]))}, must be {expected}")
     return values[name]
 
 
@@ -134,14 +134,10 @@ def _number(values: Any, name: str, place: str) -> int:
     if not isinstance(values, Mapping) or name not in values:
         raise UserError(f"{where} is missing")
     if not re.fullmatch(r"[0-9]{1,9}", str(values[name])):
-        raise UserError(f"{where} is {_few(values[name])}, must be a whole number of up to 9 digits")
+        raise UserError(
+            f"{where} is {shortened(repr(values[name]))}, must be a whole number of up to 9 digits"
+        )
     return int(values[name])
-
-
-def _few(value: object) -> str:
-    """A value as a message shows it."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def check_table(table: RankTable) -> None:
@@ -162,7 +158,7 @@ def check_table(table: RankTable) -> None:
         try:
             ipaddress.ip_address(device.device_ip)
         except ValueError:
-            raise UserError(f"device_ip {device.device_ip!r} is no address") from None
+            raise UserError(f"device_ip {shortened(repr(device.device_ip))} is no address") from None
     _check_once("device_ip", [device.device_ip for device in devices])
     ranks = [device.rank_id for device in devices]
     _check_once("rank_id", ranks)
@@ -175,7 +171,7 @@ def check_table(table: RankTable) -> None:
 def _check_once(name: str, values: Sequence[object]) -> None:
     for value, count in Counter(values).items():
         if count > 1:
-            raise UserError(f"{name} {_few(value)} comes {count} times")
+            raise UserError(f"{name} {shortened(str(value))} comes {count} times")
 
 
 def find_server(table: RankTable, server_id: str = "") -> Server:

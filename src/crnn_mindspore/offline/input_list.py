@@ -13,6 +13,7 @@ from crnn_mindspore.data.image_io import OutsideImageError, UnreadableImageError
 from crnn_mindspore.data.preprocess import Preprocessing, to_uint8
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.shown import shortened
 from crnn_mindspore.whole_file import whole_file, write_new
 
 LIST_NAME = "inputs.txt"
@@ -128,9 +129,9 @@ def read_inputs(folder: str) -> InputList:
         pairs = [(_result_name(os.fsdecode(result)), os.fsdecode(image)) for result, image in images]
         return InputList(preprocessing, int(values["time_steps"]), classes, pairs)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {shortened(str(error))}") from None
     except (ValueError, KeyError, IndexError, OverflowError) as error:
-        raise UserError(f"{path}: damaged list of images ({error}); make it again") from None
+        raise UserError(f"{path}: damaged list of images ({shortened(str(error))}); make it again") from None
 
 
 def _result_name(name: str) -> str:
