@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 import src  # noqa: F401 - makes the checkout's package importable
+from crnn_mindspore.guards.inside import allow_outside
 
 VERSIONS = ("V1", "V2")
 TINY_HIDDEN, TINY_SCALE = 8, 1 / 16  # 4, 8, 16, 16, 32, 32, 32 channels
@@ -49,6 +51,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 TINY_NETWORK = ("--model_version=V2", f"--hidden_size={TINY_HIDDEN}", f"--channel_scale={TINY_SCALE}")
 
 Main = Callable[[Sequence[str]], int]
+
+
+@pytest.fixture(autouse=True)
+def _links_stay_inside() -> Iterator[None]:
+    """A command with --allow_outside allows it to its process."""
+    yield
+    allow_outside(False)
+
+
+@contextmanager
+def links_may_leave() -> Iterator[None]:
+    """As under --allow_outside."""
+    allow_outside(True)
+    try:
+        yield
+    finally:
+        allow_outside(False)
 
 
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)

@@ -18,6 +18,7 @@ from crnn_mindspore.artifacts.agreement import (
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.options.base import Options, type_of
 from crnn_mindspore.options.commands import (
     COMMANDS,
@@ -32,7 +33,7 @@ from crnn_mindspore.options.commands import (
 )
 from crnn_mindspore.options.converters import SvtOptions
 from crnn_mindspore.options.documents import markdown_text, yaml_text
-from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options, read_yaml
+from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options
 from crnn_mindspore.options.without_effect import NEEDS
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.tasks.positions.codec import PositionsCodec

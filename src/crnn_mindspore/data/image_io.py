@@ -17,6 +17,8 @@ from crnn_mindspore.data.pillow_images import PillowImage
 from crnn_mindspore.data.pixels import to_bgr
 from crnn_mindspore.data.raw_images import bmp_header, bmp_pixels, pnm_header, pnm_pixels
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import OutsideError, require_inside
+from crnn_mindspore.shown import shown
 
 MAX_PIXELS = 64 * 1024 * 1024  # 192 MB once decoded; the largest phone cameras stay below
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -26,6 +28,13 @@ _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2
 
 class UnreadableImageError(UserError):
     """An image that is missing, empty, damaged, too large, or not an image; the message names it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))
+
+
+class OutsideImageError(UnreadableImageError):
+    """An image behind a link that leads out of its data set."""
 
 
 class TruncatedImageError(UnreadableImageError):
@@ -55,12 +64,24 @@ class _Layers:
     key: tuple[int, ...] = ()
 
 
-def read_image_file(path: str) -> bytes:
+def read_image_file(path: str, root: str = "") -> bytes:
     """The bytes of an image file.
+
+    Args:
+        path: The file.
+        root: The folder that it must lie in, behind links too; see `guards.inside`. Empty: any.
 
     Raises:
         UnreadableImageError: If the file is missing, not a regular file, or above 256 MiB.
+        OutsideImageError: If a link leads out of the folder.
     """
+    try:
+        if root:
+            require_inside(root, path)
+    except OutsideError as error:
+        raise OutsideImageError(str(error)) from None
+    except (OSError, ValueError) as error:
+        raise UnreadableImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe must not wait for a writer
     except (OSError, ValueError) as error:

@@ -1,5 +1,6 @@
 """The one image transform: encoded bytes or an array -> the float32 (C, H, W) the network sees."""
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -41,6 +42,7 @@ STEP_OFFSET = -1  # of V1 and V2, see `Preprocessing`
 _GREY_WEIGHTS = (19595, 38470, 7471)
 # Of a description, where they have this value.
 _LEFT_OUT = {"standardize": False, "step_offset": STEP_OFFSET, "width_step": 0, "turn_above": 0.0}
+MOST_PIXELS = 4 * 2**20  # of the network's input, 65,536 x 64
 _WIDTH_STEP = 16  # pixels
 
 
@@ -91,6 +93,12 @@ class Preprocessing:
         known = (*INTERPOLATIONS, *PILLOW_INTERPOLATIONS)
         if self.interpolation not in known:
             raise UserError(f"interpolation is {self.interpolation!r}, must be one of {known}")
+        if self.height * self.width > MOST_PIXELS:
+            raise UserError(
+                f"an input of {self.width} x {self.height} pixels, must have at most {MOST_PIXELS:,}"
+            )
+        if not (math.isfinite(self.mean) and math.isfinite(self.std)):
+            raise UserError(f"mean is {self.mean} and std {self.std}, must be finite")
         if self.std == 0:
             raise UserError(f"std is {self.std}, must not be 0")
         if self.width_step < 0 or (self.width_step and self.width < self.narrowest):

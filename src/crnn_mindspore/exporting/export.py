@@ -1,7 +1,6 @@
 """Writing a network as MINDIR, ONNX, AIR, or a small checkpoint."""
 
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 from crnn_mindspore.artifacts.artifact import announcement, description_path
 from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.artifacts.formats import check_format, output_path
+from crnn_mindspore.artifacts.mindir_digest import file_digest
 from crnn_mindspore.artifacts.onnx_graph import fix_size, serialize
 from crnn_mindspore.engines.mindspore.network_backend import MindSporeBackend
 from crnn_mindspore.engines.mindspore.parameters import network_weights, write_checkpoint
@@ -84,11 +84,11 @@ def export_model(
     try:
         with whole_file(target) as temporary:
             writers[file_format](backend, temporary)
-            os.chmod(temporary, 0o644)
             if description is not None:
-                write_text(description, announcement(backend.artifact, str(target)))
+                artifact = replace(backend.artifact, graph_sha256=file_digest(str(temporary)))
+                write_text(description, announcement(artifact, str(target)))
         if description is not None:
-            write_text(description, backend.artifact.to_json(indent=2))
+            write_text(description, artifact.to_json(indent=2))
     except (OSError, RuntimeError) as error:
         raise UserError(f"{target}: cannot be written: {error}") from None
     if file_format == "MINDIR" and device_target != "Ascend":

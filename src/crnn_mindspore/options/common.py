@@ -47,6 +47,15 @@ class BatchOptions(Options):
     batch_size: Whole = Field(ge=1, description="images a batch and device")
 
 
+class LinkOptions(Options):
+    """Links in data folders."""
+
+    allow_outside: bool = Field(
+        description="reads images and label files also behind symbolic links that lead out of the data set's "
+        "folder; the folder itself may always be a link"
+    )
+
+
 class WorkerOptions(Options):
     """Preparing images."""
 

@@ -12,6 +12,9 @@ class OutputOptions(Options):
 
     output_dir: Annotated[PathText, Argument("-o")] = Field("./processed", description="folder to write to")
     lmdb: Flag = Field(False, description="make OUTPUT_DIR an LMDB instead")
+    allow_outside: Flag = Field(
+        False, description="read images also behind symbolic links that lead out of their folder"
+    )
 
 
 class AnnotationOptions(OutputOptions):
@@ -74,6 +77,9 @@ class LmdbOptions(Options):
     to: Literal["lmdb", "folder"] = Field("lmdb", description="what to write")
     lexicon: Text = Field("", description="lexicon to keep: 50, 1000 or full")
     keep_unreadable: Flag = Field(False, description="copy images without decoding them")
+    allow_outside: Flag = Field(
+        False, description="read images also behind symbolic links that lead out of their folder"
+    )
 
 
 class WeightsOptions(Options):

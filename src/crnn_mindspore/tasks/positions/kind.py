@@ -12,9 +12,9 @@ import numpy.typing as npt
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
-from crnn_mindspore.options.load import read_yaml
 from crnn_mindspore.options.task_file import layout_with_files_beside, task_file
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.tasks.channels import (
@@ -53,7 +53,7 @@ class Positions(Kind):
 
     def codec_of(self, values: Mapping[str, Any]) -> PositionsCodec:
         """The layout of a description."""
-        return PositionsCodec(layout_of(values["positions"]))
+        return PositionsCodec(layout_of(values["positions"], reads_files=False))
 
     def network_of(self, values: Mapping[str, Any]) -> PositionsNetwork:
         """Version and sizes."""
