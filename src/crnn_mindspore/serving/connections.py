@@ -9,6 +9,8 @@ import asyncio
 import json
 import logging
 import os
+import socket
+import struct
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -184,9 +186,11 @@ class Guard(asyncio.BufferedProtocol):
             self._transport.close()
 
     def end(self, reason: str) -> None:
-        """Ends the connection at once."""
+        """Ends the connection at once, and drops what the system still holds for its client."""
         self._connections.on_end(reason)
         self._connections.remove(self)
+        if (connection := self._transport.get_extra_info("socket")) is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
     def _refuse(self, refusal: Refusal) -> None:

@@ -78,7 +78,8 @@ class Framing:
 
     def forget_head(self) -> None:
         """The oldest request is answered."""
-        self._heads.popleft()
+        if self._heads:
+            self._heads.popleft()
 
     def on_message_begin(self) -> None:
         """A head begins."""
