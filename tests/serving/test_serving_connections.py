@@ -87,7 +87,9 @@ def counted(port: int, reason: str) -> bool:
     ],
     ids=["lines", "value", "name", "address", "second", "trailers", "trailer", "chunks", "extensions"],
 )
-def test_heads_trailers_and_framing_are_bounded(begin: bytes, more: bytes, recognizer: Recognizer) -> None:
+def test_heads_trailers_and_framing_are_bounded(
+    begin: bytes, more: bytes, recognizer: Recognizer, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever is sent, the server takes little of it: what does not end is not held."""
     with service(recognizer, Limits(discard_seconds=0.3)) as running, listening(running) as port:
         start = time.monotonic()
@@ -97,6 +99,7 @@ def test_heads_trailers_and_framing_are_bounded(begin: bytes, more: bytes, recog
         assert refused[:4] in (b"431 ", b"400 ", b""), answer
         assert counted(port, "status 431") or counted(port, "status 400")
         assert b'"text":"cat"' in talk(port, WHOLE)
+    assert not caplog.records
 
 
 def test_a_head_above_64_kib_has_status_431_and_one_below_is_read(recognizer: Recognizer) -> None:

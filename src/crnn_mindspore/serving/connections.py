@@ -200,6 +200,8 @@ class Guard(asyncio.BufferedProtocol):
             self._transport.abort()
             return
         self._is_refused, self.since = True, time.monotonic()
+        self._is_admitted = False
+        self._server.connection_lost(ConnectionAbortedError(refusal.reason))  # it answers nothing more
         self._transport.write(_answer(refusal))
         if self._transport.can_write_eof():
             self._transport.write_eof()

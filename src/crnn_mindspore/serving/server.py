@@ -53,6 +53,9 @@ def create_server(app: ASGIApp, connections: Connections) -> uvicorn.Server:
         app: The application.
         connections: Guard it.
     """
+    logging.getLogger("python_multipart").setLevel(
+        logging.ERROR
+    )  # what clients do wrong is counted, not logged
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -61,7 +64,7 @@ def create_server(app: ASGIApp, connections: Connections) -> uvicorn.Server:
             loop="asyncio",
             lifespan="off",
             log_config=None,
-            log_level="error",  # what clients do wrong is counted, not logged
+            log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,  # nothing here asks who sent a request, and anybody can claim to be a proxy
