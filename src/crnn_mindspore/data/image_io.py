@@ -161,6 +161,29 @@ def decode_within(
         raise UnreadableImageError(f"{name}: {kind} that cannot be decoded: {_reason(error)}") from None
 
 
+def declared_pixels(data: bytes) -> int:
+    """How many pixels an image says that it has, once for each scan of a JPEG; 0 where it cannot be said.
+
+    What it takes is little beside decoding, and bounded as that is.
+    """
+    kind = formats.image_format(data)
+    try:
+        if kind == formats.PNG:
+            return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
+        if kind == formats.JPEG:
+            parts = jpeg_parts(data)
+            return parts.width * parts.height * parts.scans
+        if kind in (formats.BMP, formats.PNM):
+            header = bmp_header(data) if kind == formats.BMP else pnm_header(data)
+            return header.width * header.height
+        if kind is not None:
+            size = PillowImage(data, kind).size
+            return size[0] * size[1]
+    except Exception:  # decoding will say what it is
+        pass
+    return 0
+
+
 def _reason(error: Exception) -> str:
     text = error.err if isinstance(error, cv2.error) else str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

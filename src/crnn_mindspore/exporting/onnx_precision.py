@@ -15,6 +15,7 @@ import onnx
 from crnn_mindspore.artifacts.onnx_pieces import INPUT_NAME
 from crnn_mindspore.data.loading.loader import load_batches
 from crnn_mindspore.data.loading.word_dataset import WordDataset
+from crnn_mindspore.engines.onnx_runtime import import_onnx_runtime
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.extras import missing_message
 
@@ -48,12 +49,11 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Its CUDA kernels can; its CPU kernels compute in float32, as fast as the float32 network.
     """
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
+    float16 = import_onnx_runtime("onnxruntime.transformers.float16")
     copied = onnx.ModelProto()
     copied.CopyFrom(model)  # the converter changes what it is given
     # Without shape inference: the graph is complete, and the inferred shapes would be written into it.
-    half: onnx.ModelProto = convert_float_to_float16(
+    half: onnx.ModelProto = float16.convert_float_to_float16(
         copied,
         min_positive_val=_SMALLEST_HALF,
         max_finite_val=_LARGEST_HALF,
@@ -93,14 +93,14 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Images]) -> onnx.ModelPro
     VNNI, x86 sums two 8-bit products in 16 bits, which overflows (2.4 points of word accuracy).
     """
     try:
-        from onnxruntime import quantization
-        from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+        quantization = import_onnx_runtime("onnxruntime.quantization")
+        quant_utils = import_onnx_runtime("onnxruntime.quantization.quant_utils")
     except ImportError as error:
         raise UserError(f"precision int8 {missing_message(error.name or str(error))}") from None
     prepared = onnx.ModelProto()
     prepared.CopyFrom(model)
     # Keeps the quantiser from asking for its own preparation: batch norm is folded already.
-    add_pre_process_metadata(prepared)
+    quant_utils.add_pre_process_metadata(prepared)
     with TemporaryDirectory(prefix="crnn_quantize_") as folder:
         path = Path(folder) / "quantized.onnx"
         quantization.quantize_static(
