@@ -124,7 +124,7 @@ def test_a_failing_save_leaves_the_old_file_and_no_other(
     if moment == "while writing":
         monkeypatch.setattr(checkpoint_module.ms, "save_checkpoint", write_half_then_fail)
     else:
-        monkeypatch.setattr(checkpoint_module.os, "replace", fail)
+        monkeypatch.setattr(whole_file.os, "replace", fail)
     expected = UserError if isinstance(error, OSError | RuntimeError) else type(error)
     with pytest.raises(expected):
         save_checkpoint(str(path), weights, ARTIFACT, replace(STATE, step=13))
