@@ -13,6 +13,8 @@ from pathlib import Path
 os.environ.setdefault("GLOG_v", "3")  # read when MindSpore is imported: errors only
 # Read when onnx is imported, which some tests do before MindSpore; see crnn_mindspore/artifacts/protobuf.py.
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+# Read when onnxruntime is imported, which some tests do themselves; see engines/onnx_runtime.py.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import cv2
 import numpy as np

@@ -137,6 +137,21 @@ def test_chinese_character_file_without_a_line_for_the_blank(tmp_path: Path) -> 
     assert texts(load_samples("chinese", str(tmp_path), split="train")) == ["我你", "他"]
 
 
+def test_the_character_files_of_360cc_in_both_encodings_give_the_same_texts(tmp_path: Path) -> None:
+    """The original is GB18030; in the copy that people pass on, private-use lines became other marks."""
+    original = ["blank", "我", "！", "\ue76c", "你", "A", "，", "我"]
+    copy = [" ", "我", "！", "■", "你", "A", "，", "我"]
+    lines = ["a.jpg 1 4 2", "b.jpg 7 6 5"]
+    found = []
+    for name, characters, encoding in (("gbk", original, "gb18030"), ("utf8", copy, "utf-8")):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_chinese(folder, characters, lines)
+        (folder / "chars.txt").write_bytes("".join(f"{c}\n" for c in characters).encode(encoding))
+        found.append(texts(load_samples("chinese", str(folder), split="train")))
+    assert found[0] == found[1] == ["我你！", "我，A"]
+
+
 def test_chinese_files_that_are_missing_or_in_another_encoding(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no annotation \(looked for val\.txt"):
         load_samples("chinese", str(tmp_path), split="val")

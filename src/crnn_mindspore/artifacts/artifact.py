@@ -27,7 +27,7 @@ BATCH_NORM_EPSILON = 1e-4  # of every network but those of PyTorch's projects
 PYTORCH_EPSILON = 1e-5
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
-_WIDEST = 4096  # pixels
+WIDEST = 4096  # pixels of an image that keeps its ratio; a longer one is squeezed
 _A = {str: "a text", int: "a whole number"}
 _FORMER = "former"  # in a description: the one that it takes the place of
 
@@ -71,7 +71,8 @@ class Artifact:
 
     @property
     def widest(self) -> int:
-        """Pixels up to which an image keeps its ratio where nobody says otherwise; 0: none does."""
+        """Pixels up to which an image keeps its ratio where nobody says otherwise; 0: up to the width of the
+        training where images keep it there, else none does."""
         return 0 if self.kind.has_one_size else int(self.reading.get("widest", 0))
 
     @property
@@ -98,7 +99,7 @@ class Artifact:
                 "task": self.task,
                 **self.kind.describe(self.codec),
                 "preprocessing": self.preprocessing.as_dict(),
-                "network": asdict(self.network),
+                "network": self.kind.describe_network(self.network),
                 "step": self.step,
                 "weights_sha256": self.weights_sha256,
                 "precision": self.precision,
@@ -193,8 +194,8 @@ def checked_reading(values: object) -> dict[str, Any]:
             raise UserError(unknown_message("reading", str(name), kinds))
         if not isinstance(value, kinds[name]) or isinstance(value, bool):
             raise UserError(f"reading: {name} is {value!r}, must be {_A[kinds[name]]}")
-    if not 0 <= values.get("widest", 0) <= _WIDEST:
-        raise UserError(f"reading: widest is {values['widest']}, must be 0 to {_WIDEST}")
+    if not 0 <= values.get("widest", 0) <= WIDEST:
+        raise UserError(f"reading: widest is {values['widest']}, must be 0 to {WIDEST}")
     Decoding(values.get("decoder", GREEDY), prior=values.get("prior", "")).check()
     return values
 

@@ -31,13 +31,17 @@ class _PreprocessingFields(_Fields):
     std: _Grey
     standardize: bool = False
     step_offset: int = Field(0, ge=-64, le=64)
+    width_step: int = Field(0, ge=0, le=65_536)
+    turn_above: float = Field(0.0, ge=0, le=65_536, allow_inf_nan=False)
 
 
 class _NetworkFields(_Fields):
     version: str = ""
     hidden_size: _Size = 1
     channel_scale: float = Field(1.0, gt=0, le=1_024, allow_inf_nan=False)
+    channels: list[_Size] = Field(default_factory=list)
     leaky_slope: float = Field(0.0, ge=0, lt=1)
+    rnn_type: str = ""
     resnet_block: str = ""
     stem_stride: int = Field(1, ge=1, le=2)
     stem_pooling: bool = True

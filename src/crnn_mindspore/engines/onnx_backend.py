@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
 from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, as_computed
 from crnn_mindspore.artifacts.onnx_digest import check_digest, check_finite
 from crnn_mindspore.artifacts.protobuf import prepare_protobuf
 from crnn_mindspore.engines.cores import usable_cores
+from crnn_mindspore.engines.onnx_runtime import import_onnx_runtime
 from crnn_mindspore.errors import UserError
 
 _logger = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class OnnxBackend:
         model: bytes | None = None,
         threads: int = 0,
     ) -> None:
+        onnxruntime = import_onnx_runtime()
         available = onnxruntime.get_available_providers()
         if device_target == "auto":
             device_target = next(d for d in ("Ascend", "GPU", "CPU") if _PROVIDERS[d][0] in available)

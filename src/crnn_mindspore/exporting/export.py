@@ -69,6 +69,10 @@ def export_model(
         UserError: If the format is not available or the file cannot be written.
     """
     check_format(file_format, device_target, precision)
+    if file_format == "AIR" and backend.artifact.preprocessing.width_step:
+        raise UserError(
+            "file_format AIR takes images of one size, but this model's keep their ratio; export a MINDIR"
+        )
     target = output_path(file_name, file_format)
     writers: dict[str, Callable[[MindSporeBackend, Path], None]] = {
         "MINDIR": _write_mindir,
@@ -120,7 +124,8 @@ def _write_onnx(
 ) -> None:
     artifact = replace(backend.artifact, precision=precision)
     if size.width:
-        artifact = replace(artifact, preprocessing=replace(artifact.preprocessing, width=size.width))
+        one_width = replace(artifact.preprocessing, width=size.width, width_step=0)
+        artifact = replace(artifact, preprocessing=one_width)
         artifact = replace(artifact, reading={k: v for k, v in artifact.reading.items() if k != "widest"})
     model = artifact.kind.onnx(network_weights(backend.network), artifact)
     if precision == "fp16":

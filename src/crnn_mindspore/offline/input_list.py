@@ -77,8 +77,14 @@ def write_inputs(
         resize_here: Whether every image is decoded and resized here, for a machine whose OpenCV differs.
 
     Raises:
-        UserError: If the folder holds files, cannot be written, or there are no images.
+        UserError: If the folder holds files or cannot be written, there are no images, or the model's keep
+            their ratio.
     """
+    if artifact.preprocessing.width_step:
+        raise UserError(
+            "offline inference reads images of one size, but this model was trained with keep_ratio; "
+            "use `crnn eval`"
+        )
     if len(source) == 0:
         raise UserError("\n".join([f"no images in {source.origin}", *source.report.lines()]))
     writer = _ImageWriter(Path(folder) / _IMAGE_FOLDER, artifact.preprocessing, resize_here)

@@ -12,6 +12,7 @@ from crnn_mindspore.options.converters import (
     IcdarOptions,
     Iiit5kOptions,
     LmdbOptions,
+    PruneOptions,
     SvtOptions,
     WeightsOptions,
 )
@@ -319,6 +320,7 @@ COMMANDS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "eval": EvalOptions,
     "export": ExportCommandOptions,
+    "prune": PruneOptions,
     "report": ReportCommandOptions,
     "check": CheckOptions,
     "parity": ParityOptions,

@@ -1,4 +1,4 @@
-"""The options of `crnn convert`."""
+"""The options of `crnn convert` and `crnn prune`."""
 
 from typing import Annotated, Literal
 
@@ -113,3 +113,30 @@ class WeightsOptions(Options):
     image_mean: Number = Field(127.5, description="the same: subtracted from each value, 0 to 255")
     image_std: Number = Field(127.5, description="the same: divides each value")
     leaky_slope: Number = Field(0.0, ge=0, lt=1, description="the same: slope of LeakyReLU below 0; 0: ReLU")
+
+
+class PruneOptions(Options):
+    """Options of `crnn prune`."""
+
+    ckpt_file: PathText = Field(
+        "", description="the checkpoint, best trained with --gamma_l1; a folder or pretrained as for reading"
+    )
+    output: PathText = Field("", description="the checkpoint of the smaller network to write, .ckpt")
+    prune_share: Number = Field(
+        0.3, gt=0, lt=1, description="share of all channels to cut, those with the smallest gamma"
+    )
+    prune_least: Whole = Field(8, ge=1, description="channels that a layer keeps at least")
+    prune_layer_share: Number = Field(
+        0.75, gt=0, le=1, description="share of the channels of one layer to cut at most"
+    )
+    prune_multiple: Whole = Field(
+        8, ge=1, description="a layer keeps a multiple of so many, which computes faster than odd numbers"
+    )
+    masked: PathText = Field(
+        "",
+        description="also write the original with gamma and beta of the cut channels at 0, .ckpt, to compare "
+        "with by `crnn parity`",
+    )
+    task: Text = Field(
+        "words", description="whose weights pretrained is; for a model of a kind of your own the module"
+    )
