@@ -14,6 +14,7 @@ from mindspore.train import serialization
 from reference import random_weights
 
 import export
+from crnn_mindspore import whole_file
 from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.data.preprocess import Preprocessing
