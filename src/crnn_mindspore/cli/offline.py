@@ -21,6 +21,7 @@ from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.readers.annotated import load_annotated
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.engines.choices import AscendChoices
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.prediction_file import save_predictions
 from crnn_mindspore.offline.input_list import read_inputs, write_inputs
@@ -85,6 +86,8 @@ def _infer(options: OfflineCommandOptions) -> int:
             options.device_target,
             options.device_id,
             onnx_threads=options.onnx_threads,
+            choices=AscendChoices.of(options),
+            batch_size=options.batch_size,
         ),
         inputs,
         options.result_path,

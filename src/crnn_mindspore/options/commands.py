@@ -19,6 +19,7 @@ from crnn_mindspore.options.converters import (
 # default_config.yaml holds just these sections, in this order.
 SECTIONS: tuple[type[Options], ...] = (
     common.DeviceOptions,
+    common.AscendOptions,
     common.EngineOptions,
     common.BatchOptions,
     common.WorkerOptions,
@@ -28,6 +29,7 @@ SECTIONS: tuple[type[Options], ...] = (
     training_sections.LoadingOptions,
     training_sections.RenderingOptions,
     training_sections.LearningOptions,
+    training_sections.AscendTrainingOptions,
     training_sections.PositionsLossOptions,
     training_sections.CheckpointOptions,
     training_sections.WatchOptions,
@@ -64,6 +66,7 @@ class TrainOptions(
     common.ModelOptions,
     common.WorkerOptions,
     common.BatchOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.EvaluationBatchOptions,
     using_sections.EvaluationPathOptions,
@@ -83,6 +86,7 @@ class EvalOptions(
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.EvaluationBatchOptions,
     using_sections.EvaluationPathOptions,
@@ -105,6 +109,7 @@ class ExportCommandOptions(
     common.ModelOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.ExportOptions,
     using_sections.FileNameOptions,
@@ -118,6 +123,7 @@ class ReportCommandOptions(
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.ReportOptions,
     using_sections.EvaluationBatchOptions,
@@ -166,6 +172,7 @@ class OfflineCommandOptions(
     common.ModelOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.OfflineOptions,
     using_sections.EvaluationPathOptions,
@@ -174,7 +181,13 @@ class OfflineCommandOptions(
     """Options of the three steps of `crnn offline`, so that one list serves all."""
 
 
-class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOptions, common.BatchOptions):
+class ReadOptions(
+    common.DecodingOptions,
+    common.EngineOptions,
+    common.AscendOptions,
+    common.DeviceOptions,
+    common.BatchOptions,
+):
     """Options of `crnn read`."""
 
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -201,7 +214,7 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     )
 
 
-class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOptions):
+class ParityOptions(common.BatchOptions, common.EngineOptions, common.AscendOptions, common.DeviceOptions):
     """Options of `crnn parity`."""
 
     models: Annotated[list[str], Argument(is_positional=True)] = Field(

@@ -59,7 +59,7 @@ NEEDS = (
     _one_of("lr_schedule", ["epochs"], "lr_epochs", "lr_values"),
     _one_of("optimizer", ["sgd", "momentum"], "momentum"),
     _one_of("optimizer", ["sgd"], "nesterov"),
-    _one_of("amp_level", ["auto", "O2"], "loss_scale"),
+    _one_of("output", ["ctc"], "ctc_operator"),
     _one_of("model_version", ["V1", "character_net"], "use_dropout"),
     _one_of("model_version", ["paper", "vgg"], "leaky_slope"),
     _one_of(
