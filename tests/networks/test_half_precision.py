@@ -6,7 +6,7 @@ import math
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor, amp, nn, ops
 
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
@@ -58,7 +58,8 @@ def test_training_in_half_precision_follows_training_in_full() -> None:
         made = network("V2", level).set_train(True)
         optimizer = create_optimizer("adam", made.trainable_params(), 0.9, True, 0.0)
         optimizer.learning_rate.set_data(Tensor(0.01, ms.float32))
-        step = CRNNForTrain(made, CTCLoss(3), UnreadShare(3), optimizer, scaler=create_scaler(level == "O2", 128))
+        scaler = create_scaler(level == "O2", 128)
+        step = CRNNForTrain(made, CTCLoss(3), UnreadShare(3), optimizer, scaler=scaler)
         losses[level] = [float(step(*batch(0))[0].asnumpy()) for _ in range(12)]
     assert losses["O0"][-1] < 0.8 * losses["O0"][0]
     assert losses["O2"] == pytest.approx(losses["O0"], rel=0.03)
@@ -108,6 +109,36 @@ def test_an_update_that_overflows_is_skipped_and_the_scale_is_halved() -> None:
     assert not math.isfinite(float(norm.asnumpy()))
     assert made.weight.asnumpy()[0] == before
     assert float(scaler.scale_value.asnumpy()) == 2.0**14
+
+
+def never_finite(gradients: tuple[Tensor, ...]) -> Tensor:
+    """Stands in for `amp.all_finite` on a device whose flag is up, though all numbers are finite."""
+    return ops.stop_gradient(gradients[0]).sum() > 1e30
+
+
+def test_an_overflow_that_only_the_device_knows_of_is_no_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Scaled().set_train(True)
+    optimizer = create_optimizer("momentum", made.trainable_params(), 0.9, False, 0.0)
+    optimizer.learning_rate.set_data(Tensor(0.1, ms.float32))
+    others = Tensor(np.zeros((1, 1), np.int32)), Tensor(np.zeros(1, np.int32))
+    small = Tensor(np.full((1, 1, 1), 0.25, np.float32))
+
+    def stepped(checks_status: bool) -> tuple[float, float]:
+        scaler = create_scaler(True, 512)
+        step = CRNNForTrain(
+            made, Half(), UnreadShare(3), optimizer, scaler=scaler, checks_status=checks_status
+        )
+        _, norm, _ = step(small, *others)
+        return float(norm.asnumpy()), float(made.weight.asnumpy()[0])
+
+    norm, weight = stepped(checks_status=True)  # nothing overflows, the check does no harm
+    assert norm == pytest.approx(0.25)
+    assert weight == pytest.approx(0.475)
+    monkeypatch.setattr(amp, "all_finite", never_finite)
+    norm, unchanged = stepped(checks_status=True)
+    assert (norm, unchanged) == (math.inf, weight)
+    _, changed = stepped(checks_status=False)
+    assert changed < weight
 
 
 def test_skipped_updates_are_counted_and_too_many_in_a_row_are_no_overflow(

@@ -31,6 +31,8 @@ class Backend(Protocol):
         """Images (N, 3, H, W), preprocessed as the artifact says -> logits (T, N, C)."""
 
 
+LITE_ENDING = "_lite.mindir"  # of a model converted for MindSpore Lite, as `crnn export --for` names it
+
 # Late binding, so that a machine with ONNX Runtime alone never imports MindSpore.
 _OPENERS = {
     ".onnx": "crnn_mindspore.engines.onnx_backend:OnnxBackend",
@@ -70,6 +72,8 @@ def open_backend(
     target = _OPENERS.get(file.suffix.lower())
     if target is None:
         raise UserError(f"{path}: a model file ends in {', '.join(_OPENERS)}")
+    if path.lower().endswith(LITE_ENDING):
+        target = "crnn_mindspore.engines.lite_backend:LiteBackend"
     options: dict[str, object] = {"device_target": device_target, "device_id": device_id}
     if file.suffix.lower() == ".ckpt":
         options["foreign"] = foreign or (lambda: (Charset(), Preprocessing()))

@@ -116,6 +116,12 @@ class ExportCommandOptions(
 ):
     """Options of `crnn export`."""
 
+    for_chip: Annotated[Literal["", "ascend310", "ascend310p"], Argument(name="for")] = Field(
+        "",
+        description="ascend310, ascend310p: ONNX of opset 16 and MINDIR, both of one size, the converter's "
+        "configuration, and the commands that convert them; file_format has no effect",
+    )
+
 
 class ReportCommandOptions(
     common.ProtocolOptions,
@@ -282,6 +288,16 @@ class RenderOptions(Options):
     overwrite: Flag = Field(False, description="replace an earlier output of this command")
 
 
+class DoctorOptions(common.WorkerOptions, common.DeviceOptions):
+    """Options of `crnn doctor`."""
+
+    as_json: Annotated[bool, Argument(name="json", is_flag=True)] = Field(
+        False, description="print all that was found as JSON"
+    )
+    quick: Flag = Field(False, description="without the step on the device, which starts MindSpore")
+    folder: PathText = Field(".", description="where results are to go, for the free space")
+
+
 class LaunchOptions(Options):
     """Options of `crnn launch`."""
 
@@ -332,6 +348,7 @@ COMMANDS: dict[str, type[Options]] = {
     "convert lmdb": LmdbOptions,
     "convert weights": WeightsOptions,
     "serve": ServeOptions,
+    "doctor": DoctorOptions,
     "launch": LaunchOptions,
     "rank-table": RankTableOptions,
     "offline preprocess": OfflineCommandOptions,

@@ -47,7 +47,7 @@ class MindSporeBackend:
         self.artifact = artifact
         self.name = name
         self.network = network
-        self._profile = profile
+        self.profile = profile
         self._is_fixed = profile.has_fixed_shapes or bool(width)
         self._size = batch_size
         self._may_grow = batch_size == 0
@@ -83,7 +83,7 @@ class MindSporeBackend:
             return logits
         self._compiled.add(images.shape)
         what = f"evaluation of images {images.shape}"
-        with self._profile.compiling(what, {"model": self.artifact.to_json(), "engine": self.name}):
+        with self.profile.compiling(what, {"model": self.artifact.to_json(), "engine": self.name}):
             logits = self.network(ms.Tensor(images)).asnumpy()
         return logits
 
