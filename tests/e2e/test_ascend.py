@@ -1,15 +1,18 @@
 """Training, evaluation, reading, export and starts on a pretended Ascend, beside the same on a CPU.
 
-The kernels are the CPU's in both; what differs is what the profile decides. Nothing of it ran on Ascend hardware.
+The kernels are the CPU's in both; what differs is what the profile decides.
 """
 
 import csv
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,7 @@ class Side:
 
     folder: Path
     records: Records
+    printed: list[str] = field(default_factory=list)
 
     def told(self, name: str) -> list[Any]:
         return [what for called, what in self.records if called == name]
@@ -49,9 +53,9 @@ class Side:
     def compiled(self, cell: str = "") -> list[list[list[int | None]]]:
         return [what["shapes"] for what in self.told("compile") if cell in ("", what["cell"])]
 
-    def losses(self, folder: str = "out") -> list[float]:
-        with (self.folder / folder / "train_log.csv").open() as file:
-            return [float(row["loss"]) for row in csv.DictReader(file)]
+    def losses(self) -> list[float]:
+        """Of each update, as the log gives them: with six digits behind the point."""
+        return [float(loss) for loss in re.findall(r"loss: ([\d.]+), lr", "".join(self.printed))]
 
     def texts(self, name: str) -> list[str]:
         return [entry["prediction"] for entry in json.loads((self.folder / name).read_text())]
@@ -76,8 +80,11 @@ def pretend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
     patch.undo()
 
 
-def call(main: Callable[[list[str]], int], *options: object) -> None:
-    assert main([str(option) for option in options]) == 0
+def call(main: Callable[[list[str]], int], *options: object) -> str:
+    """What a command prints; it must end well."""
+    with redirect_stdout(io.StringIO()) as printed:
+        assert main([str(option) for option in options]) == 0
+    return printed.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +98,7 @@ def sides(
     for name, chip, further in (("cpu", "", []), ("ascend", "ascend910b", ["--lstm_kernel=cells"])):
         side = Side(folder / name, pretend(chip))
         own = [f"--device_target={'Ascend' if chip else 'CPU'}", *further]
-        call(
+        printed = call(
             train.main,
             *TINY_NETWORK,
             *own,
@@ -103,6 +110,7 @@ def sides(
             f"--save_checkpoint_path={side.folder / 'ckpt'}",
             f"--output_dir={side.folder / 'out'}",
         )
+        side.printed.append(printed)
         # Both go on from the same weights.
         model = next((folder / "cpu" / "ckpt").glob("crnn-*_*.ckpt"))
         evaluation = ["--eval_dataset=folder", f"--eval_dataset_path={data}", "--eval_batch_size=5"]
@@ -124,7 +132,7 @@ def test_losses_are_those_of_the_cpu_and_texts_are_the_same(sides: dict[str, Sid
     cpu, ascend = sides["cpu"], sides["ascend"]
     assert len(cpu.losses()) == STEPS
     assert ascend.losses() == pytest.approx(cpu.losses(), abs=1e-4)
-    assert cpu.losses()[-1] < 0.9 * cpu.losses()[0]
+    assert cpu.losses()[-1] < cpu.losses()[0] - 1
     for name in ("eval.json", "offline.json"):
         assert ascend.texts(name) == cpu.texts(name)
         assert len(cpu.texts(name)) == len(WORDS) + len(LONGER)  # the last batch was not full
@@ -167,9 +175,9 @@ def test_the_settings_are_what_mindspore_was_told(sides: dict[str, Side]) -> Non
     assert recorded.options["loss_scale"] == 512.0
 
 
-def train_one(folder: Path, *options: object) -> None:
-    """A few updates of a tiny network, with an evaluation at their end."""
-    call(
+def train_one(folder: Path, *options: object) -> str:
+    """A few updates of a tiny network, with an evaluation at their end; what it prints."""
+    return call(
         train.main,
         *("--device_target=Ascend", "--max_steps=3", "--run_eval=True", "--train_eval_dataset=folder"),
         f"--save_checkpoint_path={folder / 'ckpt'}",
@@ -179,21 +187,22 @@ def train_one(folder: Path, *options: object) -> None:
 
 
 def test_half_precision_differs_by_little_and_kept_graphs_are_the_same(
-    sides: dict[str, Side], pretend: Callable[..., Records], log: list[str], tmp_path: Path
+    sides: dict[str, Side], pretend: Callable[..., Records], tmp_path: Path
 ) -> None:
     data = sides["cpu"].folder.parent / "words"
     paths = f"--train_dataset_path={data}", f"--train_eval_dataset_path={data}"
     common = (*TINY_NETWORK, "--train_dataset=folder", *paths, "--batch_size=4", "--learning_rate=0.001")
-    for name in ("first", "again"):
-        side = Side(tmp_path / name, pretend())
-        train_one(tmp_path / name, *common, "--per_print_time=1", f"--compile_cache={tmp_path / 'graphs'}")
-    assert side.losses() == Side(tmp_path / "first", []).losses()
-    assert side.losses() == pytest.approx(sides["cpu"].losses()[:3], rel=0.02)
-    text = "\n".join(log)
+    first, again = (Side(tmp_path / name, pretend()) for name in ("first", "again"))
+    for side in (first, again):
+        cache = f"--compile_cache={tmp_path / 'graphs'}"
+        side.printed.append(train_one(side.folder, *common, "--per_print_time=1", cache))
+    assert again.losses() == first.losses()
+    assert first.losses() == pytest.approx(sides["cpu"].losses()[:3], rel=0.02)
+    text = "".join(first.printed + again.printed)
     assert "convolutions, LSTM and dense layers in half precision, loss scale 512" in text
     assert "training on images (4, 3, 32, 100): compiling at jit_level O0, takes minutes" in text
     assert "training on images (4, 3, 32, 100): compiling at jit_level O0, kept from before" in text
-    assert [what for what in side.told("compile") if what["cell"] == "CRNNForTrain"]
+    assert text.count("takes minutes") == text.count("kept from before") == 2
     pretend("")
 
 
@@ -205,7 +214,11 @@ def test_every_task_trains_and_is_evaluated(
     if task == "lines":
         data = write_folder(tmp_path / "data", WORDS)
         own = ["--task=lines", "--channel_scale=0.0625", "--hidden_size=8", "--batch_size=4"]
-        own += ["--train_dataset=folder", "--label_dict=abcdefghijklmnopqrstuvwxyz0123456789"]
+        own += [
+            "--lr_schedule=constant",
+            "--train_dataset=folder",
+            "--label_dict=abcdefghijklmnopqrstuvwxyz0123456789",
+        ]
     else:
         write, text = {"clock": (write_clocks, CLOCK), "tags": (write_tags, TAGS)}[task]
         data = write(tmp_path / "data") or tmp_path / "data"
@@ -223,17 +236,15 @@ def test_every_task_trains_and_is_evaluated(
 def test_images_that_keep_their_ratio_have_one_graph_for_each_width(
     tiny_models: dict[str, TinyModel],
     pretend: Callable[..., Records],
-    capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
     data = write_folder(tmp_path / "data", [*WORDS, *LONGER])
     printed, sides = [], []
     for chip, device in (("", "CPU"), ("ascend910b", "Ascend")):
         side = Side(tmp_path, pretend(chip))
-        capsys.readouterr()
         options = f"--model={tiny_models['V2'].checkpoint}", "--keep_ratio", "--batch_size=4", "--format=json"
-        call(predict.main, data, *options, f"--device_target={device}", "--lstm_kernel=cells")
-        printed.append([entry["text"] for entry in json.loads(capsys.readouterr().out)])
+        read = call(predict.main, data, *options, f"--device_target={device}", "--lstm_kernel=cells")
+        printed.append([entry["text"] for entry in json.loads(read)])
         sides.append(side)
     assert printed[0] == printed[1]
     shapes = [tuple(shapes[0]) for shapes in sides[1].compiled("CRNN")]
@@ -293,10 +304,12 @@ def test_two_processes_start_by_msrun_deterministic_before_they_join(tmp_path: P
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    told = [name for name, _ in read_records(record)]
-    assert told.count("init") == told.count("set_deterministic") == 2
-    assert told.index("set_deterministic") < told.index("init")
-    assert ["Ascend", None] in [what for name, what in read_records(record) if name == "set_device"]
+    processes = read_records(record)
+    assert len(processes) == 3  # msrun's scheduler runs the program too
+    for records in processes.values():
+        told = [name for name, _ in records]
+        assert told.index("set_deterministic") < told.index("set_device") < told.index("init")
+        assert ("set_device", ["Ascend", None]) in records
     assert list((tmp_path / "train_parallel" / "ckpt").glob("*.ckpt"))
 
 

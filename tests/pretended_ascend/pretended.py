@@ -110,11 +110,14 @@ def into_file(path: str) -> Record:
 
     def record(name: str, what: Any) -> None:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps([name, what], default=str) + "\n")
+            file.write(json.dumps([os.getpid(), name, what], default=str) + "\n")
 
     return record
 
 
-def read_records(path: Path) -> list[tuple[str, Any]]:
-    """What a program was recorded to do."""
-    return [(name, what) for name, what in map(json.loads, path.read_text(encoding="utf-8").splitlines())]
+def read_records(path: Path) -> dict[int, list[tuple[str, Any]]]:
+    """Number of each process -> what it was recorded to do."""
+    found: dict[int, list[tuple[str, Any]]] = {}
+    for process, name, what in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        found.setdefault(process, []).append((name, what))
+    return found
