@@ -2,12 +2,14 @@
 
     python benchmarks/torch_agreement.py [--torch_python /path/to/python] [--optimizer adam] [--steps 20]
 
-Both begin with the same weights and read the same batches of rendered words, in processes of their own.
+Both begin with the same weights and read the same batches of rendered images, in processes of their own:
+words; plates and single characters with `--model_version resnet18` and `character_net`.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,19 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import Engines, cores, markdown_table, serve, torch_python
+from crnn_mindspore.artifacts.agreement import model_of
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
-from crnn_mindspore.data.preprocess import Preprocessing, normalize
+from crnn_mindspore.data.preprocess import normalize
+from crnn_mindspore.options.commands import TrainOptions
+from crnn_mindspore.options.load import load_options
 from crnn_mindspore.synth.render import create_renderer
 from crnn_mindspore.synth.render_loader import Ramp, render_images
-from crnn_mindspore.tasks.ctc.network_spec import STEP_OFFSETS, create_spec
+from crnn_mindspore.tasks.ctc.network_spec import STEP_OFFSETS
+from crnn_mindspore.tasks.positions.network_spec import CHARACTER_NET, RESNET18, VERSIONS
 from crnn_mindspore.text.charset import Charset
 
+_RECIPES = Path(__file__).resolve().parents[1] / "configs" / "recipes"
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "radam", "rmsprop", "adadelta")
 
 
@@ -48,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     losses: dict[str, list[float]] = {}
     averages: dict[str, float] = {}
     with Engines() as engines:
+        args.folder = str(engines.folder)
         _write_batches(engines.folder, args)
         for name, python in (("mindspore", sys.executable), ("torch", torch_python(args.torch_python))):
             command = [
@@ -73,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model_version", choices=("V1", "V2", "paper", "vgg"), default="V2")
+    parser.add_argument("--model_version", choices=(*STEP_OFFSETS, *VERSIONS), default="V2")
     parser.add_argument("--image_colours", choices=("BGR", "RGB", "GREY"), default="BGR")
     parser.add_argument("--channel_scale", type=float, default=0.5)
     parser.add_argument("--hidden_size", type=int, default=256)
@@ -93,21 +101,39 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _write_batches(folder: Path, args: argparse.Namespace) -> None:
     from benchmarks.twin.worker import Targets
 
-    charset, preprocessing = Charset(), _preprocessing(args)
-    renderer = create_renderer(charset=charset, split="all")
-    pixels, texts = render_images(renderer, preprocessing, Ramp(), 0, args.batch_size * args.steps)
-    targets, lengths = Targets(charset, preprocessing.time_steps)(texts)
+    options, artifact = _described(args)
+    words = artifact.codec == Charset()
+    renderer: Any = (
+        create_renderer(charset=Charset(), split="all") if words else artifact.kind.renderer(options)
+    )
+    width = artifact.kind.score_shape(artifact)[0]
+    pixels, texts = render_images(renderer, artifact.preprocessing, Ramp(), 0, args.batch_size * args.steps)
+    images = normalize(pixels, artifact.preprocessing)
+    targets, lengths = Targets(artifact.codec, width)(texts)
     shape = (args.steps, args.batch_size)
     np.savez(
         folder / "batches.npz",
-        images=normalize(pixels, preprocessing).reshape(*shape, -1, 32, 100),
+        images=images.reshape(*shape, *images.shape[1:]),
         targets=targets.reshape(*shape, -1),
         target_lengths=lengths.reshape(shape),
     )
 
 
-def _preprocessing(args: argparse.Namespace) -> Preprocessing:
-    return Preprocessing(channel_order=args.image_colours, step_offset=STEP_OFFSETS[args.model_version])
+def _described(args: argparse.Namespace) -> tuple[TrainOptions, Artifact]:
+    """Options and model: of plates without typefaces, of Latin characters, or of words."""
+    names = "image_colours", "model_version", "channel_scale", "hidden_size"
+    chosen = [f"--{name}={getattr(args, name)}" for name in names]
+    if args.model_version == RESNET18:
+        chosen = [f"--task={_RECIPES / 'plates_abroad.yaml'}"]
+    elif args.model_version == CHARACTER_NET:
+        layout = Path(args.folder) / "latin.yaml"
+        layout.write_text("text: [{name: character, classes: ABCDEFGHabcdefgh0123}]\n", encoding="utf-8")
+        chosen = ["--task=characters", f"--positions={layout}", "--render_hold_out="]
+    # Dropout draws other numbers in every engine.
+    options = load_options(TrainOptions, [*chosen, "--use_dropout=False"], "torch_agreement", "")
+    artifact = model_of(options)
+    own = read_checkpoint_file(args.pretrained).artifact if args.pretrained else None
+    return options, artifact if own is None else replace(artifact, network=own.network)
 
 
 def _batches(folder: str) -> list[tuple[Any, ...]]:
@@ -121,28 +147,21 @@ def _mindspore_losses(args: argparse.Namespace) -> dict[str, Any]:
     initialize("CPU")
     import mindspore as ms
 
-    from crnn_mindspore.engines.mindspore.network_backend import create_network
     from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
-    from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
     from crnn_mindspore.training.updates.optimizers import create_optimizer, set_learning_rate
     from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
 
     ms.set_seed(1)
-    charset = Charset()
-    spec, weights = create_spec(args.model_version, args.hidden_size, args.channel_scale), None
+    options, artifact = _described(args)
+    learner = artifact.kind.learner()
+    network = learner.create_network(artifact, use_dropout=False)
     if args.pretrained:
-        checkpoint = read_checkpoint_file(args.pretrained)
-        assert checkpoint.artifact is not None
-        spec, weights = checkpoint.artifact.network, checkpoint.weights
-    # Dropout draws other numbers in every engine.
-    artifact = Artifact(charset, _preprocessing(args), spec)
-    network = create_network(artifact, use_dropout=False)
-    if weights is not None:
-        load_weights(network, weights, args.pretrained)
+        load_weights(network, read_checkpoint_file(args.pretrained).weights, args.pretrained)
     network.set_train(True)
     np.savez(Path(args.folder) / "weights.npz", **network_weights(network))
     optimizer = create_optimizer(args.optimizer, network.trainable_params(), weight_decay=args.weight_decay)
-    run_step = CRNNForTrain(network, CTCLoss(charset.blank), UnreadShare(charset.blank), optimizer, 5.0)
+    loss, unread = learner.create_loss(artifact, options), learner.create_unread(artifact)
+    run_step = CRNNForTrain(network, loss, unread, optimizer, 5.0)
     average = WeightAverage(list(network.get_parameters()), 0.9995)
     losses = []
     for step, batch in enumerate(_batches(args.folder)):
@@ -157,25 +176,25 @@ def _torch_losses(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from benchmarks.torch_projects import from_project_weights
-    from benchmarks.torch_twin import from_weights
-    from benchmarks.twin.task import CtcTask
+    from benchmarks.torch_twin import fill
+    from benchmarks.twin.task import create_task
     from benchmarks.twin.update import Recipe, Updates
 
-    task = CtcTask(
-        Artifact(Charset(), _preprocessing(args), create_spec(args.model_version)), use_dropout=False
-    )
+    options, artifact = _described(args)
+    task = create_task(artifact, options)
     weights = np.load(Path(args.folder) / "weights.npz")
-    network = from_project_weights(weights) if "cnn.conv0.weight" in weights else from_weights(weights)
-    for module in network.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    if "cnn.conv0.weight" in weights:
+        network: torch.nn.Module = from_project_weights(weights)
+    else:
+        network = task.create_network()
+        fill(network, weights)
     network = network.to(memory_format=torch.channels_last)
     recipe = Recipe(args.optimizer, weight_decay=args.weight_decay, clip_norm=5.0, ema_decay=0.9995)
     updates = Updates(network, task.loss, recipe)
     losses = []
     for batch in _batches(args.folder):
         images, targets, lengths = map(torch.from_numpy, batch)
-        losses.append(float(updates.step(images, targets, lengths, args.learning_rate)[0]))
+        losses.append(float(updates.step(images, targets, lengths, args.learning_rate)[0].detach()))
     total = sum(float(average.double().abs().sum()) for average in updates.averages.values())
     return {"losses": losses, "average": total}
 

@@ -1,4 +1,4 @@
-"""The networks for positions in PyTorch, for comparison: ResNet-18 and the character network, our names.
+"""The networks for positions in PyTorch: ResNet-18 and the character network, with the names of ours.
 
 Needs torch and NumPy only.
 """
@@ -17,6 +17,8 @@ from benchmarks.torch_twin import (
     Weights,
     fill,
 )
+
+Stem = tuple[int, bool]
 
 
 class Convolution(nn.Module):
@@ -69,19 +71,21 @@ class BlockV2(nn.Module):
 class ResNetFeatures(nn.Module):
     """Stem and four stages of two blocks."""
 
-    def __init__(self, in_channels: int, channels: list[int], block: str) -> None:
+    def __init__(self, in_channels: int, channels: list[int], block: str, stem: Stem) -> None:
         super().__init__()
         self.is_v1 = block == "v1"
         kind = BlockV1 if self.is_v1 else BlockV2
-        self.stem = (ConvBatchNorm if self.is_v1 else Convolution)(in_channels, channels[0], 3, 2)
+        self.stem = (ConvBatchNorm if self.is_v1 else Convolution)(in_channels, channels[0], 3, stem[0])
+        self.is_pooled = stem[1]
         for number, (before, width) in enumerate(zip([channels[0], *channels], channels, strict=False), 1):
             stage = nn.Sequential(kind(before, width, 1 if number == 1 else 2), kind(width, width, 1))
             setattr(self, f"stage{number}", stage)
         self.bn = None if self.is_v1 else _batch_norm(channels[-1])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(N,in,H,W) -> (N,F,H/32,W/32)."""
-        x = functional.max_pool2d(self.stem(x), 2, ceil_mode=True)
+        """(N,in,H,W) -> (N,F,H/32,W/32); one halving less with a stem of stride 1, or without pooling."""
+        x = self.stem(x)
+        x = functional.max_pool2d(x, 2, ceil_mode=True) if self.is_pooled else x
         x = x.relu_() if self.is_v1 else x
         x = self.stage4(self.stage3(self.stage2(self.stage1(x))))
         return x if self.bn is None else self.bn(x).relu_()
@@ -101,18 +105,37 @@ class PositionScores(nn.Module):
 
 
 class TorchResNet18(nn.Module):
-    """As `crnn_mindspore.networks.resnet.ResNet18`, without a mask."""
+    """As `crnn_mindspore.networks.resnet.ResNet18`, without a mask.
+
+    Args:
+        positions: T.
+        classes: K.
+        channels: Of the four stages.
+        in_channels: 1 or 3.
+        block: "v1" or "v2".
+        stem: Stride of the first convolution; whether pooling by 2 follows it.
+        places: Of the last map, each with weights of its own in the head; 0: the head reads their mean.
+    """
 
     def __init__(
-        self, positions: int, classes: int, channels: list[int], in_channels: int, block: str
+        self,
+        positions: int,
+        classes: int,
+        channels: list[int],
+        in_channels: int,
+        block: str,
+        stem: Stem = (2, True),
+        places: int = 0,
     ) -> None:
         super().__init__()
-        self.features = ResNetFeatures(in_channels, channels, block)
-        self.head = PositionScores(channels[-1], positions, classes)
+        self.features = ResNetFeatures(in_channels, channels, block, stem)
+        self.reads_mean = not places
+        self.head = PositionScores(channels[-1] * max(1, places), positions, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N,C,H,W) -> (T,N,K)."""
-        return self.head(self.features(images).mean((2, 3)))
+        x = self.features(images)
+        return self.head(x.mean((2, 3)) if self.reads_mean else x.contiguous().flatten(1))
 
 
 class CharacterFeatures(nn.Module):
@@ -144,20 +167,28 @@ class DenseBatchNorm(nn.Module):
 
 
 class TorchCharacterNet(nn.Module):
-    """As `crnn_mindspore.networks.character_net.CharacterNet`, without dropout and mask."""
+    """As `crnn_mindspore.networks.character_net.CharacterNet`, without a mask."""
 
     def __init__(
-        self, positions: int, classes: int, channels: list[int], in_channels: int, units: int, inputs: int
+        self,
+        positions: int,
+        classes: int,
+        channels: list[int],
+        in_channels: int,
+        units: int,
+        inputs: int,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.features = CharacterFeatures(in_channels, channels)
         self.dense = DenseBatchNorm(inputs, units)
+        self.dropout = nn.Dropout(dropout)
         self.head = PositionScores(units, positions, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N,C,H,W) -> (T,N,K)."""
         x = self.features(images).contiguous().flatten(1)
-        return self.head(self.dense(x).relu_())
+        return self.head(self.dropout(self.dense(x).relu_()))
 
 
 class PositionTrainer(TorchUpdates):

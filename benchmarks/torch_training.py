@@ -1,4 +1,4 @@
-"""The training of `crnn train` on rendered words in PyTorch, for a fast GPU that MindSpore does not serve.
+"""The training of `crnn train` on rendered images in PyTorch, for a fast GPU that MindSpore does not serve.
 
     python benchmarks/torch_training.py --config_path configs/pretrained.yaml --seconds 600 --output FOLDER \\
         --batch_size=512 --render_effects=configs/street_effects.yaml
@@ -23,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # Nothing here imports PyTorch before `main`: the rendering processes import this file too.
 import src  # noqa: F401 - makes the checkout's package importable
+from benchmarks.twin.packing import faces_of, pack, unpack
 from benchmarks.twin.worker import Series
 from crnn_mindspore.artifacts.agreement import adopting, check_artifact, kind_in, model_of, network_of
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
@@ -37,6 +38,7 @@ from crnn_mindspore.synth.render import Renderer, difficulty_at
 from crnn_mindspore.synth.render_loader import Ramp
 
 PROGRAM = "benchmarks/torch_training.py"
+CTC = "ctc"
 _STARTED = time.perf_counter()
 
 
@@ -78,7 +80,7 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     add("--save_seconds", type=float, default=60.0, help="between two savings")
     add("--report_seconds", type=float, default=10.0, help="between two lines")
     add("--save_megabytes", type=float, default=63.8, help="MiB of all files of a saving")
-    add("--eval_images", type=int, default=2000, help="rendered words that are read at the end; 0: none")
+    add("--eval_images", type=int, default=2000, help="rendered images that are read at the end; 0: none")
     return parser.parse_known_args(argv)
 
 
@@ -86,34 +88,31 @@ def _renderers(options: TrainOptions, packed: str) -> dict[str, Any]:
     """`train` and, of words held out where there are such, `test`; made here or unpacked."""
     if not packed:
         renderer = kind_in(options).renderer(options)
-        held_out = renderer.of_split("test") if isinstance(renderer, Renderer) else renderer
+        held_out: Any = renderer.of_split("test") if isinstance(renderer, Renderer) else renderer
         return {"train": renderer, "test": held_out}
-    from benchmarks.twin.packing import unpack
-
     renderers = unpack(Path(packed))
     for renderer in renderers.values():
         renderer.seed = options.seed
-        renderer.effects = load_effects(options.render_effects or None)
+        if isinstance(renderer, Renderer):  # others keep the effects that they were packed with
+            renderer.effects = load_effects(options.render_effects or None)
     made = renderers["train"]
-    for name, value, wanted in (
-        ("classes", made.codec.classes, model_of(options).codec.classes),
-        ("render_split", made.split, options.render_split),
-    ):
-        if value != wanted:
-            raise UserError(f"{packed}: was packed with {name} {value!r}, now {wanted!r}")
+    if made.codec != model_of(options).codec:
+        raise UserError(f"{packed}: was packed for another alphabet or other positions than these options'")
+    if made.split != options.render_split:
+        raise UserError(
+            f"{packed}: was packed with render_split {made.split!r}, now {options.render_split!r}"
+        )
     return renderers
 
 
 def _pack(options: TrainOptions, file: Path) -> int:
-    from benchmarks.twin.packing import pack
-
     print(pack(file, _renderers(options, "")))
     return 0
 
 
 def _origin(options: TrainOptions, is_widened: bool) -> tuple[TrainOptions, CheckpointFile | None, str]:
     """What training starts from, the sizes of its network adopted."""
-    path = options.resume_ckpt or resolve_model(options.pretrained)
+    path = options.resume_ckpt or resolve_model(options.pretrained, options.task)
     if not path:
         return options, None, ""
     if options.resume_ckpt and Path(path).is_dir():
@@ -126,6 +125,8 @@ def _origin(options: TrainOptions, is_widened: bool) -> tuple[TrainOptions, Chec
         artifact = checkpoint.artifact
         if artifact is None:
             raise UserError(f"{path}: describes itself not; `crnn convert weights` writes the description")
+    if is_widened and artifact.task != CTC:
+        raise UserError(f"{path}: --widen knows networks of the output {CTC}, not of {artifact.task}")
     if is_widened and checkpoint is not None and not options.resume_ckpt:
         from benchmarks.twin.widening import widened
 
@@ -138,7 +139,7 @@ def _origin(options: TrainOptions, is_widened: bool) -> tuple[TrainOptions, Chec
 
 def _train(options: TrainOptions, own: argparse.Namespace) -> int:
     if options.train_dataset != "render":
-        raise UserError(f"train_dataset is {options.train_dataset!r}; this program trains on rendered words: "
+        raise UserError(f"train_dataset is {options.train_dataset!r}; here rendered images alone are learnt: "
                         "--train_dataset=render")  # fmt: skip
     if not own.seconds and not options.max_steps:
         raise UserError("give --seconds or --max_steps")
@@ -152,7 +153,7 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
     artifact = replace(model_of(options), training=training)
     renderers = _renderers(options, own.packed)
     processes = own.processes or max(1, len(os.sched_getaffinity(0)) - 1)
-    _say(f"{len(renderers['train'].fonts.faces)} typefaces, {processes} rendering processes")
+    _say(f"{len(faces_of(renderers))} typefaces, {processes} rendering processes")
     return _run(options, own, artifact, renderers, processes, checkpoint, origin)
 
 
@@ -170,10 +171,10 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     is_cuda = device.type == "cuda"
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(options.seed)
-    task = create_task(artifact, options.use_dropout)
+    task = create_task(artifact, options)
     network = task.create_network().to(device, memory_format=torch.channels_last)
     if own.compile:
-        (network.vgg if hasattr(network, "vgg") else network.cnn).compile()
+        next(part for name in ("vgg", "cnn", "features") if (part := getattr(network, name, None))).compile()
     recipe = Recipe(
         options.optimizer, options.momentum, options.nesterov, options.weight_decay,
         options.gamma_decay, options.clip_norm, options.ema_decay, own.precision if is_cuda else "float32",
@@ -210,12 +211,10 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     _say(f"trained: {facts}")
     if tested is not None:
         trained, averaged = accuracy(task, updates, tested.all())
-        words = (
-            "words held out" if options.render_split == "train" else "rendered words, none of these images"
-        )
-        _say(
-            f"{own.eval_images} {words}: {100 * averaged:.2f} % right averaged, {100 * trained:.2f} % trained"
-        )
+        is_held_out = isinstance(renderers["test"], Renderer) and options.render_split == "train"
+        images = "words held out" if is_held_out else "rendered images, none of these"
+        shares = f"{100 * averaged:.2f} % right averaged, {100 * trained:.2f} % trained"
+        _say(f"{own.eval_images} {images}: {shares}")
     return 0
 
 

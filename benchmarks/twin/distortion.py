@@ -11,10 +11,12 @@ class Distortion:
         strength: 0 leaves images as they are; 1 is the usual amount.
         device: Where the images lie.
         seed: Of the numbers drawn.
+        may_invert: Whether some images become their negatives.
     """
 
-    def __init__(self, strength: float, device: torch.device, seed: int) -> None:
+    def __init__(self, strength: float, device: torch.device, seed: int, may_invert: bool = True) -> None:
         self._strength = strength
+        self._share_inverted = 0.1 * strength if may_invert else 0.0
         self._device = device
         self._random = torch.Generator(device).manual_seed(seed)
 
@@ -43,7 +45,7 @@ class Distortion:
             count, channels
         )
         offset = self._spread(count, 0.25)[:, None]
-        inverted = 1 - 2 * (self._uniform(count) < 0.1 * self._strength).float()
+        inverted = 1 - 2 * (self._uniform(count) < self._share_inverted).float()
         images = images * (gain * inverted[:, None])[:, :, None, None] + offset[:, :, None, None]
         noise = torch.empty_like(images).normal_(generator=self._random)
         return images + noise * (0.12 * self._sometimes(count, 0.5))[:, None, None, None]

@@ -20,6 +20,7 @@ from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.whole_file import whole_file
 
 _OBJECTS = "renderers.pickle"
+_LIBRARIES = ("fonts", "latin", "faces")  # attributes of renderers that hold typefaces
 
 _logger = logging.getLogger(__name__)
 
@@ -32,12 +33,12 @@ def pack(file: Path, renderers: dict[str, Any]) -> str:
 
     Args:
         file: Of a name that ends in .tar.xz; replaced.
-        renderers: By name; their `fonts.faces` have a `path`.
+        renderers: By name; what `_LIBRARIES` names of them has `faces` with a `path`.
 
     Returns:
         What was written, for people.
     """
-    faces = _faces(renderers)
+    faces = faces_of(renderers)
     characters = "".join(sorted(frozenset().union(*(face.characters for face in faces)) | {" "}))
     originals = [face.path for face in faces]
     contents: dict[str, bytes] = {}
@@ -74,14 +75,15 @@ def unpack(file: Path) -> dict[str, Any]:
         renderers: dict[str, Any] = pickle.loads((folder / _OBJECTS).read_bytes())
     except (OSError, tarfile.TarError, EOFError, pickle.UnpicklingError) as error:
         raise UserError(f"{file}: is not what --pack_fonts writes: {error}") from None
-    for face in _faces(renderers):
+    for face in faces_of(renderers):
         _move(face, str(folder / face.path))
     return renderers
 
 
-def _faces(renderers: dict[str, Any]) -> list[Any]:
+def faces_of(renderers: dict[str, Any]) -> list[Any]:
     """The different typefaces of all renderers, in order; a typeface is one object in all of them."""
-    return list({id(face): face for renderer in renderers.values() for face in renderer.fonts.faces}.values())
+    libraries = [getattr(renderer, name, None) for renderer in renderers.values() for name in _LIBRARIES]
+    return list({id(face): face for library in libraries if library for face in library.faces}.values())
 
 
 def _move(face: Any, path: str) -> None:

@@ -1,9 +1,9 @@
 """What a training in PyTorch learns: network, targets, loss, and when a reading is right.
 
-A further kind of output (positions) is a further class with these methods; nothing else knows of CTC.
+A further kind of output is a further class with these methods; nothing else knows of CTC or of positions.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ class Task(Protocol):
 
     artifact: Artifact
     targets: Targets
+    may_be_inverted: bool  # whether the negative of an image has the same label
 
     def create_network(self) -> nn.Module:
         """The network with initial weights; its modules carry the names of ours."""
@@ -47,6 +48,7 @@ class CtcTask:
     """
 
     name = "ctc"
+    may_be_inverted = True
 
     def __init__(self, artifact: Artifact, use_dropout: bool = True) -> None:
         self.artifact = artifact
@@ -100,12 +102,21 @@ class CtcTask:
         return right
 
 
-def create_task(artifact: Artifact, use_dropout: bool) -> Task:
+def create_task(artifact: Artifact, options: Any) -> Task:
     """What a description asks to learn.
+
+    Args:
+        artifact: The description.
+        options: Those of training: dropout and the loss.
 
     Raises:
         UserError: If PyTorch's side does not have it.
     """
-    if artifact.task != CtcTask.name:
-        raise UserError(f"the training in PyTorch knows the output {CtcTask.name}, not {artifact.task}")
-    return CtcTask(artifact, use_dropout)
+    if artifact.task == CtcTask.name:
+        return CtcTask(artifact, options.use_dropout)
+    from benchmarks.twin.positions import PositionsTask
+
+    if artifact.task == PositionsTask.name:
+        return PositionsTask(artifact, options)
+    known = f"{CtcTask.name} and {PositionsTask.name}"
+    raise UserError(f"the training in PyTorch knows the outputs {known}, not {artifact.task}")

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +16,12 @@ from benchmarks.twin.rendering import Rendering, join
 from benchmarks.twin.states import Facts, save, sizes
 from benchmarks.twin.task import Task
 from benchmarks.twin.update import Updates, tensors_of
-from crnn_mindspore.data.preprocess import GREY, RGB
+from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
 from crnn_mindspore.errors import UserError
 
 _STEPS_AHEAD = 4  # given to the device before it has finished the first of them
 _EVALUATION_BATCH = 500
+_HALF = 127.5  # of the range of pixels
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,10 @@ class Training:
         self.plan, self.folder, self.facts = plan, folder, facts
         self._device = updates.device
         self._rng = np.random.default_rng([seed, facts.rendered])
-        self._distortion = Distortion(plan.distortion, self._device, seed + facts.updates)
-        self._to_input = Normalization(task.artifact.preprocessing, self._device)
+        self._distortion = Distortion(
+            plan.distortion, self._device, seed + facts.updates, task.may_be_inverted
+        )
+        self._input = Input(task.artifact.preprocessing)
         self._pool: Pool | None = None
         self._queued: deque[torch.cuda.Event] = deque()
         self._losses: list[torch.Tensor] = []
@@ -126,8 +128,8 @@ class Training:
         while plan.progress(self.step) < 1:
             pool = self._fill()
             draw = pool.draw(plan.batch_size)
-            images = self._distortion(self._to_input(draw.images), draw.is_again)
-            images = images.contiguous(memory_format=torch.channels_last)
+            images = self._distortion(self._input.planes(draw.images), draw.is_again)
+            images = self._input.normalized(images).contiguous(memory_format=torch.channels_last)
             loss, norm = self.updates.step(images, draw.targets, draw.lengths, plan.rate(self.step))
             self._losses.append(loss)
             self._norms.append(norm)
@@ -231,33 +233,43 @@ class Training:
         self._last = (now, pool.taken_in, pool.drawn, self.step)
 
 
-class Normalization:
-    """uint8 images (N,H,W,3) BGR -> the network's input (N,C,H,W), on the device."""
+class Input:
+    """uint8 images (N,H,W,3) BGR -> the network's input (N,C,H,W), on the device, in two steps.
 
-    def __init__(self, preprocessing: Any, device: torch.device) -> None:
+    `planes` gives values from -1 to 1, as black is and white; `normalized` what the network is to read.
+    """
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
         self._mean, self._std = preprocessing.mean, preprocessing.std
         self._order = preprocessing.channel_order
         self._standardize = preprocessing.standardize
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        return self.normalized(self.planes(images))
+
+    def planes(self, images: torch.Tensor) -> torch.Tensor:
+        """(N,H,W,3) uint8 -> (N,C,H,W) float32, -1 to 1."""
         if self._order == GREY:  # Pillow's whole numbers, as `normalize` has them
             wide = images.to(torch.int32)
             sums = wide[..., 2:] * 19595 + wide[..., 1:2] * 38470 + wide[..., :1] * 7471 + (1 << 15)
             images = sums >> 16
         elif self._order == RGB:
             images = images.flip(-1)
-        values = images.float().permute(0, 3, 1, 2)
+        return images.float().permute(0, 3, 1, 2) / _HALF - 1
+
+    def normalized(self, planes: torch.Tensor) -> torch.Tensor:
+        """-1 to 1 -> with the mean and deviation of the description, or each image's own."""
         if not self._standardize:
-            return (values - self._mean) / self._std
-        deviation, mean = torch.std_mean(values, (1, 2, 3), correction=0, keepdim=True)
-        return (values - mean) / torch.where(deviation == 0, 1.0, deviation)
+            return (planes * _HALF + (_HALF - self._mean)) / self._std
+        deviation, mean = torch.std_mean(planes, (1, 2, 3), correction=0, keepdim=True)
+        return (planes - mean) / torch.where(deviation == 0, 1.0, deviation)
 
 
 @torch.inference_mode()
 def accuracy(task: Task, updates: Updates, chunks: list[Chunk]) -> tuple[float, float]:
     """Shares of images that the trained and the averaged weights read without a mistake."""
     whole = join(chunks)
-    network, to_input = updates.network.eval(), Normalization(task.artifact.preprocessing, updates.device)
+    network, to_input = updates.network.eval(), Input(task.artifact.preprocessing)
     found = []
     for average in ({}, updates.averages):
         own = {name: tensor.clone() for name, tensor in tensors_of(network).items()}

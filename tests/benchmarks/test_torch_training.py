@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -81,10 +82,10 @@ def test_the_networks_of_other_projects_give_their_logits(name: str, leaky_slope
 )
 def test_the_device_normalises_as_the_package_does(p: Preprocessing) -> None:
     torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
-    from benchmarks.twin.training import Normalization
+    from benchmarks.twin.training import Input
 
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 100, 3), dtype=np.uint8)
-    found = Normalization(p, torch.device("cpu"))(torch.from_numpy(images)).numpy()
+    found = Input(p)(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(found, normalize(images, p), atol=1e-5)
 
 
@@ -182,7 +183,7 @@ def test_a_saved_training_goes_on_with_the_same_updates(tmp_path: Path, optimize
     from benchmarks.twin.update import Recipe, Updates
 
     artifact = Artifact(Charset(), Preprocessing(), NARROW)
-    task = create_task(artifact, use_dropout=False)
+    task = create_task(artifact, SimpleNamespace(use_dropout=False))
     rng = torch.Generator().manual_seed(1)
     images = torch.rand(5, 4, 3, 32, 100, generator=rng)
     targets, lengths = torch.randint(0, 36, (4, 24), generator=rng), torch.full((4,), 6)
@@ -215,7 +216,7 @@ def test_files_of_a_saving_stay_within_a_size(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(states, "_LARGEST_FILE", 60_000)
     artifact = Artifact(Charset(), Preprocessing(), NARROW)
-    task = create_task(artifact, use_dropout=False)
+    task = create_task(artifact, SimpleNamespace(use_dropout=False))
     updates = Updates(task.create_network(), task.loss, Recipe(ema_decay=0.9))
     updates.step(torch.rand(2, 3, 32, 100), torch.zeros(2, 24, dtype=torch.int32), torch.tensor([3, 4]), 1e-3)
     numbers = sum(t.numel() for t in updates.averages.values())

@@ -34,6 +34,9 @@ from crnn_mindspore.options.documents import markdown_text, yaml_text
 from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options, read_yaml
 from crnn_mindspore.options.without_effect import NEEDS
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
+from crnn_mindspore.tasks.positions.codec import PositionsCodec
+from crnn_mindspore.tasks.positions.layout import layout_of
+from crnn_mindspore.tasks.positions.network_spec import PositionsNetwork
 from crnn_mindspore.text.charset import Charset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -346,6 +349,10 @@ def test_a_training_takes_over_what_its_options_leave_open_from_the_model_it_sta
     assert (codec_of(config), config.image_width) == (ARTIFACT.codec, ARTIFACT.preprocessing.width)
     assert (config.model_version, config.channel_scale) == (network.version, network.channel_scale)
     assert (config.hidden_size, config.batch_size) == (32, 7)
+    codec = PositionsCodec(layout_of({"text": [{"name": "character", "classes": ["a", "b"]}]}))
+    high = Artifact(codec, Preprocessing(width=32, height=48), PositionsNetwork("resnet18"), task="positions")
+    config = adopting(load_config(["--task=characters"]), high)
+    assert (config.image_width, config.image_height) == (32, 48)
     with pytest.raises(UserError, match="class_num is given as 37, but 4 follows"):
         check_derived(adopting(load_config(["--class_num=37"]), ARTIFACT))
 

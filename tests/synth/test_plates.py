@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,8 +14,17 @@ from crnn_mindspore.data.readers.folder_dataset import load_folder
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.load import read_yaml
 from crnn_mindspore.shipped import shipped
-from crnn_mindspore.synth.effects.settings import extended, load_effects, read_effects
-from crnn_mindspore.synth.plates.faces import Faces, find_faces
+from crnn_mindspore.synth.effects.settings import extended, load_effects, overlaid, read_effects
+from crnn_mindspore.synth.plates.faces import Face, Faces, Hand, find_faces
+from crnn_mindspore.synth.plates.hanzi import (
+    PLATE_WAYS,
+    Brush,
+    draw_middle,
+    middle_of_glyph,
+    middle_of_paths,
+    thinned,
+)
+from crnn_mindspore.synth.plates.paths import Bend, parsed_paths
 from crnn_mindspore.synth.plates.plate_layout import plate_layout_of
 from crnn_mindspore.synth.plates.plate_renderer import EFFECTS_FILE, PlateRenderer
 from crnn_mindspore.synth.plates.strokes import CHARACTERS, Pen, draw_strokes
@@ -58,6 +68,7 @@ plates:
       irregular: [TTT dddd]
 """
 PEN = Pen(0.2, 0.8, 0)
+BRUSH = Brush(0.2, 1.0, True)
 
 
 @pytest.fixture
@@ -119,6 +130,91 @@ def test_a_character_of_strokes_fills_its_box_and_is_like_no_other() -> None:
         for b in names[i + 1 :]:
             difference = np.abs(glyphs[a].astype(int) - glyphs[b]).mean()
             assert difference > 6 or (a, b) in same, (a, b)
+
+
+def test_thinning_leaves_lines_of_one_pixel() -> None:
+    ink = np.zeros((40, 60), dtype=np.bool_)
+    ink[10:17, 5:55] = True  # a bar, 7 pixels thick
+    lines = thinned(ink)
+    assert set(np.unique(lines)) == {0, 255}
+    assert (lines.max(axis=1) > 0).sum() <= 3  # in one row, but for its ends
+    across = np.flatnonzero(lines.max(axis=0))
+    assert 40 <= len(across) == across[-1] - across[0] + 1  # in one piece
+    assert (lines[:, 12:48] > 0).sum(axis=0).max() == 1
+    ring = np.zeros((50, 50), dtype=np.bool_)
+    ring[8:42, 8:42] = True
+    ring[18:32, 18:32] = False
+    assert thinned(ring)[25, 25] == 0
+    assert len(middle_of_glyph(ring.astype(np.uint8) * np.uint8(255))) > 100  # the ring is still one
+
+
+def test_chinese_characters_of_plates_fill_their_box_with_strokes_of_one_width() -> None:
+    glyphs = {c: draw_middle(middle_of_paths(way), (36, 72), BRUSH) for c, way in PLATE_WAYS.items()}
+    assert set("粤皖津浙湘苏沪") <= set(glyphs)
+    for c, glyph in glyphs.items():
+        assert glyph.shape == (72, 36), c
+        rows, columns = (np.flatnonzero(glyph.max(axis=axis) > 127) for axis in (1, 0))
+        assert rows[0] <= 3 and rows[-1] >= 68, c
+        assert columns[0] <= 3 and columns[-1] >= 32, c
+        points = np.concatenate([path for path, _, _ in parsed_paths(PLATE_WAYS[c])])
+        assert points.min() >= 0 and points.max() <= 1, c
+        for other, drawn in glyphs.items():
+            assert other == c or np.abs(glyph.astype(int) - drawn).mean() > 25, (c, other)
+    # Of few strokes: thick ones; of many: thin ones, which do not run together.
+    plain, dense = (cv2.distanceTransform(glyphs[c], cv2.DIST_L2, 5).max() for c in "川赣")
+    assert plain > 1.2 * dense
+    thin, thick = (
+        draw_middle(middle_of_paths(PLATE_WAYS["京"]), (36, 72), Brush(width, 1.0, True)).mean()
+        for width in (0.1, 0.2)
+    )
+    assert thick > 1.5 * thin
+
+
+def test_proportions_vary_within_the_box() -> None:
+    points = np.array([[x, y] for x in np.linspace(0, 1, 9) for y in np.linspace(0, 1, 9)])
+    assert np.array_equal(Bend().apply(points), points)
+    bent = Bend(across=0.4, down=-0.4, top=0.8, bottom=1.0).apply(points)
+    assert bent.min() >= 0 and bent.max() <= 1
+    middle = Bend(across=0.4, down=-0.4).apply(np.array([[0.5, 0.5]]))
+    assert middle.tolist() == [[0.6, 0.4]]
+    corners = Bend(top=0.8).apply(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    assert np.allclose(corners, [[0.1, 0.0], [0.9, 0.0], [0.0, 1.0]])
+
+
+def test_a_hand_draws_chinese_as_plates_or_as_typefaces_do() -> None:
+    latin = find_faces(["BarlowCondensed-Medium"], frozenset("AB"), None)[0]
+    face = Face(latin.path, frozenset("A粤"), latin.usual_width)  # its glyph stands for 粤
+    parts: dict[str, Any] = {"faces": (face,), "weight": 0.0, "fill": 1.0, "narrow": 0.3}
+    own = Hand(pen=PEN, brush=BRUSH, is_own=True, **parts).draw("粤", (36, 72))
+    assert np.array_equal(own, draw_middle(middle_of_paths(PLATE_WAYS["粤"]), (36, 72), BRUSH))
+    thin = Hand(pen=None, brush=BRUSH, is_own=False, **parts).draw("粤", (36, 72))
+    whole = Hand(pen=None, brush=None, is_own=False, **parts).draw("粤", (36, 72))
+    assert own.shape == thin.shape == whole.shape == (72, 36)
+    assert np.abs(own.astype(int) - thin).mean() > 20
+    assert np.abs(whole.astype(int) - thin).mean() > 5
+
+
+def test_the_camera_s_share_scales_what_it_does(abroad: Path) -> None:
+    def sharpness(share: float) -> float:
+        made = renderer(abroad)
+        settings = {"plate_camera_range": [share, share]}
+        made.effects = overlaid(made.effects, settings, EFFECTS_FILE)
+        images = [made.render(i)[0].astype(np.float32) for i in range(60)]
+        return float(np.mean([np.abs(np.diff(image, axis=1)).mean() for image in images]))
+
+    assert sharpness(0.0) > 1.2 * sharpness(1.0)
+
+
+def test_lines_of_video_that_do_not_fit_are_ragged(abroad: Path) -> None:
+    def raggedness(probability: float) -> float:
+        made = renderer(abroad)
+        settings = {"plate_camera_range": [1.0, 1.0], "plate_interlace_probability": probability}
+        made.effects = overlaid(made.effects, settings, EFFECTS_FILE)
+        images = [made.render(i)[0].astype(np.float32) for i in range(60)]
+        # How far a line differs from the mean of those above and below it.
+        return float(np.mean([np.abs(i[1:-1] - (i[:-2] + i[2:]) / 2).mean() for i in images]))
+
+    assert raggedness(1.0) > 1.15 * raggedness(0.0)
 
 
 def test_wider_pens_leave_more_ink() -> None:

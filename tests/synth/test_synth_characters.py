@@ -12,11 +12,13 @@ from test_synth_common import font_paths
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.synth.characters.character_renderer import (
+    CharacterKind,
     CharacterRenderer,
     Faces,
     create_character_renderer,
 )
 from crnn_mindspore.synth.characters.crops import draw_character
+from crnn_mindspore.synth.characters.strokes_seen import Strokes, measure_strokes, spare_strokes
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.settings import load_effects
 from crnn_mindspore.synth.letters import thinned
@@ -63,6 +65,38 @@ def test_labels_are_classes_that_their_typeface_has_and_the_few_others_have_a_te
     assert 0.07 < share < 0.13
     even = 1500 * 0.9 / len(letters)
     assert all(0.5 * even < found[c] < 1.6 * even for c in letters)
+
+
+def test_a_kind_has_its_own_share_of_letters() -> None:
+    line = load_line_kinds()[0]
+    kind = CharacterKind("own", 1.0, 0.0, 0.0, line.habits, line.effects, others=0.4)
+    one = CharacterRenderer(CLASSES, library(), None, [kind], 7)
+    share = sum(one.render(i, 0.0)[1].isascii() for i in range(600)) / 600
+    assert 0.33 < share < 0.47
+    assert one.facts["effects"] != CharacterRenderer(CLASSES, library(), None, [line], 7).facts["effects"]
+
+
+def test_latin_typefaces_of_the_folder_draw_letters_when_it_alone_is_used(tmp_path: Path) -> None:
+    """A face without the alphabet's own script lends its ASCII; one that has it does not lend twice."""
+    able = next(face.path for face in library().faces if "α" in face.characters)
+    latin = next(face.path for face in library().faces if "α" not in face.characters)
+    folder = tmp_path / "fonts"
+    folder.mkdir()
+    for path in (able, latin):
+        (folder / Path(path).name).write_bytes(Path(path).read_bytes())
+    given = {
+        "codec": CLASSES,
+        "font_dir": folder,
+        "only_font_dir": True,
+        "cache_file": tmp_path / "faces.json",
+    }
+    one = create_character_renderer(**given)  # type: ignore[arg-type]
+    assert {Path(face.path).name for face in one.fonts.faces} == {Path(able).name}
+    assert one.latin is not None
+    assert {Path(face.path).name for face in one.latin.faces} == {Path(latin).name}
+    start = Path(able).stem.split("[")[0]
+    held = create_character_renderer(**given, hold_out=start, held_out=True)  # type: ignore[arg-type]
+    assert held.latin is None and len(held.fonts.faces) == len(one.fonts.faces)
 
 
 def test_half_of_the_first_images_show_what_is_asked_for() -> None:
@@ -113,6 +147,66 @@ def test_neighbours_show_at_the_edges_and_not_across() -> None:
         _, ink = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
         touched += bool(ink[0].any() or ink[-1].any() or ink[:, 0].any() or ink[:, -1].any())
     assert touched > 25
+
+
+def bars(columns: list[int], width: int = 40, thick: int = 2) -> np.ndarray:
+    mask = np.zeros((30, width), dtype=np.uint8)
+    for left in columns:
+        mask[:, left : left + thick] = 255
+    return mask
+
+
+def test_strokes_are_measured_where_they_are_closest() -> None:
+    even = measure_strokes(bars([0, 8, 16, 24, 32], width=34))
+    assert even.pitch == pytest.approx(34 / 4.5) and even.width == 2
+    assert measure_strokes(bars([0, 5, 10], width=12).T).pitch == pytest.approx(12 / 2.5)
+    assert measure_strokes(bars([0], width=6, thick=6)) == Strokes(30, 6)
+    half = bars([0, 20], width=22)
+    half[:8] = bars([0, 5, 10, 15, 20], width=22)[:8]
+    assert measure_strokes(half).pitch == pytest.approx(22 / 4.5)
+
+
+def test_close_strokes_bear_less_and_are_drawn_larger() -> None:
+    effects = load_effects()
+    dense, open_ = Strokes(pitch=4, width=2), Strokes(pitch=20, width=4)
+    sizes = {}
+    for strokes in (dense, open_):
+        dice = Dice(effects, np.random.default_rng(0), 1.0)
+        sizes[strokes] = spare_strokes(strokes, 20, dice)
+        low, high = effects.range("low_resolution_range")
+        for _ in range(50):
+            # After blurring, two strokes' middles lie apart by four deviations.
+            assert dice.between("blur") * 20 <= strokes.pitch / 4
+            assert dice.between("low_resolution") * strokes.pitch / 20 >= 2.5
+            gap = strokes.pitch - strokes.width - 2 * dice.between("bold") * 20
+            assert gap >= 0.33 * strokes.pitch - 1e-9
+    assert sizes[dense] == pytest.approx(13) and sizes[open_] == pytest.approx(2.6)
+    assert low < 2.5 * 20 / 4 and high < 100  # the bound was at work
+
+
+def test_bounds_leave_chance_as_it_was() -> None:
+    free, bound = (Dice(load_effects(), np.random.default_rng(3), 1.0) for _ in range(2))
+    bound.bound("blur", most=0.0)
+    assert bound.amount("blur") == 0.0 < free.amount("blur")
+    assert free.uniform(0, 1) == bound.uniform(0, 1)
+
+
+def test_lines_beside_a_character_keep_clear_of_it() -> None:
+    effects = load_effects()
+    values = {k: 0.0 if k.endswith("_probability") else v for k, v in effects.items().items()}
+    settings = type(effects)({**values, "bar_probability": 1.0})
+    face = next(face for face in library().faces if "h" in face.characters)
+    plain, lined = [], []
+    for seed in range(40):
+        for found, own in ((plain, type(effects)(values)), (lined, settings)):
+            dice = Dice(own, np.random.default_rng(seed), 1.0)
+            image = draw_character("h", face, "", dice, None, Shape(dark_text=True))
+            grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+            _, ink = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+            found.append(cv2.connectedComponents(ink)[0] - 1)
+    assert set(plain) == {1}
+    assert set(lined) <= {1, 2, 3} and {2, 3} <= set(lined)
+    assert lined.count(1) < 6  # a thin line, far from the next pixel's middle
 
 
 def test_thinned_strokes_lose_ink_and_none_is_lost_at_once() -> None:

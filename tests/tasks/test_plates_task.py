@@ -34,6 +34,8 @@ KINDS = {
     "police": "京O1234警 colour=white rows=single",
     "army": "军A12345 colour=white rows=single",
     "black": "粤Z1234港 colour=black rows=single",
+    "motorcycle": "豫A12345 colour=blue rows=double",
+    "motorcycle, yellow": "闽D3B521 colour=yellow rows=double",
     "tractor": "皖1946673 colour=green rows=double",
     "airport": "民航B9016 colour=green rows=single",
 }

@@ -166,6 +166,7 @@ def adopting(options: Options, artifact: Artifact) -> Options:
     image = artifact.preprocessing
     own: dict[str, Any] = {
         "image_width": image.width,
+        "image_height": image.height,
         "image_colours": image.channel_order,
         "image_resize": image.interpolation,
         "image_mean": image.mean,

@@ -32,7 +32,7 @@ class HasFaces(Protocol):
 
 _OPTIONAL = (
     *("raised", "own_colour", "ring", "climb", "short_word", "capitals"),
-    *("thin", "squeeze", "grey", "binary"),
+    *("thin", "squeeze", "grey", "binary", "resample", "bar"),
 )
 
 

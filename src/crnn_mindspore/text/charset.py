@@ -134,6 +134,8 @@ class Charset:
 
     def compose(self, text: str) -> str:
         """The text composed (NFC), as far as the alphabet holds no character that this would change."""
+        if text.isascii():
+            return text
         parts = self._kept.split(text) if self._kept else [text]  # every second part is kept
         parts[::2] = [unicodedata.normalize("NFC", part) for part in parts[::2]]
         return "".join(parts)
@@ -169,11 +171,18 @@ class Charset:
         Raises:
             UserError: If a character is not in the charset; the message lists them.
         """
-        parts = self.split(text)
-        if not all(part in self._ids for part in parts):
+        ids = self.ids_of(self.split(text))
+        if ids is None:
             unknown = self.unknown_characters(text)
             raise UserError(f"{text!r} holds {unknown!r}, outside the charset {self.description!r}")
-        return np.array([self._ids[part] for part in parts], dtype=np.int32)
+        return np.array(ids, dtype=np.int32)
+
+    def ids_of(self, classes: Iterable[str]) -> tuple[int, ...] | None:
+        """The ids of classes as `split` gives them; None if one of them is none of the alphabet."""
+        try:
+            return tuple([self._ids[name] for name in classes])
+        except KeyError:
+            return None
 
     def refusal(self, text: str, time_steps: int, longest: int | None = None) -> Refusal | None:
         """Why a text cannot be learnt by CTC, None if it can.

@@ -1,6 +1,7 @@
 """A character n-gram model of words: how probable the next character is after those before it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ class NgramModel:
         if order < 1 or float(charset.num_classes + 1) ** (order - 1) >= 2**63:
             raise ValueError(f"order {order} is not possible with {charset.num_classes} classes")
         distinct = list(dict.fromkeys(charset.normalize(word) for word in words))
-        encoded = [charset.encode(word) for word in distinct if word and charset.covers(word)]
+        found = (charset.ids_of(charset.split(word)) for word in distinct if word)
+        encoded = [ids for ids in found if ids is not None]
         if not encoded:
             raise UserError("the language model's word list holds no word that the charset can write")
         self.order = order
@@ -93,10 +95,10 @@ class NgramModel:
             self._rows[history] = np.log(self._probabilities(history))
         return self._rows[history]
 
-    def _count(self, encoded: list[npt.NDArray[np.int32]]) -> tuple[Integers, Integers, Integers]:
+    def _count(self, encoded: Sequence[Sequence[int]]) -> tuple[Integers, Integers, Integers]:
         """Every n-gram up to the longest: its history, its last symbol, how often; by ascending history."""
-        boundary = np.array([self._boundary], dtype=np.int64)
-        stream = np.concatenate([boundary, *(part for ids in encoded for part in (ids, boundary))])
+        symbols_of_words = chain.from_iterable((*ids, self._boundary) for ids in encoded)
+        stream = np.fromiter(chain([self._boundary], symbols_of_words), np.int64)
         positions = np.arange(1, len(stream))
         word_start = np.maximum.accumulate(np.where(stream == self._boundary, np.arange(len(stream)), 0))
         available = positions - word_start[:-1]  # symbols of the same word before each position

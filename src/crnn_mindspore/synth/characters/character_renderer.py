@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,20 @@ _OFTEN_SHARE, _OFTEN_HALVED = 0.5, 8000  # of the first images; images after whi
 _PROBES = 16
 _NEIGHBOURS = 4
 _SHOWN = 40
+_OWN_NUMBERS = ("share", "dark_text", "others")  # of a kind in EFFECTS_FILE, beside its effects
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CharacterKind(LineKind):
+    """A kind of images that no line is like.
+
+    Args:
+        others: Share of digits, letters and marks together, where there are Han characters too.
+    """
+
+    others: float = _LATIN_SHARE
 
 
 class Faces:
@@ -121,7 +133,9 @@ class CharacterRenderer:
         strength = checked_strength(rng, difficulty)
         kind = self.kinds[int(np.searchsorted(self._shares, rng.random(), side="right"))]
         dice = Dice(kind.effects, rng, strength)
-        character = self._character(rng, index)
+        character = self._character(
+            rng, index, kind.others if isinstance(kind, CharacterKind) else _LATIN_SHARE
+        )
         face = self._face(rng, character)
         pool = self._han or self._others
         others = "".join(pool[i] for i in rng.integers(len(pool), size=_NEIGHBOURS)) if strength else ""
@@ -139,17 +153,18 @@ class CharacterRenderer:
     def facts(self) -> Facts:
         """What the images depend on beside seed and options."""
         kinds = {
-            kind.name: [kind.share, kind.dark_text, at_work(kind.effects, self.photos)] for kind in self.kinds
+            kind.name: [kind.share, kind.dark_text, at_work(kind.effects, self.photos), *_others_of(kind)]
+            for kind in self.kinds
         }
         faces = [*self.fonts.faces, *(self.latin.faces if self.latin else ())]
         drawn = [*self.codec.characters, *([self.often] if self.often else [])]
         return renderer_facts(FontLibrary(faces), drawn, kinds, self.photos)
 
-    def _character(self, rng: np.random.Generator, index: int) -> str:
-        """Each Han character as likely as any other; the few others together in a fixed share."""
+    def _character(self, rng: np.random.Generator, index: int, others: float) -> str:
+        """Each Han character as likely as any other; the few others together have a share."""
         if self.often and rng.random() < _OFTEN_SHARE * 0.5 ** (index / _OFTEN_HALVED):
             return self.often[int(rng.integers(len(self.often)))]
-        rare = bool(self._others) and (not self._han or rng.random() < _LATIN_SHARE)
+        rare = bool(self._others) and (not self._han or rng.random() < others)
         pool = self._others if rare else self._han
         return pool[int(rng.integers(len(pool)))]
 
@@ -225,12 +240,22 @@ def create_character_renderer(
     fonts = scan_fonts(
         characters, cache_file=cache_file or default_cache_file(characters), probe=probe, **found
     )
-    fonts = _without(fonts, hold_out, held_out)
     latin = None
-    if probe and ascii_part and not only_font_dir and not held_out and find_font_files():
-        latin = scan_fonts(ascii_part, cache_file=default_cache_file(ascii_part))
+    if probe and ascii_part and not held_out:
+        latin = _latin(ascii_part, fonts, found)
+    fonts = _without(fonts, hold_out, held_out)
     often = "" if often_file is None else "".join(read_text(str(often_file)).split())
     return CharacterRenderer(codec, fonts, latin, kinds, seed, split, photos, often)
+
+
+def _latin(characters: str, fonts: FontLibrary, found: Mapping[str, Any]) -> FontLibrary | None:
+    """The typefaces for ASCII alone: all that are found but those of the alphabet; None if there are none."""
+    if not find_font_files(found["font_dir"], found["only_font_dir"]):
+        return None
+    every = scan_fonts(characters, cache_file=default_cache_file(characters), **found)
+    taken = {face.path for face in fonts.faces}
+    faces = [face for face in every.faces if face.path not in taken]
+    return FontLibrary(faces, every.skipped) if faces else None
 
 
 def _kinds(effects_file: str | Path | None) -> list[LineKind]:
@@ -242,12 +267,16 @@ def _kinds(effects_file: str | Path | None) -> list[LineKind]:
     usual = overlaid(load_effects(), for_all, EFFECTS_FILE)
     for name, values in own.items():
         effects = overlaid(usual, _mapping(_mapping(values, name).get("effects"), name), EFFECTS_FILE)
-        share, dark_text = (float(_mapping(values, name).get(key, 0)) for key in ("share", "dark_text"))  # type: ignore[arg-type]
-        kinds.append(LineKind(name, share, dark_text, 0.0, lines[0].habits, effects))
+        share, dark_text, others = (float(_mapping(values, name).get(key, 0)) for key in _OWN_NUMBERS)  # type: ignore[arg-type]
+        kinds.append(CharacterKind(name, share, dark_text, 0.0, lines[0].habits, effects, others))
     if effects_file is None:
         return kinds
     path = Path(effects_file)
     return [replace(kind, effects=overlaid(kind.effects, read_effects(path), path)) for kind in kinds]
+
+
+def _others_of(kind: LineKind) -> list[float]:
+    return [kind.others] if isinstance(kind, CharacterKind) else []
 
 
 def _mapping(value: object, name: str) -> Mapping[str, object]:

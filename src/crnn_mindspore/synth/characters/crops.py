@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from crnn_mindspore.synth.characters.strokes_seen import measure_strokes, spare_strokes
 from crnn_mindspore.synth.effects.camera import Image
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.geometry import choose_view
@@ -70,10 +71,15 @@ def draw_character(
     cap = em / _CAP
     side = 3 * em
     canvas, ink = _set(character, face, em, side, dice)
+    left, top, width, height = ink
+    strokes = measure_strokes(canvas[top : top + height, left : left + width])
+    target = max(target, min(spare_strokes(strokes, cap, dice), high))
     box = _box(ink, em, side, cut_of(character), dice)
     margins = list(choose_margins(dice))
     if others and dice.happens("neighbour"):
         _add_neighbours(canvas, ink, box, others, face, em, margins, dice)
+    elif dice.chosen("bar"):
+        _add_bars(canvas, box, cap, margins, dice)
     if dice.happens("bold"):
         canvas = thickened(canvas, dice.between("bold") * cap)
     elif dice.chosen("thin"):
@@ -155,3 +161,30 @@ def _add_neighbours(
         # From the box's edge to the neighbour's ink, and so far into it.
         room = (left - box[0], top - box[1], box[0] + box[2] - left - width, box[1] + box[3] - top - height)
         margins[side] = gap * _CAP - room[side] * _CAP / em + depth
+
+
+def _add_bars(canvas: Mask, box: Box, cap: float, margins: list[float], dice: Dice) -> None:
+    """Lines along one side or along two, as of a plate's frame or a table, or under a word; in place."""
+    left, top, width, height = box
+    chosen = int(np.searchsorted((0.3, 0.6, 0.75, 0.9), dice.rng.random()))
+    for side in ((0,), (2,), (0, 2), (3,), (1,))[chosen]:
+        gap, thick = dice.uniform(0.05, 0.25), dice.amount("bar")
+        near, far, over, lean = (
+            gap * cap,
+            (gap + thick) * cap,
+            dice.uniform(0.1, 0.6) * cap,
+            dice.uniform(-0.04, 0.04),
+        )
+        length, across = (height, width) if side in (0, 2) else (width, height)
+        ends = np.array([-over, length + over])
+        slope = lean * (ends - length / 2)
+        if side in (0, 1):
+            near, far = -near, -far
+        else:
+            near, far = across + near, across + far
+        away = np.concatenate([near + slope, (far + slope)[::-1]])
+        along = np.concatenate([ends, ends[::-1]])
+        x, y = (away, along) if side in (0, 2) else (along, away)
+        corners = np.stack([left + x, top + y], axis=1)
+        cv2.fillConvexPoly(canvas, corners.round().astype(np.int32), (255,), cv2.LINE_AA)
+        margins[side] = gap + thick * dice.uniform(0.3, 1.3)

@@ -94,6 +94,9 @@ def photograph(planes: Planes, cap: float, dice: Dice) -> Image:
         image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     if dice.chosen("binary"):
         image = _binary(image, dice.between("binary"))
+    if dice.chosen("resample"):
+        share = min(1.0, dice.between("resample") / cap)
+        image = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
     if dice.happens("jpeg"):
         quality = int(dice.between("jpeg_quality"))
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -1,5 +1,7 @@
 """Chance with a strength: what every effect asks before it does something."""
 
+import math
+
 import numpy as np
 
 from crnn_mindspore.synth.effects.settings import EffectSettings
@@ -19,6 +21,7 @@ class Dice:
         self.rng = rng
         self.strength = strength
         self._gain = 0.35 + 0.65 * strength
+        self._bounds: dict[str, tuple[float, float]] = {}
 
     def happens(self, name: str) -> bool:
         """Whether the effect `name` is applied to this image (key `name`_probability)."""
@@ -29,9 +32,17 @@ class Dice:
         return self.settings.number(name + "_probability") > 0 and self.happens(name)
 
     def between(self, name: str) -> float:
-        """A value of the range `name`_range, as it stands."""
+        """A value of the range `name`_range, as it stands, within its bounds."""
         low, high = self.settings.range(name + "_range")
-        return low + (high - low) * self.rng.random()
+        value = low + (high - low) * self.rng.random()
+        if name in self._bounds:
+            least, most = self._bounds[name]
+            return min(max(value, least), most)
+        return value
+
+    def bound(self, name: str, least: float = 0.0, most: float = math.inf) -> None:
+        """Keeps what `between` and `amount` say of `name` within bounds, for this image."""
+        self._bounds[name] = least, most
 
     def amount(self, name: str) -> float:
         """A value of the range `name`_range, weaker at lower difficulty."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.synth.effects.dice import Dice
+from crnn_mindspore.synth.plates.hanzi import (
+    PLATE_WAYS,
+    Brush,
+    draw_middle,
+    middle_of_glyph,
+    middle_of_paths,
+)
+from crnn_mindspore.synth.plates.paths import Bend, Points
 from crnn_mindspore.synth.plates.strokes import CHARACTERS, Pen, draw_strokes
 from crnn_mindspore.synth.typefaces.font_files import find_font_files
 
@@ -21,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _SIZE = 128  # pixels per em at which glyphs of typefaces are drawn
 _NARROW = 0.6  # of the usual width: narrower glyphs, as 1, are not stretched to the box
+_LATIN_BEND = 0.9  # proportions of Latin characters vary less than those of Chinese ones
 _DENSE = 0.3  # of the change of strokes' width, for characters of many strokes
 
 Mask = npt.NDArray[np.uint8]
@@ -47,6 +57,8 @@ class Hand:
 
     Attributes:
         pen: Of strokes, for the characters that have them; None: `faces` draw those too.
+        brush: Of Chinese characters along their middle lines; None: as `faces` have them.
+        is_own: Whether `brush` follows plates' own ways of writing, where there are some.
         faces: In the order in which they are asked.
         weight: By how much the strokes of typefaces are made thicker, pixels at 128 an em; below 0: thinner.
         fill: Share of the box's width that a glyph fills.
@@ -54,6 +66,8 @@ class Hand:
     """
 
     pen: Pen | None
+    brush: Brush | None
+    is_own: bool
     faces: tuple[Face, ...]
     weight: float
     fill: float
@@ -63,16 +77,21 @@ class Hand:
         """A character in a box, (height, width) uint8."""
         if self.pen is not None and character in CHARACTERS:
             return draw_strokes(character, box, self.pen)
+        if self.brush is not None and not character.isascii():
+            filled = max(2, round(box[0] * self.fill)), box[1]
+            return _centred(draw_middle(self._middle(character), filled, self.brush), box[0])
         face = next(face for face in self.faces if character in face.characters)
         weight = self.weight if character.isascii() else self.weight * _DENSE
         glyph = _thickened(_glyph(face.path, character), weight)
         is_narrow = character.isascii() and glyph.shape[1] < _NARROW * face.usual_width
         width = self.narrow if is_narrow else self.fill
         inner = max(1, round(box[0] * width))
-        mask = np.zeros((box[1], box[0]), dtype=np.uint8)
-        left = (box[0] - inner) // 2
-        mask[:, left : left + inner] = cv2.resize(glyph, (inner, box[1]), interpolation=cv2.INTER_AREA)
-        return mask
+        return _centred(cv2.resize(glyph, (inner, box[1]), interpolation=cv2.INTER_AREA), box[0])
+
+    def _middle(self, character: str) -> Points:
+        if self.is_own and character in PLATE_WAYS:
+            return middle_of_paths(PLATE_WAYS[character])
+        return _middle_of(next(f.path for f in self.faces if character in f.characters), character)
 
 
 class Faces:
@@ -109,9 +128,28 @@ class Faces:
         for c in others:
             if not any(c in face.characters for face in chosen[not has_strokes :]):
                 chosen.append(self._of[c][int(dice.rng.integers(len(self._of[c])))])
-        pen = Pen(dice.between("plate_stroke"), dice.between("plate_roundness"), int(dice.rng.integers(12)))
-        fill, narrow = dice.between("plate_fill"), dice.between("plate_narrow")
-        return Hand(pen if has_strokes else None, tuple(chosen), dice.between("plate_weight"), fill, narrow)
+        width, roundness = dice.between("plate_stroke"), dice.between("plate_roundness")
+        pen = Pen(width, roundness, int(dice.rng.integers(12)), _bend(dice, _LATIN_BEND))
+        brush = Brush(
+            dice.between("plate_brush"), dice.uniform(0.7, 1.05), dice.rng.random() < 0.5, _bend(dice, 1.0)
+        )
+        is_own = dice.rng.random() < dice.settings.number("plate_own_probability")
+        return Hand(
+            pen=pen if has_strokes else None,
+            brush=brush if dice.rng.random() < dice.settings.number("plate_brush_probability") else None,
+            is_own=is_own,
+            faces=tuple(chosen),
+            weight=dice.between("plate_weight"),
+            fill=dice.between("plate_fill"),
+            narrow=dice.between("plate_narrow"),
+        )
+
+
+def _bend(dice: Dice, share: float) -> Bend:
+    """Proportions of one plate's characters; a share of 1 is what Chinese ones vary."""
+    across, down = (dice.spread(f"plate_bend_{way}") * share for way in ("across", "down"))
+    top, bottom = (1 - abs(dice.spread("plate_taper")) * share for _ in range(2))
+    return Bend(across, down, top, bottom)
 
 
 def find_faces(
@@ -170,6 +208,19 @@ def _drawn(path: str, character: str) -> Mask:
 @lru_cache(maxsize=8192)
 def _glyph(path: str, character: str) -> Mask:
     return _drawn(path, character)
+
+
+@lru_cache(maxsize=4096)
+def _middle_of(path: str, character: str) -> Points:
+    return middle_of_glyph(_glyph(path, character))
+
+
+def _centred(glyph: npt.NDArray[Any], width: int) -> Mask:
+    """The glyph (H, W) in the middle of a box of that width."""
+    mask = np.zeros((glyph.shape[0], width), dtype=np.uint8)
+    left = (width - glyph.shape[1]) // 2
+    mask[:, left : left + glyph.shape[1]] = glyph
+    return mask
 
 
 def _thickened(glyph: Mask, by: float) -> Mask:

@@ -75,7 +75,9 @@ class PlateRenderer:
         kind = self.layout.kinds[int(np.searchsorted(self._shares, rng.random(), side="right"))]
         text = self._text(kind.drawn[int(rng.integers(len(kind.drawn)))], rng)
         canvas = draw_plate(kind, text, self.faces.choose(text, dice), dice)
-        return _seen(canvas, len(kind.tops), dice), text + kind.labels
+        # Light and camera come in all strengths: all of them at full strength leave nothing to read.
+        camera = Dice(self.effects, rng, dice.strength * dice.between("plate_camera"))
+        return _seen(canvas, len(kind.tops), dice, camera), text + kind.labels
 
     @property
     def facts(self) -> Facts:
@@ -128,8 +130,8 @@ def _corners(form: str, alphabets: Mapping[str, str]) -> list[str]:
     return ["".join(s[i % len(s)] for s in sets) for i in range(max(map(len, sets)))]
 
 
-def _seen(canvas: Canvas, rows: int, dice: Dice) -> Image:
-    """The plate through a camera, cut out as a detector does."""
+def _seen(canvas: Canvas, rows: int, dice: Dice, camera: Dice) -> Image:
+    """The plate through a camera, cut out as a detector does; `camera` is asked for light and camera."""
     image = cv2.merge(list(canvas))  # (3,H,W) -> (H,W,3)
     height, width = image.shape[0] - 2 * MARGIN, image.shape[1] - 2 * MARGIN
     target = float(np.exp(dice.uniform(*np.log(dice.settings.range("plate_height_range")))))
@@ -144,11 +146,13 @@ def _seen(canvas: Canvas, rows: int, dice: Dice) -> Image:
     margins = tuple(dice.between(f"{spread}_{axis}") * sides[axis] for axis in "xyxy")
     view = choose_view(ink, ink[3], target, margins, dice)
     planes = _viewed(image, view)
-    _coloured(planes, dice)
+    _coloured(planes, camera)
     cap = max(4.0, target * 0.6 / rows)
-    occlude(planes, cap, dice)
-    illuminate(planes, dice)
-    return photograph(planes, cap, dice)
+    occlude(planes, cap, camera)
+    illuminate(planes, camera)
+    if camera.happens("plate_interlace"):
+        _interlaced(planes, dice)
+    return photograph(planes, cap, camera)
 
 
 def _reduced(image: Floats, share: float) -> tuple[Floats, int]:
@@ -168,6 +172,12 @@ def _viewed(image: Floats, view: View) -> Floats:
         image, view.matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.ascontiguousarray(seen.transpose(2, 0, 1), dtype=np.float32)
+
+
+def _interlaced(planes: Floats, dice: Dice) -> None:
+    """Every other line moved sideways, as video of moving cars has it, in place."""
+    by = int(dice.rng.integers(1, 3)) * dice.sign()
+    planes[:, ::2] = np.roll(planes[:, ::2], by, axis=2)
 
 
 def _coloured(planes: Floats, dice: Dice) -> None:

@@ -106,12 +106,11 @@ def _writable(charset: Charset, prior: WordPrior, time_steps: int) -> tuple[list
     """The listed words that the alphabet can write, as ids, and their shares; also in capitals."""
     forms: dict[tuple[int, ...], float] = {}
     for word, share in prior.words.items():
-        for form in dict.fromkeys((word, word.upper(), word.capitalize())):
-            text = charset.normalize(form)
-            if charset.covers(text) and fold(text) == word and len(text) <= time_steps:
-                forms.setdefault(tuple(charset.encode(text).tolist()), share)
-            if not charset.case_sensitive:
-                break
+        for form in (word, word.upper(), word.capitalize()) if charset.case_sensitive else (word,):
+            classes = charset.split(form)
+            ids, text = charset.ids_of(classes), "".join(classes)
+            if ids is not None and (text == word or fold(text) == word) and len(text) <= time_steps:
+                forms.setdefault(ids, share)
     return [list(ids) for ids in forms], list(forms.values())
 
 

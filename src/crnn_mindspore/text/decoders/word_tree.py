@@ -1,6 +1,7 @@
 """Words with their frequencies as a tree of prefixes: how probable the next character of a listed word is."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ class WordTree:
         self._classes = num_classes
         lengths = np.array([len(word) for word in words])
         ids = np.full((len(words), int(lengths.max())), -1, dtype=np.int64)
-        ids[np.arange(ids.shape[1]) < lengths[:, None]] = np.concatenate([np.asarray(word) for word in words])
+        ids[np.arange(ids.shape[1]) < lengths[:, None]] = np.fromiter(chain.from_iterable(words), np.int64)
         order = np.lexsort(ids.T[::-1])
         ids, lengths, mass = ids[order], lengths[order], np.asarray(frequencies, dtype=np.float64)[order]
         is_new = ids >= 0  # where a row's prefix is not the prefix of the row before
