@@ -1,7 +1,6 @@
 """Writing a network as MINDIR, ONNX, AIR, or a small checkpoint."""
 
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 from crnn_mindspore.artifacts.artifact import Artifact, announcement, description_path
 from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.artifacts.formats import check_format, output_path
+from crnn_mindspore.artifacts.mindir_digest import file_digest
 from crnn_mindspore.artifacts.onnx_graph import fix_size, serialize
 from crnn_mindspore.engines.mindspore.network_backend import MindSporeBackend
 from crnn_mindspore.engines.mindspore.parameters import network_weights, write_checkpoint
@@ -71,6 +71,10 @@ def export_model(
         UserError: If the format is not available or the file cannot be written.
     """
     check_format(file_format, device_target, precision)
+    if file_format == "AIR" and backend.artifact.preprocessing.width_step:
+        raise UserError(
+            "file_format AIR takes images of one size, but this model's keep their ratio; export a MINDIR"
+        )
     target = output_path(file_name, file_format)
     writers: dict[str, Callable[[MindSporeBackend, Path], None]] = {
         "MINDIR": partial(_write_mindir, size=size),
@@ -82,12 +86,14 @@ def export_model(
     try:
         with whole_file(target) as temporary:
             writers[file_format](backend, temporary)
-            os.chmod(temporary, 0o644)
-            described = of_width(backend.artifact, size.width)
             if description is not None:
-                write_text(description, announcement(described, str(target)))
+                is_fixed = file_format == "MINDIR" and backend.profile.has_fixed_shapes
+                width = size.width or (backend.artifact.preprocessing.width if is_fixed else 0)
+                artifact = of_width(backend.artifact, width)
+                artifact = replace(artifact, graph_sha256=file_digest(str(temporary)))
+                write_text(description, announcement(artifact, str(target)))
         if description is not None:
-            write_text(description, described.to_json(indent=2))
+            write_text(description, artifact.to_json(indent=2))
     except (OSError, RuntimeError) as error:
         raise UserError(f"{target}: cannot be written: {error}") from None
     if file_format == "AIR":
@@ -106,7 +112,8 @@ def of_width(artifact: Artifact, width: int) -> Artifact:
     """The description of the same model for one width alone; 0 leaves it."""
     if not width:
         return artifact
-    artifact = replace(artifact, preprocessing=replace(artifact.preprocessing, width=width))
+    one_width = replace(artifact.preprocessing, width=width, width_step=0)
+    artifact = replace(artifact, preprocessing=one_width)
     return replace(artifact, reading={k: v for k, v in artifact.reading.items() if k != "widest"})
 
 

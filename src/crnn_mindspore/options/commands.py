@@ -12,6 +12,7 @@ from crnn_mindspore.options.converters import (
     IcdarOptions,
     Iiit5kOptions,
     LmdbOptions,
+    PruneOptions,
     SvtOptions,
     WeightsOptions,
 )
@@ -23,6 +24,7 @@ SECTIONS: tuple[type[Options], ...] = (
     common.EngineOptions,
     common.BatchOptions,
     common.WorkerOptions,
+    common.LinkOptions,
     common.ImageTextOptions,
     common.NetworkOptions,
     training_sections.TrainingDataOptions,
@@ -64,6 +66,7 @@ class TrainOptions(
     training_sections.TrainingDataOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
     common.AscendOptions,
@@ -83,6 +86,7 @@ class EvalOptions(
     common.DecodingOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
@@ -126,6 +130,7 @@ class ExportCommandOptions(
 class ReportCommandOptions(
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
@@ -142,6 +147,7 @@ class ReportCommandOptions(
 
 class CheckOptions(
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     using_sections.EvaluationPathOptions,
     using_sections.EvaluationDataOptions,
@@ -176,6 +182,7 @@ class OfflineCommandOptions(
     common.DecodingOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.BatchOptions,
     common.EngineOptions,
     common.AscendOptions,
@@ -189,6 +196,7 @@ class OfflineCommandOptions(
 
 class ReadOptions(
     common.DecodingOptions,
+    common.LinkOptions,
     common.EngineOptions,
     common.AscendOptions,
     common.DeviceOptions,
@@ -220,7 +228,13 @@ class ReadOptions(
     )
 
 
-class ParityOptions(common.BatchOptions, common.EngineOptions, common.AscendOptions, common.DeviceOptions):
+class ParityOptions(
+    common.LinkOptions,
+    common.BatchOptions,
+    common.EngineOptions,
+    common.AscendOptions,
+    common.DeviceOptions,
+):
     """Options of `crnn parity`."""
 
     models: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -336,6 +350,7 @@ COMMANDS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "eval": EvalOptions,
     "export": ExportCommandOptions,
+    "prune": PruneOptions,
     "report": ReportCommandOptions,
     "check": CheckOptions,
     "parity": ParityOptions,

@@ -3,9 +3,12 @@
 import logging
 import multiprocessing
 import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,6 +16,7 @@ import cv2
 from crnn_mindspore.signals import blocked, ending_signals
 
 _logger = logging.getLogger(__name__)
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def start_workers(count: int, prepare: Callable[..., None], *arguments: object) -> ProcessPoolExecutor | None:
@@ -42,8 +46,26 @@ class _Pool(ProcessPoolExecutor):
     """Its processes hear no signal: any task may start the next one, which inherits what is blocked."""
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
-        with blocked(ending_signals()):
+        with blocked(ending_signals()), _found_first():
             return super().submit(work, *arguments, **named)
+
+
+@contextmanager
+def _found_first() -> Iterator[None]:
+    """Lets a process that is started meanwhile import this package and no other installation of it.
+
+    It takes over the path of this one, where the folder of a checkout stands last (`src/__init__.py`).
+    """
+    folder = str(_PACKAGE.parent)
+    found = next((path for path in sys.path if (Path(path) / _PACKAGE.name).is_dir()), folder)
+    is_hidden = not os.path.samefile(found or ".", folder)
+    if is_hidden:
+        sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if is_hidden:
+            sys.path.remove(folder)
 
 
 def kill_workers() -> None:
@@ -54,6 +76,8 @@ def kill_workers() -> None:
 
 def _begin(prepare: Callable[..., None], arguments: tuple[object, ...]) -> None:
     cv2.setNumThreads(1)
+    if sys.path.count(str(_PACKAGE.parent)) > 1:  # put first by `_found_first`
+        sys.path.remove(str(_PACKAGE.parent))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare(*arguments)
 

@@ -9,6 +9,8 @@ from mindspore import nn
 
 from crnn_mindspore.artifacts.artifact import Artifact, description_path, hash_weights, read_descriptions
 from crnn_mindspore.artifacts.checkpoint_file import as_computed, read_checkpoint_file
+from crnn_mindspore.artifacts.mindir_digest import own_description
+from crnn_mindspore.artifacts.weights import require_finite
 from crnn_mindspore.engines.backend import Foreign
 from crnn_mindspore.engines.mindspore.ascend import INACTIVE, Profile
 from crnn_mindspore.engines.mindspore.mindir_shape import input_shape
@@ -143,12 +145,13 @@ def load_mindir_backend(path: str, profile: Profile = INACTIVE, batch_size: int 
         raise UserError(f"{path}: not a whole MINDIR: {str(error).strip().splitlines()[0]}") from None
     weights = {p.name: p.asnumpy() for p in graph.get_parameters()}
     digest = hash_weights(weights)
-    artifact = next((artifact for artifact in described if artifact.weights_sha256 == digest), None)
-    if artifact is None:
+    of_weights = [artifact for artifact in described if artifact.weights_sha256 == digest]
+    if not of_weights:
         raise UserError(
             f"{path}: its parameters do not have the hash in {description_path(path)}: damaged, "
             "or of another model"
         )
+    require_finite(weights, path)
     batch, _, _, width = input_shape(path)
     if profile.has_fixed_shapes and not (batch and width):
         _logger.warning(
@@ -156,4 +159,5 @@ def load_mindir_backend(path: str, profile: Profile = INACTIVE, batch_size: int 
             "Ascend, or with --for",
             path,
         )
+    artifact = own_description(path, of_weights)
     return MindSporeBackend(graph, artifact, "MindSpore MINDIR", profile, batch or batch_size, width)

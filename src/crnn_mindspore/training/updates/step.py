@@ -1,4 +1,4 @@
-"""One training step: gradients -> all-reduce -> clip by global norm -> update."""
+"""One training step: gradients -> all-reduce -> clip by global norm -> penalty -> update."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -111,6 +111,7 @@ class CRNNForTrain(nn.Cell):
             largest number and raises a flag, which that function asks for and clears; so does 910B in
             saturation mode. The flag is a process's own, so that all have to be told.
         accuracy: (logits, targets) -> the share of images that are read right, a scalar; None: not computed.
+        penalty: Gradients, clipped -> gradients with those of a penalty on weights; None: there is none.
 
     Inputs:
         images (N,3,H,W) float32, targets (N,L) int32, target_lengths (N,) int32; then any further inputs of
@@ -135,12 +136,14 @@ class CRNNForTrain(nn.Cell):
         scaler: Scaler | None = None,
         accuracy: nn.Cell | None = None,
         checks_status: bool = False,
+        penalty: nn.Cell | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.scaler = scaler
         self.checks_status = checks_status
         self.sum_over_ranks = ops.AllReduce() if is_distributed and checks_status else None
         self.optimizer = optimizer
+        self.penalty = penalty
         self.parameters = optimizer.parameters
         self.clip_norm = clip_norm
         self.forward_backward = ops.value_and_grad(
@@ -182,11 +185,16 @@ class CRNNForTrain(nn.Cell):
             scale = self.clip_norm / ops.maximum(norm, Tensor(self.clip_norm, ms.float32))
             gradients = scale_all(gradients, scale)
         if self.scaler is None:
-            return ops.depend(loss, self.optimizer(gradients)), norm, *shares
+            return ops.depend(loss, self._update(gradients)), norm, *shares
         is_finite = ops.isfinite(norm)
         if is_finite:
-            loss = ops.depend(loss, self.optimizer(gradients))
+            loss = ops.depend(loss, self._update(gradients))
         return ops.depend(loss, self.scaler.adjust(is_finite)), norm, *shares
+
+    def _update(self, gradients: tuple[Tensor, ...]) -> Tensor:
+        if self.penalty is not None:
+            gradients = self.penalty(gradients)
+        return self.optimizer(gradients)
 
 
 class WeightAverage(nn.Cell):
