@@ -152,6 +152,8 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
     if options.train_dataset != "render":
         raise UserError(f"train_dataset is {options.train_dataset!r}; here rendered images alone are learnt: "
                         "--train_dataset=render")  # fmt: skip
+    if options.keep_ratio:
+        raise UserError("keep_ratio: the training in PyTorch knows images of one size; leave it out")
     if not own.seconds and not options.max_steps:
         raise UserError("give --seconds or --max_steps")
     if not 0 <= own.fall_share <= 1 or own.replays < 1:
@@ -192,7 +194,7 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     precision = own.precision or ("bfloat16" if is_cuda else "float32")
     recipe = Recipe(
         options.optimizer, options.momentum, options.nesterov, options.weight_decay,
-        options.gamma_decay, options.clip_norm, options.ema_decay, precision,
+        options.gamma_decay, options.gamma_l1, options.clip_norm, options.ema_decay, precision,
     )  # fmt: skip
     updates = Updates(network, task.loss, recipe)
     facts = states.Facts()

@@ -218,3 +218,31 @@ def test_initial_weights_are_as_the_projects_draw_them(origin: str) -> None:
     }[origin]
     for name, largest in biases.items():
         assert (largest == 0) == any(part in name for part in zero), name
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_the_penalty_on_gamma_is_ours(optimizer: str) -> None:
+    torch = pytest.importorskip("torch", reason=NEEDS_TORCH)
+    from benchmarks.twin.update import Recipe, Updates
+
+    def trained(strength: float) -> list[Any]:
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, bias=False), torch.nn.BatchNorm2d(4))
+        network[1].weight.data = torch.tensor([1.0, -0.5, 0.02, 0.0])
+        recipe = Recipe(optimizer, momentum=0.0, gamma_l1=strength, clip_norm=0.5)
+        updates = Updates(network, lambda scores, targets, lengths: (scores**2 * targets).sum(), recipe)
+        images, weights = torch.ones(2, 3, 5, 5).cumsum(2), torch.tensor([1.0, 2, 0, 0]).reshape(1, 4, 1, 1)
+        updates.step(images, weights, torch.zeros(2), 0.1)
+        return [p.detach().clone() for p in network.parameters()]
+
+    plain, penalised = trained(0.0), trained(0.3)
+    signs = torch.tensor([1.0, -1.0, 1.0, 0.0])
+    if optimizer == "sgd":
+        torch.testing.assert_close(penalised[1], plain[1] - 0.1 * 0.3 * signs)
+    elif optimizer == "adamw":  # towards 0 and not beyond it
+        moved = torch.tensor([0.03, -0.03, 0.02, 0.0])
+        torch.testing.assert_close(penalised[1], plain[1] - moved)
+    else:  # what no loss moves goes by the penalty alone, a learning rate at a time
+        torch.testing.assert_close(penalised[1][2:], torch.tensor([0.02 - 0.1, 0.0]))
+    assert torch.equal(penalised[0], plain[0])
+    assert torch.equal(penalised[2], plain[2])

@@ -12,18 +12,22 @@ and does what cpp_infer does on MindSpore Lite; the third computes the accuracy 
 and third need the description beside the MINDIR, not MindSpore. All take one list of options.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, kind_in
-from crnn_mindspore.artifacts.artifact import Artifact, read_description
+from crnn_mindspore.artifacts.artifact import Artifact, read_descriptions
+from crnn_mindspore.artifacts.mindir_digest import own_description
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.readers.annotated import load_annotated
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.engines.choices import AscendChoices
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.prediction_file import save_predictions
 from crnn_mindspore.offline.input_list import read_inputs, write_inputs
+from crnn_mindspore.offline.om_files import write_tensors
 from crnn_mindspore.offline.result_files import infer, judge
 from crnn_mindspore.options.commands import OfflineCommandOptions
 from crnn_mindspore.options.load import load_options
@@ -63,7 +67,10 @@ def _run(
 def _model_and_data(options: OfflineCommandOptions) -> tuple[Artifact, SampleSource]:
     """The model's description, and the data set of `dataset`, `eval_dataset_path` and `ann_file`."""
     options.require("checkpoint_path", "dataset", "eval_dataset_path", "ann_file")
-    artifact = read_description(options.checkpoint_path)
+    described = read_descriptions(options.checkpoint_path)
+    artifact = described[0]
+    if os.path.isfile(options.checkpoint_path):  # cpp_infer runs it, and knows no descriptions
+        artifact = own_description(options.checkpoint_path, described)
     check_derived(options, artifact.kind)
     check_artifact(options, artifact, options.checkpoint_path)
     return artifact, load_annotated(options.dataset, options.eval_dataset_path, options.ann_file)
@@ -72,6 +79,9 @@ def _model_and_data(options: OfflineCommandOptions) -> tuple[Artifact, SampleSou
 def _preprocess(options: OfflineCommandOptions) -> int:
     artifact, source = _model_and_data(options)
     write_inputs(options.inputs_path, source, artifact, resize_here=options.resize_in_python)
+    if options.write_tensors:
+        folder = write_tensors(options.inputs_path, source, artifact)
+        print(f"inputs of the network: {folder}")
     return 0
 
 
@@ -85,6 +95,8 @@ def _infer(options: OfflineCommandOptions) -> int:
             options.device_target,
             options.device_id,
             onnx_threads=options.onnx_threads,
+            choices=AscendChoices.of(options),
+            batch_size=options.batch_size,
         ),
         inputs,
         options.result_path,

@@ -16,9 +16,11 @@ from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation, ImageReading, compare_readings
 from crnn_mindspore.evaluation.metric import create_protocol
+from crnn_mindspore.guards.inside import to_write
 from crnn_mindspore.offline.input_list import InputList, result_names
+from crnn_mindspore.offline.om_files import is_readable, result_path, results_folder
 from crnn_mindspore.text.decoder import Decoder
-from crnn_mindspore.whole_file import whole_file
+from crnn_mindspore.whole_file import whole_file, write_new
 
 TIMINGS_NAME = "test_perform_static.txt"
 _DECODED_AT_ONCE = 256  # images
@@ -83,7 +85,7 @@ def infer(
                 image = preprocess(decode_image(read_image_file(path), path), inputs.preprocessing)
             except UnreadableImageError as error:
                 on_unreadable(str(error))
-                (results / name).write_bytes(b"")
+                write_new(to_write(result_dir, name), b"")
                 report.unreadable += 1
                 continue
             report.preprocess_ms += 1000 * (time.perf_counter() - start)
@@ -92,7 +94,7 @@ def infer(
                 _forward(backend, pending, results, report)
                 pending = []
         _forward(backend, pending, results, report)
-        (Path(time_dir) / TIMINGS_NAME).write_text("\n".join([*report.lines(), ""]), encoding="utf-8")
+        write_new(Path(time_dir) / TIMINGS_NAME, "\n".join([*report.lines(), ""]).encode())
     except OSError as error:
         raise UserError(f"{error.filename or result_dir}: {error.strerror}") from None
     return report
@@ -119,10 +121,11 @@ def judge(
         top_k: Texts wanted of each image.
 
     Raises:
-        UserError: If a result is missing or of another size than the model's, or there is no word to count.
+        UserError: If a result of an image that can be read is missing, or of another size than the
+            model's, or there is no word to count.
     """
     protocol = create_protocol(protocol_name, artifact.codec)
-    readings = _readings(source, artifact, decoder, Path(result_dir), top_k)
+    readings = _readings(source, artifact, decoder, results_folder(Path(result_dir)), top_k)
     return compare_readings(readings, decoder.name, protocol, reject_below, artifact.kind.details(artifact))
 
 
@@ -149,7 +152,7 @@ def _forward(
     logits = backend.forward(images)  # (T,N,C)
     report.predict_ms += 1000 * (time.perf_counter() - start)
     for n, (name, _) in enumerate(pending):
-        with whole_file(results / name) as temporary:
+        with whole_file(to_write(str(results), name)) as temporary:
             temporary.write_bytes(np.ascontiguousarray(logits[:, n], dtype=np.float32).tobytes())
     report.images += len(pending)
 
@@ -160,7 +163,7 @@ def _readings(
     names = result_names(source)
     for first in range(0, len(names), _DECODED_AT_ONCE):
         positions = range(first, min(first + _DECODED_AT_ONCE, len(names)))
-        logits = [_read_logits(results / names[i], artifact) for i in positions]
+        logits = [_read_logits(result_path(results, names[i]), artifact, source, i) for i in positions]
         readable = [array for array in logits if array is not None]
         decoded = iter(decoder.best(np.stack(readable, axis=1), top_k) if readable else [])  # (T,N,C)
         for i, array in zip(positions, logits, strict=True):
@@ -172,11 +175,15 @@ def _readings(
                 yield ImageReading(*image, reading, others)
 
 
-def _read_logits(path: Path, artifact: Artifact) -> npt.NDArray[np.float32] | None:
+def _read_logits(
+    path: Path, artifact: Artifact, source: SampleSource, i: int
+) -> npt.NDArray[np.float32] | None:
     """Logits (T, C) of one image, None if it was unreadable."""
     try:
         data = path.read_bytes()
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not is_readable(source, i):
+            return None  # a runner of .om models got no input of it
         raise UserError(f"result {path}: {error.strerror}") from None
     shape = artifact.kind.score_shape(artifact)
     if not data:

@@ -12,6 +12,7 @@ from crnn_mindspore.options.converters import (
     IcdarOptions,
     Iiit5kOptions,
     LmdbOptions,
+    PruneOptions,
     SvtOptions,
     WeightsOptions,
 )
@@ -19,15 +20,18 @@ from crnn_mindspore.options.converters import (
 # default_config.yaml holds just these sections, in this order.
 SECTIONS: tuple[type[Options], ...] = (
     common.DeviceOptions,
+    common.AscendOptions,
     common.EngineOptions,
     common.BatchOptions,
     common.WorkerOptions,
+    common.LinkOptions,
     common.ImageTextOptions,
     common.NetworkOptions,
     training_sections.TrainingDataOptions,
     training_sections.LoadingOptions,
     training_sections.RenderingOptions,
     training_sections.LearningOptions,
+    training_sections.AscendTrainingOptions,
     training_sections.PositionsLossOptions,
     training_sections.CheckpointOptions,
     training_sections.WatchOptions,
@@ -62,8 +66,10 @@ class TrainOptions(
     training_sections.TrainingDataOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.EvaluationBatchOptions,
     using_sections.EvaluationPathOptions,
@@ -80,9 +86,11 @@ class EvalOptions(
     common.DecodingOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.EvaluationBatchOptions,
     using_sections.EvaluationPathOptions,
@@ -105,19 +113,28 @@ class ExportCommandOptions(
     common.ModelOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.ExportOptions,
     using_sections.FileNameOptions,
 ):
     """Options of `crnn export`."""
 
+    for_chip: Annotated[Literal["", "ascend310", "ascend310p"], Argument(name="for")] = Field(
+        "",
+        description="ascend310, ascend310p: ONNX of opset 16 and MINDIR, both of one size, the converter's "
+        "configuration, and the commands that convert them; file_format has no effect",
+    )
+
 
 class ReportCommandOptions(
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.ReportOptions,
     using_sections.EvaluationBatchOptions,
@@ -130,6 +147,7 @@ class ReportCommandOptions(
 
 class CheckOptions(
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     using_sections.EvaluationPathOptions,
     using_sections.EvaluationDataOptions,
@@ -164,8 +182,10 @@ class OfflineCommandOptions(
     common.DecodingOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.OfflineOptions,
     using_sections.EvaluationPathOptions,
@@ -174,7 +194,14 @@ class OfflineCommandOptions(
     """Options of the three steps of `crnn offline`, so that one list serves all."""
 
 
-class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOptions, common.BatchOptions):
+class ReadOptions(
+    common.DecodingOptions,
+    common.LinkOptions,
+    common.EngineOptions,
+    common.AscendOptions,
+    common.DeviceOptions,
+    common.BatchOptions,
+):
     """Options of `crnn read`."""
 
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -201,7 +228,13 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     )
 
 
-class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOptions):
+class ParityOptions(
+    common.LinkOptions,
+    common.BatchOptions,
+    common.EngineOptions,
+    common.AscendOptions,
+    common.DeviceOptions,
+):
     """Options of `crnn parity`."""
 
     models: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -269,6 +302,16 @@ class RenderOptions(Options):
     overwrite: Flag = Field(False, description="replace an earlier output of this command")
 
 
+class DoctorOptions(common.WorkerOptions, common.DeviceOptions):
+    """Options of `crnn doctor`."""
+
+    as_json: Annotated[bool, Argument(name="json", is_flag=True)] = Field(
+        False, description="print all that was found as JSON"
+    )
+    quick: Flag = Field(False, description="without the step on the device, which starts MindSpore")
+    folder: PathText = Field(".", description="where results are to go, for the free space")
+
+
 class LaunchOptions(Options):
     """Options of `crnn launch`."""
 
@@ -307,6 +350,7 @@ COMMANDS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "eval": EvalOptions,
     "export": ExportCommandOptions,
+    "prune": PruneOptions,
     "report": ReportCommandOptions,
     "check": CheckOptions,
     "parity": ParityOptions,
@@ -319,6 +363,7 @@ COMMANDS: dict[str, type[Options]] = {
     "convert lmdb": LmdbOptions,
     "convert weights": WeightsOptions,
     "serve": ServeOptions,
+    "doctor": DoctorOptions,
     "launch": LaunchOptions,
     "rank-table": RankTableOptions,
     "offline preprocess": OfflineCommandOptions,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole, in_home
+from crnn_mindspore.options.base import ListText, Number, Options, PathText, Text, Whole, in_home
 
 # An alphabet is taken as it is; the path of one may begin with `~`.
 LabelDictText = Annotated[
@@ -30,6 +30,37 @@ class DeviceOptions(Options):
     device_id: Whole = Field(ge=0, description="which device of this server")
 
 
+class AscendOptions(Options):
+    """Ascend, see docs/ascend.md."""
+
+    ascend_profile: Literal["auto", "on", "off"] = Field(
+        description="settings for Ascend where an option is auto; auto: on Ascend; on: elsewhere too, as far "
+        "as it goes, to compare; off: nowhere"
+    )
+    jit_level: Literal["auto", "O0", "O1", "O2"] = Field(
+        description="how MindSpore compiles: O2, whole graphs by CANN; O0, O1, operator by operator; auto: "
+        "O2 on the first 910 and with a rank table, else O0"
+    )
+    precision_mode: Literal["auto", "keep", "allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype"] = (
+        Field(
+            description="what CANN may compute in half precision by itself; auto: allow_fp32_to_fp16, matrix "
+            "products alone, on the first 910, else keep; keep: as MindSpore has it"
+        )
+    )
+    fixed_shapes: Literal["auto", "always", "never"] = Field(
+        description="graphs of one shape, the last batch of an evaluation filled up; auto: on Ascend, and "
+        "with lstm_kernel cells; never: one graph for any shape"
+    )
+    lstm_kernel: Literal["auto", "operator", "cells"] = Field(
+        description="LSTM by MindSpore's operator, on Ascend in half precision, or unrolled from matrix "
+        "products, with the same parameters; auto: operator; export --for: cells where it is not on Ascend"
+    )
+    compile_cache: PathText = Field(
+        description="folder for compiled graphs; auto: ~/.cache/crnn_mindspore/graphs on Ascend; none: they "
+        "are not kept"
+    )
+
+
 class EngineOptions(Options):
     """ONNX Runtime."""
 
@@ -45,6 +76,15 @@ class BatchOptions(Options):
     """Batches."""
 
     batch_size: Whole = Field(ge=1, description="images a batch and device")
+
+
+class LinkOptions(Options):
+    """Links in data folders."""
+
+    allow_outside: bool = Field(
+        description="reads images and label files also behind symbolic links that lead out of the data set's "
+        "folder; the folder itself may always be a link"
+    )
 
 
 class WorkerOptions(Options):
@@ -107,6 +147,21 @@ class ImageTextOptions(Options):
         description="pixels; gives image_width // 4 - 1 time steps, with paper image_width // 4 + 1",
     )
     image_height: Whole = Field(le=65_536, description="pixels")
+    keep_ratio: bool = Field(
+        description="images keep their ratio of width to height: each has a width of its own, image_width at "
+        "most; see docs/lines.md"
+    )
+    image_width_step: Whole = Field(
+        ge=1,
+        le=65_536,
+        description="keep_ratio: widths are rounded up to a multiple of so many pixels; a larger step makes "
+        "fewer widths",
+    )
+    image_turn_above: Number = Field(
+        ge=0,
+        description="keep_ratio: an image more than so many times as high as wide is a column of text and is "
+        "turned to the left; 0: none",
+    )
     image_colours: Literal["BGR", "RGB", "GREY"] = Field(
         description="channels of the network's input: blue, green, red; red, green, blue; or grey alone"
     )
@@ -132,6 +187,10 @@ class NetworkOptions(Options):
     hidden_size: Whole = Field(ge=1, le=65_536, description="units of each direction of LSTM or GRU")
     channel_scale: Number = Field(
         le=1_024, description="multiplies the channel counts 64 to 512 of the convolutions"
+    )
+    channels: ListText = Field(
+        description="V1, V2, resnet18, character_net: channels of every layer, as in a network that "
+        "`crnn prune` has cut, with commas between; empty: those of channel_scale"
     )
     resnet_block: Literal["v1", "v2"] = Field(
         description="resnet18: batch norm and ReLU after each convolution (v1) or before it (v2)"
@@ -162,7 +221,8 @@ class NetworkOptions(Options):
         description="follows from image_width: image_width // 4 - 1, of paper + 1; checked when given"
     )
     input_size: Whole = Field(
-        description="follows from channel_scale: 512 * channel_scale; checked when given"
+        description="follows from channel_scale: 512 * channel_scale, or from channels: the last; checked "
+        "when given"
     )
 
 

@@ -98,6 +98,13 @@ class ServiceOptions(Options):
     )
     host: Text = Field(description="address to listen at; 0.0.0.0 is reached from other machines")
     port: Whole = Field(ge=0, description="its port; 0: any that is free")
+    metrics_port: Whole = Field(
+        ge=0, description="a port of their own for the figures of /metrics; 0: beside the rest"
+    )
+    allowed_hosts: Text = Field(
+        description="names by which the service is called, commas between, *.example.com for all below; "
+        "others are refused; empty: any, but at a loopback address only localhost and addresses; *: any"
+    )
     batch_wait_ms: Number = Field(
         ge=0, description="milliseconds for which a batch waits for images that are being decoded"
     )
@@ -111,6 +118,10 @@ class ServiceOptions(Options):
     max_waiting_images: Whole = Field(
         ge=1,
         description="images accepted and not yet read; beyond, requests are refused with status 503",
+    )
+    max_connections: Whole = Field(
+        ge=1,
+        description="connections at a time; a further one replaces the one that has been waited for longest",
     )
     shutdown_seconds: Whole = Field(
         ge=1, description="seconds for the requests in flight when the service is told to end"
@@ -146,9 +157,12 @@ class ExportOptions(Options):
     calibration_images: Whole = Field(ge=1, description="int8: images used, spread evenly over the data set")
     onnx_batch: Whole = Field(
         ge=0,
-        description="ONNX: the one batch size that the file takes, for engines without free sizes; 0: any",
+        description="ONNX, with --for and on Ascend MINDIR too: the one batch size that the file takes, for "
+        "engines without free sizes; 0: any, there 1",
     )
-    onnx_width: Whole = Field(ge=0, description="ONNX: the one width that the file takes, pixels; 0: any")
+    onnx_width: Whole = Field(
+        ge=0, description="the same: the one width that the file takes, pixels; 0: any, there the model's"
+    )
     verify: Text = Field(
         description="compare the export with the checkpoint on this data set: its name or layout"
     )
@@ -165,6 +179,9 @@ class OfflineOptions(Options):
     dataset: Text = Field(description="layout of the annotation")
     inputs_path: PathText = Field(description="folder of the list of images that the first step writes")
     time_path: PathText = Field(description="folder of the timings")
+    write_tensors: bool = Field(
+        description="the first step also writes the network's input of each image, for a runner of .om models"
+    )
     resize_in_python: bool = Field(
         description="decode and resize every image in the first step, for a machine whose OpenCV differs"
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crnn_mindspore.artifacts.artifact import WIDEST
 from crnn_mindspore.artifacts.model_path import PRETRAINED, WORDS, resolve_model
 from crnn_mindspore.data.image_io import (
     MAX_PIXELS,
@@ -18,8 +19,9 @@ from crnn_mindspore.data.image_io import (
     read_image_file,
 )
 from crnn_mindspore.data.pixels import to_bgr
-from crnn_mindspore.data.preprocess import preprocess
+from crnn_mindspore.data.preprocess import is_turned, preprocess
 from crnn_mindspore.engines.backend import Backend, open_reader
+from crnn_mindspore.engines.choices import LEFT_OPEN, AscendChoices
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.named_images import MissingImage
@@ -30,8 +32,6 @@ from crnn_mindspore.text.decoder import Decoded, Decoder
 from crnn_mindspore.text.decoding import AUTO_DECODING, Decoding, check_reject_below
 
 Image = str | Path | bytes | npt.NDArray[np.uint8] | MissingImage
-
-_LARGEST_WIDTH = 4096  # pixels; wider images are squeezed
 
 
 class Recognizer:
@@ -51,11 +51,12 @@ class Recognizer:
         characters: Whether confidence and position of each character are wanted.
         keep_ratio: Whether an image that is longer than the model's input keeps its ratio of width to
             height. False: every image is brought to the one size that the model was trained on. None: up to
-            the width that the model's description gives, if it gives one.
+            the width that the model's description gives, if it gives one. A model that was trained on images
+            that keep it is always read so.
 
     Raises:
         UserError: If `batch_size`, `top_k` or `reject_below` is out of range, or `keep_ratio` is wanted of a
-            kind of output whose images have one size.
+            kind of output whose images have one size, or not wanted of a model trained so.
     """
 
     def __init__(
@@ -84,8 +85,13 @@ class Recognizer:
                 f"keep_ratio: a model of {artifact.task} reads images of one size, "
                 f"{own.width} x {own.height} pixels, to which every image is brought; leave keep_ratio out"
             )
-        widest = {True: _LARGEST_WIDTH, False: 0, None: artifact.widest}[keep_ratio]
-        self._preprocessing = replace(own, widest=min(widest, _LARGEST_WIDTH))
+        if keep_ratio is False and own.width_step:
+            raise UserError(
+                "no-keep_ratio: the model was trained on images that keep their ratio, and has no one size "
+                "to squeeze them into; leave no-keep_ratio out"
+            )
+        widest = {True: WIDEST, False: 0, None: artifact.widest}[keep_ratio]
+        self._preprocessing = replace(own, widest=min(widest, WIDEST))
 
     @classmethod
     def load(
@@ -96,6 +102,7 @@ class Recognizer:
         decoding: Decoding = AUTO_DECODING,
         task: str = WORDS,
         onnx_threads: int = 0,
+        choices: AscendChoices = LEFT_OPEN,
         **options: Any,
     ) -> "Recognizer":
         """Opens a .ckpt, .mindir or .onnx file, or the weights that come with the project.
@@ -110,6 +117,7 @@ class Recognizer:
                 says, else greedy.
             task: Whose weights `pretrained` means; its kind of output may be a module of your own.
             onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
+            choices: Of the settings for Ascend.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
 
         Raises:
@@ -124,7 +132,8 @@ class Recognizer:
         if task != WORDS:
             allow_task(task)
         path = resolve_model(path, task)
-        backend = open_reader(path, device_target, device_id, onnx_threads)
+        size = int(options.get("batch_size", 0))
+        backend = open_reader(path, device_target, device_id, onnx_threads, choices, size)
         decoder = backend.artifact.decoder(decoding)
         decoder = calibrated(decoder, path, backend.artifact)
         return cls(backend, decoder=decoder, reject_below=decoding.reject_below, **options)
@@ -163,7 +172,11 @@ class Recognizer:
         """
         decoded = _decoded(image, name, most_pixels)
         network_input = preprocess(decoded.pixels, self._preprocessing)
-        return PreparedImage(name, network_input, decoded.width, wanted or self.wanted)
+        height, width = decoded.pixels.shape[:2]
+        length = decoded.width
+        if is_turned(self._preprocessing, height, width):
+            length = round(decoded.width * height / width)
+        return PreparedImage(name, network_input, length, wanted or self.wanted)
 
     def read(self, images: Sequence[PreparedImage]) -> list[Recognition]:
         """Reads prepared images of any number and widths; those of one width share a batch."""

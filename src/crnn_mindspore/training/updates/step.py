@@ -1,10 +1,10 @@
-"""One training step: gradients -> all-reduce -> clip by global norm -> update."""
+"""One training step: gradients -> all-reduce -> clip by global norm -> penalty -> update."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import mindspore as ms
-from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, amp, nn, ops
 
 
 class Scaler(Protocol):
@@ -106,7 +106,12 @@ class CRNNForTrain(nn.Cell):
         accumulate_steps: Batches that make one update.
         scaler: Scales the loss before it is differentiated and the gradients back, and adapts itself. With
             one, an update whose gradients are not finite is not made.
+        checks_status: With a scaler: overflow is looked for by `mindspore.amp.all_finite`, in every process,
+            before gradients are exchanged; else in their norm. The first Ascend 910 computes on with the
+            largest number and raises a flag, which that function asks for and clears; so does 910B in
+            saturation mode. The flag is a process's own, so that all have to be told.
         accuracy: (logits, targets) -> the share of images that are read right, a scalar; None: not computed.
+        penalty: Gradients, clipped -> gradients with those of a penalty on weights; None: there is none.
 
     Inputs:
         images (N,3,H,W) float32, targets (N,L) int32, target_lengths (N,) int32; then any further inputs of
@@ -114,8 +119,9 @@ class CRNNForTrain(nn.Cell):
 
     Returns:
         Of the network before the update, each float32: the loss, the global norm of the gradients before
-        clipping, the share of images of which nothing is read, and with `accuracy` the share read right; the
-        shares are those of the last batch of the update, of this process alone.
+        clipping (infinite where their status says that they overflowed), the share of images of which nothing
+        is read, and with `accuracy` the share read right; the shares are those of the last batch of the
+        update, of this process alone.
     """
 
     def __init__(
@@ -129,10 +135,15 @@ class CRNNForTrain(nn.Cell):
         accumulate_steps: int = 1,
         scaler: Scaler | None = None,
         accuracy: nn.Cell | None = None,
+        checks_status: bool = False,
+        penalty: nn.Cell | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.scaler = scaler
+        self.checks_status = checks_status
+        self.sum_over_ranks = ops.AllReduce() if is_distributed and checks_status else None
         self.optimizer = optimizer
+        self.penalty = penalty
         self.parameters = optimizer.parameters
         self.clip_norm = clip_norm
         self.forward_backward = ops.value_and_grad(
@@ -158,20 +169,32 @@ class CRNNForTrain(nn.Cell):
         if self.gradient_sum is not None:
             totals = self.gradient_sum.finish(gradients)
             gradients = scale_all(totals, Tensor(1 / self.accumulate_steps, ms.float32))
+        overflows = Tensor(0.0, ms.float32)
         if self.scaler is not None:
+            if self.checks_status:
+                overflows = 1 - amp.all_finite(gradients).astype(ms.float32)
+                if self.sum_over_ranks is not None:
+                    overflows = self.sum_over_ranks(overflows)
             gradients = self.scaler.unscale(gradients)
         if self.reducer is not None:
             gradients = self.reducer(gradients)
         norm = global_norm(gradients)
+        if self.checks_status:
+            norm = ops.where(overflows > 0, Tensor(float("inf"), ms.float32), norm)
         if self.clip_norm > 0:
             scale = self.clip_norm / ops.maximum(norm, Tensor(self.clip_norm, ms.float32))
             gradients = scale_all(gradients, scale)
         if self.scaler is None:
-            return ops.depend(loss, self.optimizer(gradients)), norm, *shares
+            return ops.depend(loss, self._update(gradients)), norm, *shares
         is_finite = ops.isfinite(norm)
         if is_finite:
-            loss = ops.depend(loss, self.optimizer(gradients))
+            loss = ops.depend(loss, self._update(gradients))
         return ops.depend(loss, self.scaler.adjust(is_finite)), norm, *shares
+
+    def _update(self, gradients: tuple[Tensor, ...]) -> Tensor:
+        if self.penalty is not None:
+            gradients = self.penalty(gradients)
+        return self.optimizer(gradients)
 
 
 class WeightAverage(nn.Cell):

@@ -39,17 +39,16 @@ class CtcLearner:
             image_height=image.height,
             use_dropout=use_dropout,
             in_channels=image.channels,
+            channels=spec.channels,
         )
 
     def create_loss(self, artifact: Model, options: Any) -> CTCLoss:
         """The CTC loss."""
-        del options
-        return CTCLoss(charset_in(artifact).blank)
+        return CTCLoss(charset_in(artifact).blank, options.ctc_operator)
 
     def create_losses(self, artifact: Model, options: Any) -> CTCLosses:
         """The CTC loss of each image."""
-        del options
-        return CTCLosses(charset_in(artifact).blank)
+        return CTCLosses(charset_in(artifact).blank, options.ctc_operator)
 
     def create_unread(self, artifact: Model) -> UnreadShare:
         """Images whose best class is the blank at every step."""
