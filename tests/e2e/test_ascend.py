@@ -62,16 +62,14 @@ class Side:
 
 
 @pytest.fixture(scope="module")
-def pretend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Records]]:
+def pretend() -> Iterator[Callable[..., Records]]:
     """Pretends an Ascend until the end of the module, or until it is called again."""
     patch = pytest.MonkeyPatch()
-    cache = tmp_path_factory.mktemp("cache")
 
     def begin(chip: str = "ascend910b") -> Records:
         patch.undo()
         records: Records = []
         if chip:
-            patch.setenv("XDG_CACHE_HOME", str(cache))
             patch.delenv("RANK_TABLE_FILE", raising=False)
             install(ms, lambda name, what: records.append((name, what)), chip, patch.setattr)
         return records
@@ -89,7 +87,9 @@ def call(main: Callable[[list[str]], int], *options: object) -> str:
 
 @pytest.fixture(scope="module")
 def sides(
-    pretend: Callable[..., Records], tmp_path_factory: pytest.TempPathFactory
+    pretend: Callable[..., Records],
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_models: dict[str, TinyModel],
 ) -> Iterator[dict[str, Side]]:
     """The same commands on the CPU and, with an LSTM in float32, on the pretended Ascend."""
     folder = tmp_path_factory.mktemp("sides")
@@ -111,8 +111,8 @@ def sides(
             f"--output_dir={side.folder / 'out'}",
         )
         side.printed.append(printed)
-        # Both go on from the same weights.
-        model = next((folder / "cpu" / "ckpt").glob("crnn-*_*.ckpt"))
+        # Random weights, since those of a few updates read nothing; an image gives a longer or shorter text.
+        model = tiny_models["V2"].checkpoint
         evaluation = ["--eval_dataset=folder", f"--eval_dataset_path={data}", "--eval_batch_size=5"]
         written = f"--save_predictions={side.folder / 'eval.json'}"
         call(eval_program.main, f"--checkpoint_path={model}", *evaluation, *own, written)
@@ -136,6 +136,8 @@ def test_losses_are_those_of_the_cpu_and_texts_are_the_same(sides: dict[str, Sid
     for name in ("eval.json", "offline.json"):
         assert ascend.texts(name) == cpu.texts(name)
         assert len(cpu.texts(name)) == len(WORDS) + len(LONGER)  # the last batch was not full
+        assert all(cpu.texts(name))
+        assert len(set(cpu.texts(name))) > 1
     with (
         (ascend.folder / "out" / "eval_log.csv").open() as file,
         (cpu.folder / "out" / "eval_log.csv").open() as other,
@@ -165,9 +167,6 @@ def test_the_settings_are_what_mindspore_was_told(sides: dict[str, Side]) -> Non
     assert ("set_deterministic", True) in begin
     assert ascend.told("set_device")[0] == ["Ascend", 0]
     assert len(ascend.told("set_deterministic")) == 1  # training alone promises the same bits
-    cached = [what for what in ascend.told("compile") if what.get("cache", [None])[0] == "1"]
-    assert {what["cell"] for what in cached} == {"CRNNForTrain", "CRNN", "GraphCell"}
-    assert len({what["cache"][1] for what in cached}) == len(cached)  # a folder for each graph
     recorded = read_checkpoint(str(next((ascend.folder / "ckpt").glob("crnn-*_*.ckpt")))).state
     assert recorded is not None
     chosen = {name: recorded.options[name] for name in ("ctc_operator", "lstm_kernel", "overflow_check")}
@@ -186,23 +185,20 @@ def train_one(folder: Path, *options: object) -> str:
     )
 
 
-def test_half_precision_differs_by_little_and_kept_graphs_are_the_same(
+def test_half_precision_differs_by_little(
     sides: dict[str, Side], pretend: Callable[..., Records], tmp_path: Path
 ) -> None:
     data = sides["cpu"].folder.parent / "words"
     paths = f"--train_dataset_path={data}", f"--train_eval_dataset_path={data}"
     common = (*TINY_NETWORK, "--train_dataset=folder", *paths, "--batch_size=4", "--learning_rate=0.001")
-    first, again = (Side(tmp_path / name, pretend()) for name in ("first", "again"))
-    for side in (first, again):
-        cache = f"--compile_cache={tmp_path / 'graphs'}"
-        side.printed.append(train_one(side.folder, *common, "--per_print_time=1", cache))
-    assert again.losses() == first.losses()
-    assert first.losses() == pytest.approx(sides["cpu"].losses()[:3], rel=0.02)
-    text = "".join(first.printed + again.printed)
+    side = Side(tmp_path, pretend())
+    side.printed.append(train_one(tmp_path, *common, "--per_print_time=1"))
+    assert len(side.losses()) == 3
+    assert side.losses() == pytest.approx(sides["cpu"].losses()[:3], rel=0.02)
+    text = side.printed[0]
     assert "convolutions, LSTM and dense layers in half precision, loss scale 512" in text
     assert "training on images (4, 3, 32, 100): compiling at jit_level O0, takes minutes" in text
-    assert "training on images (4, 3, 32, 100): compiling at jit_level O0, kept from before" in text
-    assert text.count("takes minutes") == text.count("kept from before") == 2
+    assert text.count("takes minutes") == 2  # a training and an evaluation
     pretend("")
 
 
@@ -290,7 +286,6 @@ def test_two_processes_start_by_msrun_deterministic_before_they_join(tmp_path: P
         "PYTHON": sys.executable,
         "PYTHONPATH": str(ROOT / "tests" / "pretended_ascend"),
         "PRETENDED_ASCEND_RECORD": str(record),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "DEVICE_NUM": "2",
         "EXTRA_OPTIONS": " ".join([*TINY_NETWORK, "--batch_size=2", "--max_steps=2"]),
     }

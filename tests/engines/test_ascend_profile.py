@@ -1,9 +1,6 @@
 """The Ascend profile: what follows from options, chip and start; what MindSpore is told; its graphs."""
 
-import os
-from contextlib import ExitStack
 from dataclasses import fields
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,10 +32,9 @@ def chip() -> str:
 
 
 @pytest.fixture
-def ascend(monkeypatch: pytest.MonkeyPatch, chip: str, tmp_path: Path) -> Records:
+def ascend(monkeypatch: pytest.MonkeyPatch, chip: str) -> Records:
     """Pretends an Ascend; what MindSpore is told."""
     records: Records = []
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("RANK_TABLE_FILE", raising=False)
     install(ms, lambda name, what: records.append((name, what)), chip, monkeypatch.setattr)
     return records
@@ -66,8 +62,8 @@ def test_the_choices_are_the_options_of_that_name() -> None:
 def test_the_level_is_mindspores_own_choice_said_aloud(
     soc: str, environment: dict[str, str], level: str, precision: str
 ) -> None:
-    profile = resolve(AscendChoices(), "Ascend", soc, environment, "/caches")
-    expected = Profile(True, level, precision, True, "operator", "/caches/crnn_mindspore/graphs")
+    profile = resolve(AscendChoices(), "Ascend", soc, environment)
+    expected = Profile(True, level, precision, True, "operator")
     assert profile == expected
 
 
@@ -90,13 +86,11 @@ def test_elsewhere_nothing_is_changed(device: str) -> None:
         ({"precision_mode": "keep"}, {"precision_mode": ""}),
         ({"fixed_shapes": "never"}, {"has_fixed_shapes": False}),
         ({"lstm_kernel": "cells"}, {"lstm_kernel": "cells"}),
-        ({"compile_cache": "none"}, {"compile_cache": ""}),
-        ({"compile_cache": "/mine"}, {"compile_cache": "/mine"}),
     ],
 )
 def test_each_setting_can_be_undone_alone(choice: dict[str, str], undone: Any) -> None:
-    usual = resolve(AscendChoices(), "Ascend", FIRST, {}, "/caches")
-    found = resolve(AscendChoices(**choice), "Ascend", FIRST, {}, "/caches")
+    usual = resolve(AscendChoices(), "Ascend", FIRST, {})
+    found = resolve(AscendChoices(**choice), "Ascend", FIRST, {})
     if isinstance(undone, Profile):
         assert found == undone
         return
@@ -215,47 +209,9 @@ def test_each_width_has_one_graph(tiny_models: dict[str, TinyModel], log: list[s
     assert all("takes minutes" in line for line in said)
 
 
-# --- compiled graphs that are kept ---
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Profile:
-    return Profile(True, "O2", has_fixed_shapes=True, compile_cache=str(tmp_path / "graphs"))
-
-
-def cache_of(profile: Profile, what: str = "training", **identity: object) -> str:
-    """The folder in which MindSpore keeps a graph, "" for none."""
-    with profile.compiling(what, identity):
-        assert os.environ.get("MS_COMPILER_CACHE_ENABLE") == "1"
-        return os.environ["MS_COMPILER_CACHE_PATH"]
-
-
-def test_each_graph_has_a_folder_of_its_own(kept: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MS_COMPILER_CACHE_ENABLE", raising=False)
-    monkeypatch.delenv("MS_COMPILER_CACHE_PATH", raising=False)
-    usual = cache_of(kept, width=100)
-    assert cache_of(kept, width=100) == usual
-    others = [cache_of(kept, width=101), cache_of(kept, "evaluation", width=100)]
-    others.append(cache_of(Profile(True, "O0", compile_cache=kept.compile_cache), width=100))
-    assert len({usual, *others}) == 4
-    assert "MS_COMPILER_CACHE_ENABLE" not in os.environ  # any other graph is compiled without
-    assert "MS_COMPILER_CACHE_PATH" not in os.environ
-
-
-def test_the_users_own_cache_comes_back(kept: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MS_COMPILER_CACHE_ENABLE", "0")
-    monkeypatch.setenv("MS_COMPILER_CACHE_PATH", "/elsewhere")
-    with ExitStack() as held, pytest.raises(ValueError, match="stop"):
-        held.enter_context(kept.compiling("training", {}))
-        raise ValueError("stop")
-    assert os.environ["MS_COMPILER_CACHE_ENABLE"] == "0"
-    assert os.environ["MS_COMPILER_CACHE_PATH"] == "/elsewhere"
-
-
 @pytest.mark.parametrize("profile", [INACTIVE, Profile(True, "O0")])
-def test_without_a_folder_nothing_is_kept(profile: Profile, log: list[str]) -> None:
-    with profile.compiling("training", {}):
-        assert os.environ.get("MS_COMPILER_CACHE_ENABLE") != "1"
+def test_a_compilation_is_said_where_it_takes_long(profile: Profile, log: list[str]) -> None:
+    profile.announce("training")
     assert log == (["training: compiling at jit_level O0, takes minutes"] if profile.is_active else [])
 
 

@@ -81,10 +81,9 @@ def install(ms: Any, record: Record, chip: str = "ascend910b", replace: Replace 
         set_inputs(cell, *inputs, **named)
 
     def compiled_cell(executor: Any, cell: Any, *inputs: Any, **options: Any) -> Any:
-        cached = [os.environ.get(f"MS_COMPILER_CACHE_{name}") for name in ("ENABLE", "PATH")]
         shapes = [shape_of(value) for value in inputs]
         found = compile_cell(executor, cell, *inputs, **options)
-        record("compile", {"cell": type(cell).__name__, "shapes": shapes, "cache": cached, "new": found[1]})
+        record("compile", {"cell": type(cell).__name__, "shapes": shapes, "new": found[1]})
         return found
 
     def compiled_function(executor: Any, name: str, *inputs: Any, **options: Any) -> Any:

@@ -17,7 +17,6 @@ class AscendChoices:
         precision_mode: auto, keep, or one of MindSpore's names.
         fixed_shapes: auto, always or never.
         lstm_kernel: auto, operator or cells.
-        compile_cache: auto, none, or a folder.
     """
 
     ascend_profile: str = AUTO
@@ -25,7 +24,6 @@ class AscendChoices:
     precision_mode: str = AUTO
     fixed_shapes: str = AUTO
     lstm_kernel: str = AUTO
-    compile_cache: str = AUTO
 
     @classmethod
     def of(cls, options: Any) -> Self:

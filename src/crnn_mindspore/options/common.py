@@ -55,10 +55,6 @@ class AscendOptions(Options):
         description="LSTM by MindSpore's operator, on Ascend in half precision, or unrolled from matrix "
         "products, with the same parameters; auto: operator; export --for: cells where it is not on Ascend"
     )
-    compile_cache: PathText = Field(
-        description="folder for compiled graphs; auto: ~/.cache/crnn_mindspore/graphs on Ascend; none: they "
-        "are not kept"
-    )
 
 
 class EngineOptions(Options):

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,6 @@ from crnn_mindspore.training.watching.tensorboard import open_tensorboard
 _logger = logging.getLogger(__name__)
 
 # Options that name files of results, or where to go on: two runs that differ in them have the same graphs.
-_NOT_COMPILED = ("output_dir", "save_checkpoint_path", "resume_ckpt", "device_id")
 _STATISTICS = (".moving_mean", ".moving_variance")  # of batch norm: computed, not learnt
 
 
@@ -287,18 +286,8 @@ class TrainingSession:
                 self.artifact.preprocessing,
                 f"_rank{self.runtime.rank}" if self.runtime.world_size > 1 else "",
             ),
-            compiling=self._compiling,
+            announce=self.runtime.profile.announce,
         )
-
-    def _compiling(self, what: str, shape: tuple[int, ...]) -> AbstractContextManager[None]:
-        """Around the first run of a graph of the training."""
-        identity = {
-            "model": self.artifact.to_json(),
-            "options": {k: v for k, v in self.options.values().items() if k not in _NOT_COMPILED},
-            "ranks": self.runtime.world_size,
-            "shape": shape,
-        }
-        return self.runtime.profile.compiling(what, identity)
 
     def _create_diagnosis(self, hints: Sequence[Hint]) -> Diagnosis:
         options = self.options

@@ -4,7 +4,7 @@ import logging
 import math
 import signal
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -31,7 +31,6 @@ _logger = logging.getLogger(__name__)
 
 
 Masks = Callable[[int, tuple[int, ...]], tuple[npt.NDArray[np.generic], ...]]
-Compiling = Callable[[str, tuple[int, ...]], AbstractContextManager[None]]
 
 
 class Batches(Protocol):
@@ -67,7 +66,7 @@ class Trainer:
             network.
         diagnosis: Is told every update; None for one that tells its hints to the log alone.
         guard: Stops the training on numbers that are not finite; None for one that keeps no batch.
-        compiling: Name of a graph, shape of its images -> what to enter while it runs for the first time.
+        announce: Takes the name of a graph that is about to run for the first time.
 
     A step takes as many batches as `step` accumulates; see `updates_per_epoch` for the end of an epoch.
     """
@@ -87,7 +86,7 @@ class Trainer:
         masks: Masks = lambda number, shape: (),
         diagnosis: Diagnosis | None = None,
         guard: FiniteGuard | None = None,
-        compiling: Compiling = lambda what, shape: nullcontext(),
+        announce: Callable[[str], None] = lambda what: None,
     ) -> None:
         self.run_step = step
         self.schedule = schedule
@@ -103,7 +102,7 @@ class Trainer:
         self.diagnosis = diagnosis or Diagnosis()
         self.guard = guard or FiniteGuard()
         self.overflows = Overflows(step.scaler)
-        self._compiling = compiling
+        self._announce = announce
         self._compiled: set[tuple[str, tuple[int, ...]]] = set()
 
     def fit(self, state: TrainState, total_steps: int) -> tuple[TrainState, int]:
@@ -205,13 +204,12 @@ class Trainer:
         return replace(state, step=state.step + 1, images_seen=images_seen)
 
     def _run(self, what: str, graph: Callable[..., Any], inputs: list[ms.Tensor]) -> Any:
-        """What a graph makes of its inputs; said and kept when it is compiled."""
+        """What a graph makes of its inputs; said when it is compiled."""
         shape = tuple(inputs[0].shape)
-        if (what, shape) in self._compiled:
-            return graph(*inputs)
-        self._compiled.add((what, shape))
-        with self._compiling(f"{what} on images {shape}", shape):
-            return graph(*inputs)
+        if (what, shape) not in self._compiled:
+            self._compiled.add((what, shape))
+            self._announce(f"{what} on images {shape}")
+        return graph(*inputs)
 
     def _inputs(self, batch: Batch, number: int) -> list[ms.Tensor]:
         targets = np.zeros((len(batch), self.target_width), dtype=np.int32)

@@ -5,18 +5,12 @@ documentation, or what others changed to train CRNN there; `docs/ascend.md` has 
 option that undoes it.
 """
 
-import hashlib
-import json
 import logging
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from crnn_mindspore.engines.choices import AUTO, NONE, AscendChoices
+from crnn_mindspore.engines.choices import AUTO, AscendChoices
 
 ASCEND = "Ascend"
 KEEP = "keep"
@@ -25,8 +19,6 @@ FIRST_GENERATION = ("ascend910",)
 STATIC_LOSS_SCALE = 512.0
 CTC_LOSS, OLDER_CTC_LOSS = "ctc_loss", "CTCLoss"
 BY_NORM, BY_STATUS = "norm", "status"
-
-_CACHE_ENABLE, _CACHE_PATH = "MS_COMPILER_CACHE_ENABLE", "MS_COMPILER_CACHE_PATH"
 
 _logger = logging.getLogger(__name__)
 
@@ -41,7 +33,6 @@ class Profile:
         precision_mode: What CANN is told; "" leaves it to MindSpore.
         has_fixed_shapes: Whether each graph has one shape.
         lstm_kernel: `operator` or `cells`.
-        compile_cache: Folder of compiled graphs; "" keeps none.
     """
 
     is_active: bool = False
@@ -49,7 +40,6 @@ class Profile:
     precision_mode: str = ""
     has_fixed_shapes: bool = False
     lstm_kernel: str = "operator"
-    compile_cache: str = ""
 
     def training_options(self, options: Any) -> dict[str, Any]:
         """The options of a training that the profile decides where they are `auto`, by name.
@@ -72,67 +62,35 @@ class Profile:
             "lstm_kernel": self.lstm_kernel,
         }
 
-    @contextmanager
-    def compiling(self, what: str, identity: Mapping[str, Any]) -> Iterator[None]:
-        """Around the first run of a graph: says that it takes long, and keeps the compiled graph.
+    def announce(self, what: str) -> None:
+        """Says before the first run of a graph that it takes long; only where the profile applies.
 
-        MindSpore numbers the graphs of a folder by the order in which a process compiles them and compares
-        nothing but the program's files: another order, or another option, silently gets another graph
-        (tried with 2.8.0 on a CPU). So each graph has a folder of its own, named after all it depends on,
-        and the cache is on while that graph is compiled alone.
-
-        Args:
-            what: The graph, for the log.
-            identity: Everything that it depends on, for JSON.
-
-        Source: `MS_COMPILER_CACHE_ENABLE`, `MS_COMPILER_CACHE_PATH`,
-            https://www.mindspore.cn/docs/en/stable/api_python/env_var_list.html
+        MindSpore's own cache of compiled graphs (`MS_COMPILER_CACHE_ENABLE`) is left alone: it numbers graphs
+        in the order of compilation and reads its folder's name once a process, so that another order or other
+        options get another graph, and a training with a kept graph had other losses from the second update on
+        (2.8.0 on a CPU).
         """
-        if not self.is_active:
-            yield
-            return
-        level = self.jit_level or "of MindSpore's choice"
-        if not self.compile_cache:
+        if self.is_active:
+            level = self.jit_level or "of MindSpore's choice"
             _logger.info("%s: compiling at jit_level %s, takes minutes", what, level)
-            yield
-            return
-        whole = {"what": what, "profile": asdict(self), "program": _program_digest(), **identity}
-        name = hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        folder = Path(self.compile_cache) / name
-        how = "kept from before" if folder.is_dir() else "takes minutes"
-        _logger.info("%s: compiling at jit_level %s, %s; cache %s", what, level, how, folder)
-        before = {key: os.environ.get(key) for key in (_CACHE_ENABLE, _CACHE_PATH)}
-        os.environ |= {_CACHE_ENABLE: "1", _CACHE_PATH: str(folder)}
-        try:
-            yield
-        finally:
-            for key, value in before.items():
-                if value is None:
-                    del os.environ[key]
-                else:
-                    os.environ[key] = value
 
 
-def resolve(
-    choices: AscendChoices, device_target: str, soc: str, environment: Mapping[str, str], name: str = ""
-) -> Profile:
+def resolve(choices: AscendChoices, device_target: str, soc: str, environment: Mapping[str, str]) -> Profile:
     """The profile that follows from the options, the device and how this process was started.
 
     jit_level: O2 on the first 910 and with a rank table, else O0: what MindSpore 2.8.0 takes by itself
-        (`MsContext::GetJitLevel`), said aloud so that log, overflow check and cache know it. At O2 CANN
+        (`MsContext::GetJitLevel`), said aloud so that the log has it. At O2 CANN
         compiles whole graphs, which may not have dynamic shapes (`common/jit_config.py`).
     has_fixed_shapes: O2 refuses dynamic shapes; at O0 DynamicRNN, the LSTM on Ascend, is not among the
         operators that take them. The unrolled LSTM needs to know its time steps too.
     precision_mode: allow_fp32_to_fp16 on the first 910, whose default, force_fp16, computes the loss and
         batch norm in half precision too (`device_context/ascend/op_precision.py`).
-    compile_cache: see `Profile.compiling`.
 
     Args:
         choices: Of the user.
         device_target: Ascend, GPU or CPU.
         soc: What MindSpore calls the chip; "" where it is not known.
         environment: Of this process.
-        name: Of the user's folder for caches, for tests; "" asks the environment.
     """
     is_ascend = device_target == ASCEND
     is_active = is_ascend if choices.ascend_profile == AUTO else choices.ascend_profile == "on"
@@ -150,17 +108,12 @@ def resolve(
     fixed = (
         is_active or kernel == "cells" if choices.fixed_shapes == AUTO else choices.fixed_shapes == "always"
     )
-    folder = choices.compile_cache
-    if folder == AUTO:
-        root = name or environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        folder = str(Path(root) / "crnn_mindspore" / "graphs") if is_active and is_ascend else NONE
     return Profile(
         is_active=is_active,
         jit_level=level,
         precision_mode="" if precision == KEEP else precision,
         has_fixed_shapes=fixed,
         lstm_kernel=kernel,
-        compile_cache="" if folder in ("", NONE) else folder,
     )
 
 
@@ -211,17 +164,6 @@ def _make_deterministic(ms: Any) -> None:
     except RuntimeError as error:
         if "repeatedly" not in str(error):  # set already: there is no way to ask
             raise
-
-
-@cache
-def _program_digest() -> str:
-    """Of the package's sources and MindSpore's version: what a compiled graph comes from beside options."""
-    import mindspore as ms  # MindSpore's environment is set by now
-
-    digest = hashlib.sha256(str(ms.__version__).encode())
-    for path in sorted(Path(__file__).parents[2].rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 INACTIVE = Profile()
