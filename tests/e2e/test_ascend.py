@@ -27,8 +27,12 @@ import export
 import predict
 import train
 from crnn_mindspore.cli import offline
-from crnn_mindspore.networks.lstm import LSTM
+from crnn_mindspore.engines.mindspore import network_backend
+from crnn_mindspore.engines.mindspore.ascend import CTC_LOSS
+from crnn_mindspore.networks.lstm import LSTM, set_lstm_kernel
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss
 from crnn_mindspore.training.checkpoints.checkpoint import read_checkpoint
+from crnn_mindspore.training.updates.step import CRNNForTrain
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +65,27 @@ class Side:
         return [entry["prediction"] for entry in json.loads((self.folder / name).read_text())]
 
 
+def note_what_is_built(records: Records, patch: pytest.MonkeyPatch) -> None:
+    """Of the parts whose numbers are the same on a CPU either way, which one is taken."""
+    set_kernel, build_step, build_loss = set_lstm_kernel, CRNNForTrain.__init__, CTCLoss.__init__
+
+    def kernel_set(network: ms.nn.Cell, kernel: str) -> None:
+        records.append(("lstm_kernel", kernel))
+        set_kernel(network, kernel)
+
+    def step_built(step: CRNNForTrain, *parts: Any, **options: Any) -> None:
+        records.append(("checks_status", options["checks_status"]))
+        build_step(step, *parts, **options)
+
+    def loss_built(loss: CTCLoss, blank: int, operator: str = CTC_LOSS) -> None:
+        records.append(("ctc_operator", operator))
+        build_loss(loss, blank, operator)
+
+    patch.setattr(network_backend, "set_lstm_kernel", kernel_set)
+    patch.setattr(CRNNForTrain, "__init__", step_built)
+    patch.setattr(CTCLoss, "__init__", loss_built)
+
+
 @pytest.fixture(scope="module")
 def pretend() -> Iterator[Callable[..., Records]]:
     """Pretends an Ascend until the end of the module, or until it is called again."""
@@ -72,6 +97,7 @@ def pretend() -> Iterator[Callable[..., Records]]:
         if chip:
             patch.delenv("RANK_TABLE_FILE", raising=False)
             install(ms, lambda name, what: records.append((name, what)), chip, patch.setattr)
+            note_what_is_built(records, patch)
         return records
 
     yield begin
@@ -167,6 +193,8 @@ def test_the_settings_are_what_mindspore_was_told(sides: dict[str, Side]) -> Non
     assert ("set_deterministic", True) in begin
     assert ascend.told("set_device")[0] == ["Ascend", 0]
     assert len(ascend.told("set_deterministic")) == 1  # training alone promises the same bits
+    assert set(ascend.told("ctc_operator")) == {"CTCLoss"}
+    assert set(ascend.told("lstm_kernel")) == {"cells"}
     recorded = read_checkpoint(str(next((ascend.folder / "ckpt").glob("crnn-*_*.ckpt")))).state
     assert recorded is not None
     chosen = {name: recorded.options[name] for name in ("ctc_operator", "lstm_kernel", "overflow_check")}
@@ -195,6 +223,8 @@ def test_half_precision_differs_by_little(
     side.printed.append(train_one(tmp_path, *common, "--per_print_time=1"))
     assert len(side.losses()) == 3
     assert side.losses() == pytest.approx(sides["cpu"].losses()[:3], rel=0.02)
+    assert side.told("checks_status") == [True]
+    assert set(side.told("ctc_operator")) == {"CTCLoss"}
     text = side.printed[0]
     assert "convolutions, LSTM and dense layers in half precision, loss scale 512" in text
     assert "training on images (4, 3, 32, 100): compiling at jit_level O0, takes minutes" in text

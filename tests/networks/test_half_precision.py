@@ -146,6 +146,30 @@ def test_an_overflow_that_only_the_device_knows_of_is_no_update(monkeypatch: pyt
     assert changed < weight
 
 
+class SomeoneElse(nn.Cell):
+    """Stands in for `ops.AllReduce` of two processes, of which the other one overflowed."""
+
+    def construct(self, mine: Tensor) -> Tensor:
+        return mine + 1
+
+
+def test_an_overflow_in_another_process_is_no_update_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ops, "AllReduce", SomeoneElse)
+    monkeypatch.setattr(nn, "DistributedGradReducer", lambda parameters: ops.identity)
+    made = Scaled().set_train(True)
+    optimizer = create_optimizer("momentum", made.trainable_params(), 0.9, False, 0.0)
+    optimizer.learning_rate.set_data(Tensor(0.1, ms.float32))
+    before = float(made.weight.asnumpy()[0])
+    scaler = create_scaler(True, 512)
+    step = CRNNForTrain(
+        made, Half(), UnreadShare(3), optimizer, is_distributed=True, scaler=scaler, checks_status=True
+    )
+    small = Tensor(np.full((1, 1, 1), 0.25, np.float32))
+    _, norm, _ = step(small, Tensor(np.zeros((1, 1), np.int32)), Tensor(np.zeros(1, np.int32)))
+    assert float(norm.asnumpy()) == math.inf
+    assert float(made.weight.asnumpy()[0]) == before
+
+
 def test_skipped_updates_are_counted_and_too_many_in_a_row_are_no_overflow(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
