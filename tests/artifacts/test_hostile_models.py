@@ -36,7 +36,7 @@ def changed(path: str, value: Any) -> str:
     place = values
     for name in outer:
         place = place[name]
-    if value is _GONE:
+    if value == _GONE:
         del place[last]
     else:
         place[last] = value

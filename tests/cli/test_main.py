@@ -37,6 +37,7 @@ def test_help_lists_the_options_of_the_subcommand_and_no_others(run_program: Run
     assert listed - {"config_path"} == named - positional
 
 
+MADE_OF_OPTIONS = ("Decoding", "AscendChoices")  # classes whose fields are options of these names
 # Modules that take options by their names as text.
 BY_NAME = (
     "modelarts.job",
@@ -45,6 +46,10 @@ BY_NAME = (
     "artifacts.agreement",
     "tasks.ctc.kind",
 )
+
+
+# Options that take effect when they are loaded, whatever the command.
+READ_ON_LOADING = {"allow_outside"}
 
 
 def names_read_by(module: str, seen: set[str]) -> set[str]:
@@ -76,7 +81,7 @@ def names_read_by(module: str, seen: set[str]) -> set[str]:
             base_name = str(node.module).removeprefix("crnn_mindspore.")
             for name in (base_name, *(f"{base_name}.{alias.name}" for alias in node.names)):
                 found |= names_read_by(name, seen)
-        elif isinstance(node, ast.ClassDef) and node.name == "Decoding":  # made of options of these names
+        elif isinstance(node, ast.ClassDef) and node.name in MADE_OF_OPTIONS:
             found |= {ast.unparse(line.target) for line in node.body if isinstance(line, ast.AnnAssign)}
     return found
 
@@ -84,11 +89,13 @@ def names_read_by(module: str, seen: set[str]) -> set[str]:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_subcommand_reads_every_option_it_lists(name: str) -> None:
     module = command.COMMANDS[name][0]
-    read = names_read_by(f"cli.{module}", set())
+    read = names_read_by(f"cli.{module}", set()) | READ_ON_LOADING
     assert not sorted(OPTIONS[name].model_fields.keys() - read)
 
 
 def test_an_option_nobody_reads_would_be_seen() -> None:
+    loading = (PACKAGE / "options" / "load.py").read_text(encoding="utf-8")
+    assert all(f'"{name}"' in loading for name in READ_ON_LOADING)
     assert "no_such_option" not in names_read_by("cli.train", set())
     assert "beam_width" not in names_read_by("cli.train", {"text.decoding"})
 

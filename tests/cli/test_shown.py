@@ -117,11 +117,8 @@ def test_no_command_lets_a_data_set_steer_the_terminal(tmp_path: Path) -> None:
     (folder / "gt.txt").write_text(f'{name}.png, "{name}"\nmissing{name}.png, "x"\ngood.png, "{name}"\n')
     commands = [
         ["read", str(folder / "good.png"), str(folder / f"{name}.png"), f"missing{name}"],
-        ["read", str(folder)],
         ["check", "--train_dataset=folder", f"--train_dataset_path={folder}"],
-        ["eval", "--checkpoint_path=pretrained", "--eval_dataset=folder", f"--eval_dataset_path={folder}"],
         ["convert", "ic13", "-d", str(folder), "-g", str(folder / "gt.txt"), "-o", str(tmp_path / "out")],
-        ["convert", "lmdb", "-n", "folder", "-d", str(folder), "-o", str(tmp_path / "lmdb")],
     ]
     for command in commands:
         written = on_a_terminal(*command, cwd=tmp_path)

@@ -14,6 +14,7 @@ from mindspore.train import serialization
 from reference import random_weights
 
 import export
+from crnn_mindspore import whole_file
 from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.data.preprocess import Preprocessing
@@ -124,7 +125,7 @@ def test_a_failing_save_leaves_the_old_file_and_no_other(
     if moment == "while writing":
         monkeypatch.setattr(checkpoint_module.ms, "save_checkpoint", write_half_then_fail)
     else:
-        monkeypatch.setattr(checkpoint_module.os, "replace", fail)
+        monkeypatch.setattr(whole_file.os, "replace", fail)
     expected = UserError if isinstance(error, OSError | RuntimeError) else type(error)
     with pytest.raises(expected):
         save_checkpoint(str(path), weights, ARTIFACT, replace(STATE, step=13))

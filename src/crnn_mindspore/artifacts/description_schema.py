@@ -39,7 +39,6 @@ class _NetworkFields(_Fields):
     version: str = ""
     hidden_size: _Size = 1
     channel_scale: float = Field(1.0, gt=0, le=1_024, allow_inf_nan=False)
-    channels: list[_Size] = Field(default_factory=list)
     leaky_slope: float = Field(0.0, ge=0, lt=1)
     rnn_type: str = ""
     resnet_block: str = ""
