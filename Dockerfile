@@ -2,12 +2,14 @@
 #   docker build -t crnn:cpu .                     # trains, evaluates, exports, runs the demo and the tests
 #   docker build -t crnn:server --target server .  # the HTTP service alone, without MindSpore
 #   docker build -t crnn:ascend --build-arg BASE=quay.io/ascend/cann:8.5.0-910b-ubuntu22.04-py3.11 \
-#       --build-arg EXTRA_REQUIREMENTS=requirements-ascend.txt .
+#       --build-arg EXTRA_REQUIREMENTS=requirements-ascend-lock.txt .
 #   docker build -t crnn:gpu --build-arg BASE=nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04 .
 # CANN: MindSpore 2.8.0 wants 8.2, 8.3 or 8.5 (mindspore/run_check/_check_version.py of the wheel); images for
 # the first Ascend 910 are tagged 910 instead of 910b.
 # CUDA: MindSpore 2.8.0 brings a plug-in for CUDA 11.6, whose images end at Ubuntu 20.04 without Python 3.11;
 # those of 11.8 have the same library versions. Neither has been run on its hardware.
+# A tag can be moved to another image. What one means today, to be given as --build-arg PYTHON_IMAGE=python@sha256:...:
+#   docker buildx imagetools inspect python:3.11.13-slim-bookworm --format '{{.Manifest.Digest}}'
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
 # The model zoo calls it FROM_IMAGE_NAME.
 ARG FROM_IMAGE_NAME=${PYTHON_IMAGE}
@@ -15,9 +17,10 @@ ARG BASE=${FROM_IMAGE_NAME}
 
 FROM ${PYTHON_IMAGE} AS server-packages
 WORKDIR /opt/crnn
-COPY requirements.txt requirements-server.txt ./
+COPY requirements-server-lock.txt ./
 RUN python3 -m venv .venv \
-    && .venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements-server.txt \
+    && .venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+        -r requirements-server-lock.txt \
     && .venv/bin/pip uninstall --yes pip setuptools
 
 FROM ${PYTHON_IMAGE} AS server
@@ -30,15 +33,14 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
 WORKDIR /opt/crnn
 COPY --from=server-packages /opt/crnn/.venv .venv
 COPY LICENSE default_config.yaml ./
-COPY scripts/common.sh scripts/run_server.sh scripts/
+COPY scripts/common.sh scripts/health.py scripts/run_server.sh scripts/
 COPY pretrained pretrained
 COPY src src
 USER ${USER_ID}
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["/opt/crnn/.venv/bin/python", "-c", \
-    "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s CMD ["/opt/crnn/.venv/bin/python", "/opt/crnn/scripts/health.py"]
 # Inside a container only all addresses are reached from outside; `docker run -p` decides who gets that far.
-ENV EXTRA_OPTIONS="--host=0.0.0.0"
+ENV SERVE_HOST=0.0.0.0
 ENTRYPOINT ["bash", "/opt/crnn/scripts/run_server.sh"]
 CMD ["pretrained", "8000"]
 

@@ -46,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "pretrained",
         "channel_scale",
         "hidden_size",
+        "rnn_type",
         "optimizer",
         "learning_rate",
         "weight_decay",
@@ -85,6 +86,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--image_colours", choices=("BGR", "RGB", "GREY"), default="BGR")
     parser.add_argument("--channel_scale", type=float, default=0.5)
     parser.add_argument("--hidden_size", type=int, default=256)
+    parser.add_argument("--rnn_type", choices=("lstm", "gru"), default="lstm", help="of paper and vgg")
     parser.add_argument("--pretrained", default="", help="checkpoint to begin with; its sizes count")
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adam")
     parser.add_argument("--learning_rate", type=float, default=0.001)
@@ -121,7 +123,7 @@ def _write_batches(folder: Path, args: argparse.Namespace) -> None:
 
 def _described(args: argparse.Namespace) -> tuple[TrainOptions, Artifact]:
     """Options and model: of plates without typefaces, of Latin characters, or of words."""
-    names = "image_colours", "model_version", "channel_scale", "hidden_size"
+    names = "image_colours", "model_version", "channel_scale", "hidden_size", "rnn_type"
     chosen = [f"--{name}={getattr(args, name)}" for name in names]
     if args.model_version == RESNET18:
         chosen = [f"--task={_RECIPES / 'plates_abroad.yaml'}"]

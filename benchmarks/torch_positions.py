@@ -35,12 +35,12 @@ class Convolution(nn.Module):
 
 
 class BlockV1(nn.Module):
-    """Two convolutions with batch norm, added to the input."""
+    """Two convolutions with batch norm, added to the input; `inner` channels between them."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, inner: int) -> None:
         super().__init__()
-        self.conv1 = ConvBatchNorm(in_channels, out_channels, 3, stride)
-        self.conv2 = ConvBatchNorm(out_channels, out_channels, 3)
+        self.conv1 = ConvBatchNorm(in_channels, inner, 3, stride)
+        self.conv2 = ConvBatchNorm(inner, out_channels, 3)
         is_projected = stride != 1 or in_channels != out_channels
         self.shortcut = ConvBatchNorm(in_channels, out_channels, 1, stride) if is_projected else nn.Identity()
 
@@ -53,11 +53,11 @@ class BlockV1(nn.Module):
 class BlockV2(nn.Module):
     """Batch norm and ReLU before each convolution."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, inner: int) -> None:
         super().__init__()
         self.bn = _batch_norm(in_channels)
-        self.conv1 = ConvBatchNorm(in_channels, out_channels, 3, stride)
-        self.conv2 = Convolution(out_channels, out_channels, 3)
+        self.conv1 = ConvBatchNorm(in_channels, inner, 3, stride)
+        self.conv2 = Convolution(inner, out_channels, 3)
         self.is_projected = stride != 1 or in_channels != out_channels
         self.shortcut = Convolution(in_channels, out_channels, 1, stride) if self.is_projected else None
 
@@ -71,14 +71,17 @@ class BlockV2(nn.Module):
 class ResNetFeatures(nn.Module):
     """Stem and four stages of two blocks."""
 
-    def __init__(self, in_channels: int, channels: list[int], block: str, stem: Stem) -> None:
+    def __init__(
+        self, in_channels: int, channels: list[int], inner: list[int], block: str, stem: Stem
+    ) -> None:
         super().__init__()
         self.is_v1 = block == "v1"
         kind = BlockV1 if self.is_v1 else BlockV2
         self.stem = (ConvBatchNorm if self.is_v1 else Convolution)(in_channels, channels[0], 3, stem[0])
         self.is_pooled = stem[1]
         for number, (before, width) in enumerate(zip([channels[0], *channels], channels, strict=False), 1):
-            stage = nn.Sequential(kind(before, width, 1 if number == 1 else 2), kind(width, width, 1))
+            first = kind(before, width, 1 if number == 1 else 2, inner[2 * number - 2])
+            stage = nn.Sequential(first, kind(width, width, 1, inner[2 * number - 1]))
             setattr(self, f"stage{number}", stage)
         self.bn = None if self.is_v1 else _batch_norm(channels[-1])
 
@@ -126,9 +129,11 @@ class TorchResNet18(nn.Module):
         block: str,
         stem: Stem = (2, True),
         places: int = 0,
+        inner: list[int] | None = None,
     ) -> None:
         super().__init__()
-        self.features = ResNetFeatures(in_channels, channels, block, stem)
+        inner = inner or [width for width in channels for _ in range(2)]
+        self.features = ResNetFeatures(in_channels, channels, inner, block, stem)
         self.reads_mean = not places
         self.head = PositionScores(channels[-1] * max(1, places), positions, classes)
 
@@ -206,7 +211,9 @@ def from_weights(name: str, weights: Weights, positions: int, block: str) -> nn.
     if name == "resnet18":
         stem = weights["features.stem.conv.weight"]
         channels = [weights[f"features.stage{number}.1.conv2.conv.weight"].shape[0] for number in range(1, 5)]
-        network: nn.Module = TorchResNet18(positions, classes, channels, stem.shape[1], block)
+        blocks = [f"features.stage{number}.{i}.conv1.conv.weight" for number in range(1, 5) for i in (0, 1)]
+        inner = [weights[name].shape[0] for name in blocks]
+        network: nn.Module = TorchResNet18(positions, classes, channels, stem.shape[1], block, inner=inner)
     else:
         kernels = [weights[f"features.conv{number}.conv.weight"] for number in range(1, 6)]
         units, inputs = weights["dense.dense.weight"].shape

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.torch_twin import BATCH_NORM_MOMENTUM, BidirectionalLSTM, Weights, fill
+from benchmarks.torch_twin import BATCH_NORM_MOMENTUM, BidirectionalRNN, Weights, fill
 
 EPSILON = 1e-5
 _NORMALISED = {"paper": (2, 4, 6), "vgg": (4, 5)}  # convolutions, from 0, that batch norm follows
@@ -50,13 +50,14 @@ class ProjectCRNN(nn.Module):
         version: str,
         in_channels: int = 1,
         leaky_slope: float = 0.0,
+        rnn_type: str = "lstm",
     ) -> None:
         super().__init__()
         is_paper = version == "paper"
         self.cnn = ProjectFeatures(version, channels, in_channels, leaky_slope)
         self.rnn = nn.Sequential(
-            BidirectionalLSTM(channels[-1], hidden_size, hidden_size),
-            BidirectionalLSTM(hidden_size, hidden_size, num_classes if is_paper else hidden_size),
+            BidirectionalRNN(channels[-1], hidden_size, hidden_size, rnn_type),
+            BidirectionalRNN(hidden_size, hidden_size, num_classes if is_paper else hidden_size, rnn_type),
         )
         self.prediction = nn.Identity() if is_paper else nn.Linear(hidden_size, num_classes)
 
@@ -70,8 +71,9 @@ def from_project_weights(weights: Weights, leaky_slope: float = 0.0) -> ProjectC
     version = "vgg" if "prediction.weight" in weights else "paper"
     last = "prediction.weight" if version == "vgg" else "rnn.1.embedding.weight"
     channels = [weights[f"cnn.conv{number}.weight"].shape[0] for number in range(7)]
-    hidden = weights["rnn.0.rnn.weight_hh_l0"].shape[1]
+    gates, hidden = weights["rnn.0.rnn.weight_hh_l0"].shape
+    rnn_type = "gru" if gates == 3 * hidden else "lstm"
     in_channels = weights["cnn.conv0.weight"].shape[1]
-    network = ProjectCRNN(channels, hidden, len(weights[last]), version, in_channels, leaky_slope)
+    network = ProjectCRNN(channels, hidden, len(weights[last]), version, in_channels, leaky_slope, rnn_type)
     fill(network, weights)
     return network

@@ -74,7 +74,18 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     add("--distortion", type=float, default=1.0, help="strength, of images that are seen again; 0: none")
     add("--widen", action="store_true", help="give the weights of --pretrained to a wider network")
     add("--processes", type=int, default=0, help="rendering processes; 0: one for every core but one")
-    add("--precision", choices=("float32", "bfloat16"), default="bfloat16", help="float32 on a CPU")
+    add(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="",
+        help="of convolutions, recurrent and dense layers; default: bfloat16 on cuda, float32 on a CPU",
+    )
+    add(
+        "--initial",
+        choices=("ours", "crnn.pytorch", "parseq", "deep-text", "pytorch"),
+        default="ours",
+        help="initial weights as this project, another or PyTorch's modules have them",
+    )
     add("--compile", action="store_true", help="torch.compile of the convolutions")
     add("--device", default="", help="of PyTorch; default: cuda where there is one")
     add("--save_seconds", type=float, default=60.0, help="between two savings")
@@ -141,6 +152,8 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
     if options.train_dataset != "render":
         raise UserError(f"train_dataset is {options.train_dataset!r}; here rendered images alone are learnt: "
                         "--train_dataset=render")  # fmt: skip
+    if options.keep_ratio:
+        raise UserError("keep_ratio: the training in PyTorch knows images of one size; leave it out")
     if not own.seconds and not options.max_steps:
         raise UserError("give --seconds or --max_steps")
     if not 0 <= own.fall_share <= 1 or own.replays < 1:
@@ -161,23 +174,27 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     import torch
 
     from benchmarks.twin import states
+    from benchmarks.twin.initial import start_as
     from benchmarks.twin.rendering import Rendering
     from benchmarks.twin.task import create_task
     from benchmarks.twin.training import Plan, Training, accuracy
     from benchmarks.twin.update import Recipe, Updates
-    from crnn_mindspore.training.updates.lr_schedule import create_schedule
+    from crnn_mindspore.training.updates.lr_schedule import create_milestones, create_schedule
 
     device = torch.device(own.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     is_cuda = device.type == "cuda"
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(options.seed)
     task = create_task(artifact, options)
-    network = task.create_network().to(device, memory_format=torch.channels_last)
+    network = task.create_network()
+    start_as(network, own.initial)
+    network = network.to(device, memory_format=torch.channels_last)
     if own.compile:
         next(part for name in ("vgg", "cnn", "features") if (part := getattr(network, name, None))).compile()
+    precision = own.precision or ("bfloat16" if is_cuda else "float32")
     recipe = Recipe(
         options.optimizer, options.momentum, options.nesterov, options.weight_decay,
-        options.gamma_decay, options.clip_norm, options.ema_decay, own.precision if is_cuda else "float32",
+        options.gamma_decay, options.gamma_l1, options.clip_norm, options.ema_decay, precision,
     )  # fmt: skip
     updates = Updates(network, task.loss, recipe)
     facts = states.Facts()
@@ -199,6 +216,9 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
             options.lr_schedule, options.learning_rate, options.max_steps,
             max(1, options.render_epoch_images // options.batch_size), options.warmup_steps,
             options.decay_steps, options.decay_rate,
+            create_milestones(
+                options.lr_epochs, options.lr_values, options.learning_rate, options.decay_rate
+            ) if options.lr_schedule == "epochs" else (),
         )  # fmt: skip
         schedule = lambda step: by_step(facts.updates + step)  # noqa: E731
     plan = Plan(

@@ -56,12 +56,13 @@ class VGG(nn.Module):
         return self.conv7(x).relu_()
 
 
-class BidirectionalLSTM(nn.Module):
-    """Bidirectional LSTM, then one dense layer: (T,N,in) -> (T,N,out)."""
+class BidirectionalRNN(nn.Module):
+    """Bidirectional LSTM or GRU, then one dense layer: (T,N,in) -> (T,N,out)."""
 
-    def __init__(self, input_size: int, hidden_size: int, output_size: int) -> None:
+    def __init__(self, input_size: int, hidden_size: int, output_size: int, rnn_type: str = "lstm") -> None:
         super().__init__()
-        self.rnn = nn.LSTM(input_size, hidden_size, bidirectional=True)
+        kind = nn.GRU if rnn_type == "gru" else nn.LSTM
+        self.rnn = kind(input_size, hidden_size, bidirectional=True)
         self.embedding = nn.Linear(2 * hidden_size, output_size)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -97,8 +98,8 @@ class TorchCRNN(nn.Module):
             self.rnn = RecurrentV1(channels[-1], hidden_size, num_classes)
         else:
             self.rnn = nn.Sequential(
-                BidirectionalLSTM(channels[-1], hidden_size, hidden_size),
-                BidirectionalLSTM(hidden_size, hidden_size, num_classes),
+                BidirectionalRNN(channels[-1], hidden_size, hidden_size),
+                BidirectionalRNN(hidden_size, hidden_size, num_classes),
             )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

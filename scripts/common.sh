@@ -145,8 +145,9 @@ pass_on() {
 # keep_former LOG: gives the log of the run before, if there is one, another name: log_1.txt, log_2.txt, ...
 keep_former() {
     local number=1
-    [ -e "$1" ] || return 0
-    while [ -e "${1%.*}_$number.${1##*.}" ]; do
+    # A link that leads nowhere would be written through.
+    [ -e "$1" ] || [ -L "$1" ] || return 0
+    while [ -e "${1%.*}_$number.${1##*.}" ] || [ -L "${1%.*}_$number.${1##*.}" ]; do
         number=$((number + 1))
     done
     mv "$1" "${1%.*}_$number.${1##*.}"

@@ -6,6 +6,7 @@ VENV_PYTHON="$ROOT/.venv/bin/python"
 
 make_environment() {
     local base=${PYTHON:-python3}
+    local lock="$ROOT/requirements-lock.txt"
     local stamp="$ROOT/.venv/installed-requirements.txt"
     if ! "$base" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; then
         echo "error: $base is not Python 3.11 or 3.12; choose one with PYTHON=/path/to/python3.11" >&2
@@ -18,10 +19,10 @@ make_environment() {
             "$base" -m pip install --quiet virtualenv && "$base" -m virtualenv --quiet --clear "$ROOT/.venv"
         }
     fi
-    if ! cmp --silent "$ROOT/requirements.txt" "$stamp"; then
-        echo "installing requirements.txt (about 1 GB to download, 3 GB on disk)"
-        "$VENV_PYTHON" -m pip install --disable-pip-version-check --quiet -r "$ROOT/requirements.txt"
-        cp "$ROOT/requirements.txt" "$stamp"
+    if ! cmp --silent "$lock" "$stamp"; then
+        echo "installing requirements-lock.txt (about 1 GB to download, 3 GB on disk)"
+        "$VENV_PYTHON" -m pip install --disable-pip-version-check --quiet --require-hashes -r "$lock"
+        cp "$lock" "$stamp"
         # The command `crnn`, in .venv/bin; where there is no network for it, `python -m src` is the same.
         if [ -f "$ROOT/pyproject.toml" ]; then
             "$VENV_PYTHON" -m pip install --disable-pip-version-check --quiet --no-deps --editable "$ROOT"

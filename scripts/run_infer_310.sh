@@ -26,7 +26,7 @@ need_path "annotation" "$ANNOTATION"
 need_number DEVICE_ID "$DEVICE_ID"
 # Results of two runs must not mix, and nothing of the user's is removed.
 for output in preprocess_Result result_Files time_Result acc.log; do
-    if [ -e "$output" ]; then
+    if [ -e "$output" ] || [ -L "$output" ]; then
         fail "error: $output exists already; move it away, or run in another folder"
     fi
 done
@@ -49,10 +49,21 @@ build() {
     cmake -S "$ROOT/cpp_infer" -B "$BUILD_DIR" -DLITE_HOME="$LITE_HOME" && cmake --build "$BUILD_DIR" -j "$(nproc)"
 }
 
+# An empty entry of LD_LIBRARY_PATH, as between two colons, means the current folder: a library that lies among
+# the data must not be loaded.
+library_path() {
+    local entry found="$LITE_HOME/runtime/lib:$LITE_HOME/tools/converter/lib" entries
+    IFS=: read -r -a entries <<< "${LD_LIBRARY_PATH:-}"
+    for entry in "${entries[@]}"; do
+        [ -z "$entry" ] || found="$found:$entry"
+    done
+    echo "$found"
+}
+
 infer_with_lite() {
-    run_child env LD_LIBRARY_PATH="$LITE_HOME/runtime/lib:$LITE_HOME/tools/converter/lib:${LD_LIBRARY_PATH:-}" \
-        "$BUILD_DIR/crnn_infer" --mindir="$MINDIR" --inputs=preprocess_Result/inputs.txt --result_dir=result_Files \
-        --time_dir=time_Result --device_id="$DEVICE_ID" "${WORDS[@]}"
+    run_child env LD_LIBRARY_PATH="$(library_path)" "$BUILD_DIR/crnn_infer" --mindir="$MINDIR" \
+        --inputs=preprocess_Result/inputs.txt --result_dir=result_Files --time_dir=time_Result \
+        --device_id="$DEVICE_ID" "${WORDS[@]}"
 }
 
 split_words INFER_OPTIONS

@@ -118,4 +118,3 @@ def _save(network: nn.Cell, path: str) -> None:
     """Writes all parameters; the file is never seen half."""
     with whole_file(path) as temporary:
         ms.save_checkpoint(network, str(temporary))
-        os.chmod(temporary, 0o644)

@@ -6,18 +6,22 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("GLOG_v", "3")  # read when MindSpore is imported: errors only
 # Read when onnx is imported, which some tests do before MindSpore; see crnn_mindspore/artifacts/protobuf.py.
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+# Read when onnxruntime is imported, which some tests do themselves; see engines/onnx_runtime.py.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import cv2
 import numpy as np
 import pytest
 
 import src  # noqa: F401 - makes the checkout's package importable
+from crnn_mindspore.guards.inside import allow_outside
 
 VERSIONS = ("V1", "V2")
 TINY_HIDDEN, TINY_SCALE = 8, 1 / 16  # 4, 8, 16, 16, 32, 32, 32 channels
@@ -49,6 +53,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 TINY_NETWORK = ("--model_version=V2", f"--hidden_size={TINY_HIDDEN}", f"--channel_scale={TINY_SCALE}")
 
 Main = Callable[[Sequence[str]], int]
+
+
+@pytest.fixture(autouse=True)
+def _links_stay_inside() -> Iterator[None]:
+    """A command with --allow_outside allows it to its process."""
+    yield
+    allow_outside(False)
+
+
+@contextmanager
+def links_may_leave() -> Iterator[None]:
+    """As under --allow_outside."""
+    allow_outside(True)
+    try:
+        yield
+    finally:
+        allow_outside(False)
 
 
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)

@@ -100,6 +100,10 @@ CALLS = {
         ("tiny.onnx", "tiny.onnx", "--dataset=folder", "--dataset_path=words", "--result_json=p.json"),
         ("p.json",),
     ),
+    "prune": Call(
+        ("--ckpt_file=tiny.ckpt", "--output=small.ckpt", "--prune_least=1", "--prune_multiple=1"),
+        ("small.ckpt",),
+    ),
     "render": Call(
         ("--output_dir=rendered", "--num_train=8", "--num_test=1", "--num_workers=2"),
         ("rendered/annotation_train.txt", "rendered/lexicon.txt"),

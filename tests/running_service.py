@@ -20,10 +20,12 @@ from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.answers import health
 from crnn_mindspore.serving.app import create_app
 from crnn_mindspore.serving.batching import BatchingReader
+from crnn_mindspore.serving.browsers import BrowserRules
+from crnn_mindspore.serving.connections import Connections
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
 from crnn_mindspore.serving.served_models import ServedModel
-from crnn_mindspore.serving.server import create_server, open_socket
+from crnn_mindspore.serving.server import create_server, open_socket, run
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 
@@ -65,16 +67,22 @@ class Service:
     app: ASGIApp
     reader: BatchingReader
     batches: list[int]
-    limits: Limits
+    connections: Connections
 
 
 @contextmanager
-def service(recognizer: Recognizer, limits: Limits | None = None, **options: float) -> Iterator[Service]:
+def service(
+    recognizer: Recognizer,
+    limits: Limits | None = None,
+    rules: BrowserRules | None = None,
+    **options: float,
+) -> Iterator[Service]:
     """The application of a recogniser, and the sizes of the batches that it reads.
 
     Args:
         recognizer: Reads.
         limits: Those of a server by default.
+        rules: On names and pages; by default those of a service that is reached under any name.
         options: Of the reader.
     """
     limits, metrics, batches = limits or Limits(), Metrics(), []
@@ -95,11 +103,14 @@ def service(recognizer: Recognizer, limits: Limits | None = None, **options: flo
     try:
         yield Service(
             create_app(
-                [ServedModel("model", recognizer.backend.artifact, reader, description)], metrics, limits
+                [ServedModel("model", recognizer.backend.artifact, reader, description)],
+                metrics,
+                limits,
+                rules,
             ),
             reader,
             batches,
-            limits,
+            Connections(limits, metrics.count_ended),
         )
     finally:
         reader.close()
@@ -108,10 +119,10 @@ def service(recognizer: Recognizer, limits: Limits | None = None, **options: flo
 @contextmanager
 def listening(running: Service) -> Iterator[int]:
     """The port at which a real server answers for the application."""
-    server = create_server(running.app, running.limits)
+    server = create_server(running.app, running.connections)
     with open_socket("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread = threading.Thread(target=run, args=(server, [listener]))
         thread.start()
         try:
             wait_for(lambda: server.started)

@@ -19,6 +19,7 @@ PACKAGE = ROOT / "src" / "crnn_mindspore"
 # The rooms, lowest first: each imports from those before it and from itself, so that there is no cycle.
 ROOMS = (
     "",  # the package's own files: errors, text files, progress
+    "guards",
     "options",
     "text",
     "text.decoders",

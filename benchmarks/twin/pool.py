@@ -80,6 +80,11 @@ class Pool:
         """Images that may be drawn."""
         return self._available
 
+    @property
+    def waiting(self) -> int:
+        """Images that were not drawn yet."""
+        return self._new_count
+
     def take_in(self, chunk: Chunk) -> None:
         """Adds images, in place of the oldest where there is no room."""
         count = len(chunk.lengths)

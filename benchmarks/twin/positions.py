@@ -55,14 +55,18 @@ class PositionsTask:
         network: nn.Module
         if spec.version == RESNET18:
             channels = [round(c * spec.channel_scale) for c in (*_STAGE_CHANNELS, spec.last_channels)]
+            inner = None
+            if spec.channels:  # of each stage, and behind it of its two blocks
+                channels = list(spec.channels[::3])
+                inner = [count for i, count in enumerate(spec.channels) if i % 3]
             stem = spec.stem_stride, spec.stem_pooling
             reduction = 8 * spec.stem_stride * (2 if spec.stem_pooling else 1)
             places = -(-image.height // reduction) * -(-image.width // reduction)
-            network = TorchResNet18(
-                *sizes, channels, image.channels, spec.resnet_block, stem, 0 if spec.map_mean else places
-            )
+            places = 0 if spec.map_mean else places
+            network = TorchResNet18(*sizes, channels, image.channels, spec.resnet_block, stem, places, inner)
         else:
-            *channels, units = [round(c * spec.channel_scale) for c in (*_CHARACTER_CHANNELS, _DENSE_WIDTH)]
+            published = (*_CHARACTER_CHANNELS, _DENSE_WIDTH)
+            *channels, units = spec.channels or [round(c * spec.channel_scale) for c in published]
             inputs = channels[-1] * (image.height // _REDUCTION) * (image.width // _REDUCTION)
             dropout = _DROPOUT if self._options.use_dropout else 0.0
             network = TorchCharacterNet(*sizes, channels, image.channels, units, inputs, dropout)

@@ -51,13 +51,11 @@ class Rendering:
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
 
-    def ready(self) -> list[Chunk]:
-        """The chunks that wait."""
-        found = []
+    def poll(self) -> Chunk | None:
+        """A chunk that waits, if there is one."""
         with suppress(queue.Empty):
-            while True:
-                found.append(self._checked(self._chunks.get_nowait()))
-        return found
+            return self._checked(self._chunks.get_nowait())
+        return None
 
     def next(self) -> Chunk:
         """The next chunk, once it is there."""
@@ -66,7 +64,7 @@ class Rendering:
     def all(self) -> list[Chunk]:
         """Every chunk of a series that has an end."""
         self._thread.join()
-        return self.ready()
+        return list(iter(self.poll, None))
 
     def stop(self) -> None:
         """Ends the processes."""

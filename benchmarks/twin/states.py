@@ -21,9 +21,9 @@ from crnn_mindspore.errors import UserError
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 WEIGHTS, STATE = "weights", "state"
-_FACTS_KEY, _OPTIMIZER_KEY = "torch_training", "optimizer"
+_FACTS_KEY, _OPTIMIZER_KEY, _COUNT_KEY = "torch_training", "optimizer", "optimizer_updates"
 _LARGEST_FILE = 16 * 2**20 - 50_000  # bytes
-_PARAMETERS, _OPTIMIZER = "parameters.", "optimizer."
+_PARAMETERS, _OPTIMIZER, _AVERAGES = "parameters.", "optimizer.", "averages."
 # MindSpore's names of Adam's two moments.
 _MOMENTS = {"moment1.": "exp_avg", "moment2.": "exp_avg_sq"}
 
@@ -33,7 +33,7 @@ class Facts:
     """Where a training is.
 
     Attributes:
-        updates: That the optimiser has made.
+        updates: Made so far.
         rendered: Images rendered; the number of the next one.
         trained: Images that went through the network, repetitions included.
         seconds: Of all runs so far.
@@ -48,9 +48,9 @@ class Facts:
 def save(folder: Path, updates: Updates, artifact: Artifact, facts: Facts, most_bytes: int) -> list[Path]:
     """Writes the averaged weights, float16, and the pieces of the state; earlier files are replaced.
 
-    The state is kept in float32 if all files together then have at most `most_bytes`, else the optimiser's
-    part in bfloat16, else the parameters in float16 too; if that is not enough, the optimiser's part is left
-    out.
+    The state is kept in float32 if all files together then have at most `most_bytes`, else without the
+    averages, which are then those in float16, else the optimiser's part in bfloat16, else the parameters in
+    float16 too; if that is not enough, the optimiser's part is left out.
 
     Returns:
         The files.
@@ -67,9 +67,10 @@ def save(folder: Path, updates: Updates, artifact: Artifact, facts: Facts, most_
     size = sum(array.nbytes for array in halves.values())
     state = {_PARAMETERS + name: array for name, array in _on_cpu(tensors_of(updates.network)).items()}
     state |= {_OPTIMIZER + name: array for name, array in _on_cpu(_moments(updates)).items()}
+    state |= {_AVERAGES + name: array for name, array in averages.items() if updates.averages}
     state, bfloat16 = _fitting(state, most_bytes - size - 200_000)
     texts = {METADATA_KEY: described.to_json(), _FACTS_KEY: json.dumps(asdict(facts)), "format": "pt"}
-    texts[_OPTIMIZER_KEY] = updates.recipe.optimizer
+    texts |= {_OPTIMIZER_KEY: updates.recipe.optimizer, _COUNT_KEY: str(updates.count)}
     new = folder / ".new"
     shutil.rmtree(new, ignore_errors=True)
     names = [*write_pieces(new, WEIGHTS, halves, texts), *write_pieces(new, STATE, state, texts, bfloat16)]
@@ -85,12 +86,14 @@ def _fitting(state: Arrays, most_bytes: int) -> tuple[dict[str, npt.NDArray[np.g
     """The arrays to keep, and the names of those to keep as bfloat16."""
     bfloat16: set[str] = set()
     kept = dict(state)
-    for attempt in range(4):
+    for attempt in range(5):
         if sum(a.nbytes // (2 if n in bfloat16 else 1) for n, a in kept.items()) <= most_bytes:
             break
         if attempt == 0:
-            bfloat16 = {name for name in kept if name.startswith(_OPTIMIZER)}
+            kept = {n: a for n, a in kept.items() if not n.startswith(_AVERAGES)}
         elif attempt == 1:
+            bfloat16 = {name for name in kept if name.startswith(_OPTIMIZER)}
+        elif attempt == 2:
             kept |= {n: a.astype(np.float16) for n, a in kept.items() if n.startswith(_PARAMETERS)}
         else:
             kept = {name: array for name, array in kept.items() if name not in bfloat16}
@@ -150,10 +153,11 @@ def restore(folder: Path, updates: Updates, artifact: Artifact) -> Facts:
     facts = Facts(**json.loads(texts[_FACTS_KEY]))
     _fill(tensors_of(updates.network), _under(state, _PARAMETERS), str(folder))
     if updates.averages:
-        _fill(updates.averages, weights, str(folder))
+        _fill(updates.averages, _under(state, _AVERAGES) or weights, str(folder))
+        updates.age = facts.updates
     is_same = _family(texts[_OPTIMIZER_KEY]) == _family(updates.recipe.optimizer)
     moments = _under(state, _OPTIMIZER) if is_same else {}
-    updates.count = facts.updates if moments else 0
+    updates.count = int(texts.get(_COUNT_KEY, facts.updates)) if moments else 0
     _set_moments(updates, moments)
     print(f"resumed from {folder}: {facts}; optimiser {'kept' if moments else 'new'}", flush=True)
     return facts
@@ -176,22 +180,23 @@ def start_from(checkpoint: CheckpointFile, updates: Updates, origin: str, is_res
     updates.restart_average()
     if not is_resumed:
         return Facts()
+    state = json.loads(checkpoint.texts.get(STATE_KEY, "{}"))
+    step, images = int(state.get("step", 0)), int(state.get("images_seen", 0))
     if trained and updates.averages:
         _fill(updates.averages, weights, origin)
+        updates.age = step
     stored = _under(checkpoint.others, _OPTIMIZER)
     moments = {
         f"{kind}.{name}": array
         for prefix, kind in _MOMENTS.items()
         for name, array in _renamed(_under(stored, prefix), names).items()
     }
-    state = json.loads(checkpoint.texts.get(STATE_KEY, "{}"))
     has_adam = bool(moments) and _family(updates.recipe.optimizer) == "adam"
     if has_adam:
         updates.count = int(stored["global_step"][0])
         _set_moments(updates, moments)
-    step, images = int(state.get("step", 0)), int(state.get("images_seen", 0))
     print(f"resumed from {origin} at step {step}; optimiser {'kept' if has_adam else 'new'}", flush=True)
-    return Facts(updates.count, images, images)
+    return Facts(step, images, images)
 
 
 def _family(optimizer: str) -> str:

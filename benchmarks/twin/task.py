@@ -59,12 +59,13 @@ class CtcTask:
     def create_network(self) -> TorchCRNN | ProjectCRNN:
         """Initial weights of the same distributions as ours."""
         spec = self.artifact.network
-        channels = [round(c * spec.channel_scale) for c in (64, 128, 256, 256, 512, 512, 512)]
+        published = (64, 128, 256, 256, 512, 512, 512)
+        channels = list(spec.channels) or [round(c * spec.channel_scale) for c in published]
         sizes = channels, spec.hidden_size, self.artifact.codec.num_classes, spec.version
         in_channels = self.artifact.preprocessing.channels
         network: TorchCRNN | ProjectCRNN
         if isinstance(spec, PyTorchSpec):
-            network = ProjectCRNN(*sizes, in_channels, spec.leaky_slope)
+            network = ProjectCRNN(*sizes, in_channels, spec.leaky_slope, spec.rnn_type)
         else:
             network = TorchCRNN(*sizes, in_channels)
         for module in network.modules():

@@ -20,6 +20,7 @@ from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
 from crnn_mindspore.errors import UserError
 
 _STEPS_AHEAD = 4  # given to the device before it has finished the first of them
+_BATCHES_WAITING = 16  # of new images, before rendering has to wait
 _EVALUATION_BATCH = 500
 _HALF = 127.5  # of the range of pixels
 
@@ -157,7 +158,7 @@ class Training:
         pool = self._pool
         return replace(
             self.facts,
-            updates=self.updates.count,
+            updates=self.facts.updates + self.step,
             rendered=self.facts.rendered + (pool.taken_in if pool else 0),
             trained=self.facts.trained + (pool.drawn if pool else 0),
             seconds=self.facts.seconds + time.perf_counter() - self.plan.started,
@@ -170,9 +171,11 @@ class Training:
             capacity = self._capacity(first)
             self._pool = Pool(capacity, first, self.plan.replays, self._device, self._rng)
             self._pool.take_in(first)
-        for chunk in self.rendering.ready():
-            self._pool.take_in(chunk)
         least = max(self.plan.batch_size, min(self.plan.prefill, self._pool.capacity // 2))
+        # Where rendering is the faster one, as on a CPU, it has to wait: nothing is rendered for nothing.
+        most = max(least, min(_BATCHES_WAITING * self.plan.batch_size, self._pool.capacity // 2))
+        while self._pool.waiting < most and (chunk := self.rendering.poll()) is not None:
+            self._pool.take_in(chunk)
         begin = time.perf_counter()
         while self._pool.available < least and self.plan.progress(self.step) < 1:
             self._pool.take_in(self.rendering.next())
@@ -220,7 +223,8 @@ class Training:
         seconds = max(now - then, 1e-9)
         pool = self._pool
         print(
-            f"{now - self.plan.started:6.1f} s  step {self.step} ({(self.step - steps) / seconds:.1f}/s)  "
+            f"{now - self.plan.started:6.1f} s  "
+            f"step {self.facts.updates + self.step} ({(self.step - steps) / seconds:.1f}/s)  "
             f"loss {loss:.4f}  norm {norm:.2f}  lr {self.plan.rate(self.step):.3g}  "
             f"rendered {(pool.taken_in - rendered) / seconds:.0f}/s ({pool.taken_in:,})  "
             f"trained {(pool.drawn - trained) / seconds:.0f}/s ({pool.drawn:,})  "

@@ -29,6 +29,7 @@ class Recipe:
     nesterov: bool = True
     weight_decay: float = 0.0
     gamma_decay: float = 0.0
+    gamma_l1: float = 0.0
     clip_norm: float = 10.0
     ema_decay: float = 0.0
     precision: str = "float32"
@@ -43,18 +44,20 @@ class Updates:
         recipe: How.
 
     Attributes:
-        count: Updates that the optimiser has seen, for Adam's bias correction and the young average.
+        count: Updates that the optimiser has seen, for Adam's bias correction.
+        age: Updates that the averages have seen: young ones follow the network faster.
         averages: Name -> averaged tensor, batch norm statistics included; {} without averaging.
     """
 
     def __init__(self, network: nn.Module, loss: Loss, recipe: Recipe) -> None:
         self.network = network.train()
         self.recipe = recipe
-        self.count = 0
+        self.count = self.age = 0
         self._loss = loss
         self._parameters = list(network.parameters())
         self.device = self._parameters[0].device
         self.optimizer = create_optimizer(recipe, network)
+        self._gammas = gammas_of(network) if recipe.gamma_l1 else []
         self.averages: dict[str, torch.Tensor] = {}
         self._averaged: list[torch.Tensor] = []
         if recipe.ema_decay > 0:
@@ -66,6 +69,7 @@ class Updates:
             current = tensors_of(self.network)
             self._averaged = list(current.values())
             self.averages = {name: value.detach().clone() for name, value in current.items()}
+            self.age = 0
 
     def step(
         self, images: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor, learning_rate: float
@@ -78,6 +82,7 @@ class Updates:
         loss.backward()
         norm = self._clip()
         self._set_learning_rate(learning_rate)
+        self._penalise(learning_rate)
         self.optimizer.step()
         self._average()
         self.count += 1
@@ -86,8 +91,19 @@ class Updates:
     @torch.no_grad()
     def _average(self) -> None:
         if self.averages:
-            share = 1 - min(self.recipe.ema_decay, (1 + self.count) / (10 + self.count))
+            share = 1 - min(self.recipe.ema_decay, (1 + self.age) / (10 + self.age))
             torch._foreach_lerp_(list(self.averages.values()), self._averaged, share)
+            self.age += 1
+
+    @torch.no_grad()
+    def _penalise(self, learning_rate: float) -> None:
+        """As `GammaPenalty`."""
+        for gamma in self._gammas:
+            if self.recipe.optimizer in ("adamw", "radam"):
+                left = (gamma.abs() - learning_rate * self.recipe.gamma_l1).relu_()
+                gamma.copy_(gamma.sign() * left)
+            elif gamma.grad is not None:
+                gamma.grad.add_(gamma.sign(), alpha=self.recipe.gamma_l1)
 
     def _clip(self) -> torch.Tensor:
         if self.recipe.clip_norm > 0:
@@ -106,6 +122,12 @@ def tensors_of(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: t for name, t in network.state_dict(keep_vars=True).items() if t.is_floating_point()}
 
 
+def gammas_of(network: nn.Module) -> list[nn.Parameter]:
+    """The gamma of every batch norm, which PyTorch calls weight."""
+    norms = nn.BatchNorm1d | nn.BatchNorm2d
+    return [module.weight for module in network.modules() if isinstance(module, norms)]
+
+
 def create_optimizer(recipe: Recipe, network: nn.Module) -> Optimizer:
     """The optimiser of that name with our constants; its learning rate is set before every step.
 
@@ -113,7 +135,7 @@ def create_optimizer(recipe: Recipe, network: nn.Module) -> Optimizer:
         UserError: If there is none of that name.
     """
     parameters = list(network.parameters())
-    gammas = {id(module.weight) for module in network.modules() if isinstance(module, nn.BatchNorm2d)}
+    gammas = {id(gamma) for gamma in gammas_of(network)}
     decays = [
         recipe.gamma_decay if id(p) in gammas else recipe.weight_decay if p.ndim > 1 else 0.0
         for p in parameters

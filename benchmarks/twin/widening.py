@@ -29,15 +29,15 @@ def widened(
     Args:
         weights: By our names.
         narrow: What they belong to.
-        wide: Of the same version, no size smaller.
+        wide: Of the same version, no size smaller; neither with channels of its own for every layer.
         seed: Of the shares.
 
     Raises:
-        UserError: If it is another version or narrower.
+        UserError: If it is another version or narrower, or one of them was cut by `crnn prune`.
     """
-    if wide.version != narrow.version or wide.channel_scale < narrow.channel_scale or (
-        wide.hidden_size < narrow.hidden_size
-    ):  # fmt: skip
+    is_cut = bool(wide.channels or narrow.channels)
+    is_narrower = wide.channel_scale < narrow.channel_scale or wide.hidden_size < narrow.hidden_size
+    if is_cut or is_narrower or wide.version != narrow.version:
         raise UserError(f"--widen: {narrow} cannot become {wide}")
     rng = np.random.default_rng(seed)
     hidden = np.arange(wide.hidden_size) % narrow.hidden_size

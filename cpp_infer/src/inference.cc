@@ -1,7 +1,12 @@
 #include "inference.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -10,6 +15,7 @@
 #include "ctc.h"
 #include "decode.h"
 #include "error.h"
+#include "shown.h"
 
 namespace crnn {
 namespace {
@@ -28,6 +34,14 @@ class Stopwatch {
 // A file that is whole or an error.
 class Output {
  public:
+  // In place of whatever has the name: a symbolic link is replaced, not written through.
+  static void Replace(const std::string& path) {
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) throw Error(path + ": " + std::strerror(errno));
+    const int made = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (made < 0) throw Error(path + ": " + std::strerror(errno));
+    close(made);
+  }
+
   explicit Output(std::string path) : path_(std::move(path)), file_(path_, std::ios::binary | std::ios::trunc) {
     Check();
   }
@@ -45,11 +59,12 @@ class Output {
   std::ofstream file_;
 };
 
-// A text as one cell of a line: a tab or line break becomes a space, as `crnn read` writes it.
+// A text as one cell of a line: a tab or line break becomes a space, another control character its code, as
+// `crnn read` writes it.
 std::string OneCell(std::string text) {
   const auto ends_cell = [](char c) { return c == '\t' || c == '\n' || c == '\r'; };
   std::replace_if(text.begin(), text.end(), ends_cell, ' ');
-  return text;
+  return Shown(text);
 }
 
 // Fills batches and empties them through the network.
@@ -67,10 +82,10 @@ class Batcher {
       const cv::Mat pixels = DecodeImage(ReadImageFile(image.path));
       Preprocess(pixels, list_.preprocessing, images_.data() + pending_.size() * list_.preprocessing.size());
     } catch (const std::exception& error) {  // OpenCV, and memory that does not suffice for this image
-      std::cerr << "warning: unreadable image, its result file stays empty: " << image.path << ": " << error.what()
-                << "\n";
+      std::cerr << "warning: unreadable image, its result file stays empty: "
+                << Shown(image.path + ": " + error.what()) << "\n";
       ++report_.unreadable;
-      Output(result_dir_ + "/" + image.result).Close();
+      ResultFile(image).Close();
       return;
     }
     report_.preprocess_ms += stopwatch.Elapsed();
@@ -98,6 +113,12 @@ class Batcher {
   const InferenceReport& report() const { return report_; }
 
  private:
+  Output ResultFile(const InputImage& image) const {
+    const std::string path = result_dir_ + "/" + image.result;
+    Output::Replace(path);
+    return Output(path);
+  }
+
   void Write(const InputImage& image, const std::vector<float>& logits, std::size_t n) {
     const std::size_t classes = list_.num_classes();
     std::vector<float> own;  // (T, N, C) -> (T, C)
@@ -105,7 +126,7 @@ class Batcher {
       const auto step = logits.begin() + (t * engine_.batch_size() + n) * classes;
       own.insert(own.end(), step, step + classes);
     }
-    Output file(result_dir_ + "/" + image.result);
+    Output file = ResultFile(image);
     file.stream().write(reinterpret_cast<const char*>(own.data()), own.size() * sizeof(float));
     file.Close();
     if (readings_ != nullptr) {
@@ -138,6 +159,7 @@ InferenceReport RunInference(const InputList& list, Engine& engine, const std::s
 
 void WriteTimings(const InferenceReport& report, const std::string& path) {
   const double images = static_cast<double>(std::max<std::size_t>(report.images, 1));
+  Output::Replace(path);
   Output file(path);
   file.stream() << "NN inference cost average time: " << report.predict_ms / images << " ms of infer_count "
                 << report.images << "\n"

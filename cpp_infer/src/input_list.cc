@@ -103,9 +103,13 @@ std::vector<std::string> ParseClasses(std::istringstream words, const Reader& re
 InputImage ParseImage(const std::string& line, const Reader& reader) {
   const std::size_t tab = line.find('\t');
   const bool whole = tab != std::string::npos && tab > 0 && tab + 1 < line.size();
+  if (!whole) reader.Fail("expected 'RESULT<tab>IMAGE'");
+  InputImage image{line.substr(0, tab), line.substr(tab + 1)};
   // A result must stay inside its folder.
-  if (!whole || line.find('/') < tab) reader.Fail("expected 'RESULT<tab>IMAGE'");
-  return {line.substr(0, tab), line.substr(tab + 1)};
+  const bool is_name = image.result.find('/') == std::string::npos && image.result.find('\0') == std::string::npos &&
+                       image.result.find_first_not_of('.') != std::string::npos;
+  if (!is_name) reader.Fail("expected 'RESULT<tab>IMAGE', but '" + image.result + "' is not the name of a file");
+  return image;
 }
 
 }  // namespace

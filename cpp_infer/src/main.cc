@@ -2,10 +2,12 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <sstream>
 
 #include "error.h"
 #include "inference.h"
 #include "lite_engine.h"
+#include "shown.h"
 
 namespace {
 
@@ -57,6 +59,14 @@ std::uint32_t Number(const Options& options, const std::string& name, std::uint3
   return static_cast<std::uint32_t>(value);
 }
 
+// A message in which nothing steers the terminal but its line ends.
+std::string ShownLines(const std::string& message) {
+  std::string shown;
+  std::istringstream lines(message);
+  for (std::string line; std::getline(lines, line);) shown += (shown.empty() ? "" : "\n") + crnn::Shown(line);
+  return shown;
+}
+
 int Run(const Options& options) {
   const crnn::InputList list = crnn::ReadInputList(options.at("inputs"));
   crnn::LiteOptions lite;
@@ -93,7 +103,8 @@ int main(int argc, char** argv) {
   try {
     return Run(ParseOptions(argc, argv));
   } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << "\n";
+    // Several lines only after a wrong option.
+    std::cerr << "error: " << ShownLines(error.what()) << "\n";
     return 2;
   }
 }

@@ -65,9 +65,16 @@ std::array<float, 256> Table(const cv::Mat& planes, const Preprocessing& p) {
 
 }  // namespace
 
+constexpr std::int64_t kMostPixels = 4LL << 20;  // 65,536 x 64
+
 void CheckPreprocessing(const Preprocessing& p) {
   if (p.height < 1) throw Error("height is " + std::to_string(p.height) + ", must be at least 1");
   if (p.width < 8) throw Error("width is " + std::to_string(p.width) + ", must be at least 8");
+  if (static_cast<std::int64_t>(p.height) * p.width > kMostPixels) {
+    throw Error("an input of " + std::to_string(p.width) + " x " + std::to_string(p.height) + " pixels, more than " +
+                std::to_string(kMostPixels));
+  }
+  if (!std::isfinite(p.mean) || !std::isfinite(p.std)) throw Error("mean and std must be finite");
   if (p.channel_order != "BGR" && p.channel_order != "RGB" && p.channel_order != "GREY") {
     throw Error("channel_order is '" + p.channel_order + "', must be BGR, RGB or GREY");
   }

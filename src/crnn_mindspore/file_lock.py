@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from crnn_mindspore.whole_file import not_through_links
+
 _logger = logging.getLogger(__name__)
 
 
@@ -33,7 +35,7 @@ def locked(path: Path) -> Iterator[None]:
         OSError: If it cannot be made or locked.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with open(path, "a", encoding="utf-8", opener=not_through_links) as file:
         try:
             lock(file, waits=False)
         except BlockingIOError:

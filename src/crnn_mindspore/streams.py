@@ -1,4 +1,7 @@
-"""Standard streams that end no program: closed ones lead nowhere, what cannot be written is lost."""
+"""Standard streams that end no program: closed ones lead nowhere, what cannot be written is lost.
+
+What files and labels hold cannot steer the terminal that shows it.
+"""
 
 import errno
 import io
@@ -7,6 +10,10 @@ import select
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
+
+from crnn_mindspore.shown import shown_lines
+
+_CURSOR_UP = "\x1b[A"  # as tqdm moves between several bars
 
 
 class OutputLostError(Exception):
@@ -41,6 +48,17 @@ class SteadyFile(io.FileIO):
             else:
                 rest = rest[written:]
         return length
+
+
+class ShownText(io.TextIOWrapper):
+    """A standard stream's text, in which nothing steers a terminal but line ends, tabs and progress bars."""
+
+    def write(self, text: str) -> int:
+        """Writes a text; of what a terminal would obey it writes the code."""
+        is_of_a_bar = text.endswith(_CURSOR_UP) and not text.replace(_CURSOR_UP, "").strip("\n")
+        if not is_of_a_bar:
+            text = "\r".join(map(shown_lines, text.split("\r")))
+        return super().write(text)
 
 
 def steady_streams() -> SteadyFile | None:
@@ -86,7 +104,7 @@ def _steady(stream: TextIO, number: int) -> TextIO:
         stream.flush()
     raw = SteadyFile(number, "w", closefd=False)
     errors = "backslashreplace" if stream.errors == "strict" else stream.errors
-    return io.TextIOWrapper(
+    return ShownText(
         raw if stream.write_through else io.BufferedWriter(raw),
         stream.encoding,
         errors,

@@ -1,12 +1,10 @@
-"""Text files: decoding, line numbers, paths that must stay inside their folder; and writing results."""
+"""Text files: decoding, line numbers, finding them; and writing results."""
 
 import contextlib
 import logging
 import os
-import posixpath
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.whole_file import whole_file
@@ -25,13 +23,22 @@ def write_text(path: str | Path, text: str) -> None:
         UserError: If the file cannot be written; the message names it.
     """
     try:
-        if Path(path).exists() and not Path(path).is_file():  # /dev/stdout
+        # /dev/stdout; not a link in a folder of results that leads to a device.
+        if (
+            Path(path).exists()
+            and not Path(path).is_file()
+            and (_is_device(path) or not Path(path).is_symlink())
+        ):
             Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
             return
         with whole_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
+
+
+def _is_device(path: str | Path) -> bool:
+    return os.path.abspath(path).startswith(("/dev/", "/proc/"))
 
 
 def read_text(path: str, *, or_gb18030: bool = False) -> str:
@@ -134,39 +141,6 @@ def require_folder(path: str) -> str:
     return path
 
 
-def folders_below(root: str) -> Iterator[tuple[str, list[str]]]:
-    """(folder, its files) of a folder and of all below it, sorted, folders behind symbolic links among them.
-
-    A link to a folder that is walked through anyway is left out.
-
-    Raises:
-        UserError: If a folder cannot be read; the message names it.
-    """
-
-    def refuse(error: OSError) -> NoReturn:
-        raise UserError(f"{error.filename}: {error.strerror}")
-
-    real_root = os.path.realpath(root)
-    seen: set[str] = set()
-    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not os.path.islink(path := os.path.join(folder, name)) or not _is_below(path, real_root, seen)
-        )
-        yield folder, sorted(files)
-
-
-def _is_below(link: str, real_root: str, seen: set[str]) -> bool:
-    """Whether a linked folder holds the root, or lies below it or an earlier one; else it is noted."""
-    real = os.path.realpath(link)
-    above = [place for place in (real_root, *seen) if os.path.commonpath([real, place]) == place]
-    if above or os.path.commonpath([real, real_root]) == real:
-        return True
-    seen.add(real)
-    return False
-
-
 def require_file(path: str, what: str) -> str:
     """The path, if it is a file; `what` says in the error what was looked for.
 
@@ -176,13 +150,6 @@ def require_file(path: str, what: str) -> str:
     if not os.path.isfile(path):
         raise UserError(f"{what} {path!r} does not exist")
     return path
-
-
-def is_inside(relative: str) -> bool:
-    """Whether a relative path of an annotation stays inside the annotation's folder."""
-    if not relative or "\0" in relative or os.path.isabs(relative) or relative.startswith("\\"):
-        return False
-    return posixpath.normpath(relative.replace("\\", "/")).split("/", 1)[0] != ".."
 
 
 def quoted(line: str, limit: int = 60) -> str:

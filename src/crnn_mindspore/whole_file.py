@@ -1,10 +1,19 @@
-"""Files and folders that appear whole or not at all: written under a temporary name beside, then renamed."""
+"""Files and folders that appear whole or not at all: written under a temporary name beside, then renamed.
 
+What has the name already is replaced: a symbolic link itself, not the file that it leads to. Files get the
+rights that the user's umask leaves them, whatever wrote them.
+"""
+
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# Not through a link; and a named pipe must not wait for a reader.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @contextmanager
@@ -23,8 +32,11 @@ def whole_file(path: str | Path, is_flushed: bool = False) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(target)
+    rights = _create(temporary)
     try:
         yield temporary
+        if stat.S_IMODE(os.lstat(temporary).st_mode) != rights:
+            temporary.chmod(rights)
         if is_flushed:
             _flush(temporary)
         os.replace(temporary, target)
@@ -53,6 +65,34 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_new(path: str | Path, data: bytes) -> None:
+    """Writes a file of bytes in place of whatever has its name.
+
+    Raises:
+        OSError: If it cannot be written, or the name is that of a folder.
+    """
+    _create(Path(path))
+    Path(path).write_bytes(data)
+
+
+def not_through_links(path: str, flags: int) -> int:
+    """An `opener` for `open` that writes to a file, not through a symbolic link, and to nothing but files.
+
+    Raises:
+        OSError: If the file is a link or no regular file, or cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, flags | _NO_LINK, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OSError(errno.ELOOP, "is a symbolic link, through which nothing is written", path) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not a regular file", path)
+    return descriptor
+
+
 def put_aside(path: Path) -> Path:
     """Gives a file the next free name `STEM_1.ENDING`, `STEM_2.ENDING`, ...; returns it.
 
@@ -69,6 +109,17 @@ def put_aside(path: Path) -> Path:
 def temporary_name(target: Path) -> Path:
     """The hidden name beside `target` that this process writes to; it keeps the ending, which some check."""
     return target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
+
+
+def _create(path: Path) -> int:
+    """Makes an empty file in place of whatever has its name; returns its rights."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
 
 
 def _flush(path: Path) -> None:

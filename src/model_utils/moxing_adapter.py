@@ -7,12 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.modelarts.job import run_job
 from crnn_mindspore.modelarts.once_a_server import copied_once
 from crnn_mindspore.modelarts.process import job_process
 from crnn_mindspore.modelarts.storage import ResultsUpload, fetch, fetch_missing, is_remote
 from crnn_mindspore.options.commands import AllOptions
-from crnn_mindspore.options.load import DEFAULT_CONFIG, read_yaml
+from crnn_mindspore.options.load import DEFAULT_CONFIG
 from src.model_utils.config import config_or
 from src.model_utils.local_adapter import get_device_id, get_device_num, get_job_id, get_rank_id
 

@@ -4,7 +4,7 @@
 
 Needs torch and NumPy. The networks follow the projects' public definitions at a 32nd of their width:
 crnn.pytorch (models/crnn.py), parseq (strhub/models/crnn/model.py), deep-text-recognition-benchmark
-(None-VGG-BiLSTM-CTC).
+(None-VGG-BiLSTM-CTC); two with GRU, as descendants have them.
 """
 
 from pathlib import Path
@@ -19,11 +19,16 @@ HIDDEN = 4
 
 
 class Recurrent(nn.Module):
-    """Bidirectional LSTM and a linear layer of a name, over (T,N,F) or, as parseq and deep-text, (N,T,F)."""
+    """Bidirectional LSTM or, as in descendants, GRU, and a linear layer of a name.
 
-    def __init__(self, inputs: int, outputs: int, linear: str, batch_first: bool) -> None:
+    Over (T,N,F) or, as parseq and deep-text, (N,T,F).
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, linear: str, batch_first: bool, kind: type[nn.RNNBase] = nn.LSTM
+    ) -> None:
         super().__init__()
-        self.rnn = nn.LSTM(inputs, HIDDEN, bidirectional=True, batch_first=batch_first)
+        self.rnn = kind(inputs, HIDDEN, bidirectional=True, batch_first=batch_first)
         self.linear_name = linear
         setattr(self, linear, nn.Linear(2 * HIDDEN, outputs))
 
@@ -35,7 +40,14 @@ class Recurrent(nn.Module):
 class Crnn(nn.Module):
     """crnn.pytorch's and, with `is_parseq`, parseq's."""
 
-    def __init__(self, channels: int, classes: int, slope: float = 0.0, is_parseq: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        slope: float = 0.0,
+        is_parseq: bool = False,
+        kind: type[nn.RNNBase] = nn.LSTM,
+    ) -> None:
         super().__init__()
         self.cnn = nn.Sequential()
         self.is_parseq = is_parseq
@@ -53,8 +65,8 @@ class Crnn(nn.Module):
             if i in (3, 5):
                 self.cnn.add_module(f"pooling{i // 2 + 1}", nn.MaxPool2d((2, 2), (2, 1), (0, 1)))
         self.rnn = nn.Sequential(
-            Recurrent(WIDTHS[-1], HIDDEN, "embedding", is_parseq),
-            Recurrent(HIDDEN, classes, "embedding", is_parseq),
+            Recurrent(WIDTHS[-1], HIDDEN, "embedding", is_parseq, kind),
+            Recurrent(HIDDEN, classes, "embedding", is_parseq, kind),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -68,7 +80,7 @@ class Crnn(nn.Module):
 class DeepText(nn.Module):
     """deep-text's, without transformation."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, kind: type[nn.RNNBase] = nn.LSTM) -> None:
         super().__init__()
         c0, c1, c2, c3 = (WIDTHS[i] for i in (0, 1, 2, 4))
         tall = nn.MaxPool2d((2, 1), (2, 1))
@@ -82,7 +94,7 @@ class DeepText(nn.Module):
             *(nn.Conv2d(c3, c3, 2, 1, 0), nn.ReLU()),
         )
         self.SequenceModeling = nn.Sequential(
-            Recurrent(c3, HIDDEN, "linear", True), Recurrent(HIDDEN, HIDDEN, "linear", True)
+            Recurrent(c3, HIDDEN, "linear", True, kind), Recurrent(HIDDEN, HIDDEN, "linear", True, kind)
         )
         self.Prediction = nn.Linear(HIDDEN, classes)
 
@@ -95,17 +107,25 @@ class DeepText(nn.Module):
 def main() -> None:
     """Writes every file."""
     torch.manual_seed(1)
+    arrays = write(
+        *(("crnn_pytorch", Crnn(1, 37), 1, 100), ("chinese", Crnn(1, 6, slope=0.2), 1, 160)),
+        *(("parseq", Crnn(3, 95, is_parseq=True), 3, 128), ("deep_text", DeepText(1, 37), 1, 100)),
+    )
+    arrays |= write(
+        ("crnn_pytorch_gru", Crnn(1, 37, kind=nn.GRU), 1, 100),
+        ("deep_text_gru", DeepText(3, 37, nn.GRU), 3, 100),
+    )
+    np.savez_compressed(FOLDER / "logits.npz", **arrays)
+
+
+def write(*models: tuple[str, nn.Module, int, int]) -> dict[str, np.ndarray]:
+    """Writes networks, each with its name, channels and width of its images; returns images and logits."""
     arrays: dict[str, np.ndarray] = {}
-    for name, network, channels, width in (
-        ("crnn_pytorch", Crnn(1, 37), 1, 100),
-        ("chinese", Crnn(1, 6, slope=0.2), 1, 160),
-        ("parseq", Crnn(3, 95, is_parseq=True), 3, 128),
-        ("deep_text", DeepText(1, 37), 1, 100),
-    ):
+    for name, network, channels, width in models:
         for module in network.modules():  # so large that the scores depend on every part
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
-            if isinstance(module, nn.LSTM | nn.Linear):
+            if isinstance(module, nn.RNNBase | nn.Linear):
                 for tensor in module.parameters():
                     nn.init.normal_(tensor, 0, 2 / tensor.shape[-1] ** 0.5 if tensor.ndim > 1 else 0.5)
             if isinstance(module, nn.BatchNorm2d):
@@ -119,7 +139,7 @@ def main() -> None:
         state = network.state_dict()
         with_prefix = {f"module.{key}": tensor for key, tensor in state.items()}
         is_zip = True
-        if name == "crnn_pytorch":
+        if name.startswith("crnn_pytorch"):
             saved, is_zip = state, False
         elif name == "chinese":
             saved = {"state_dict": with_prefix, "epoch": 3, "best_acc": 0.5}
@@ -128,7 +148,7 @@ def main() -> None:
         else:
             saved = with_prefix
         torch.save(saved, FOLDER / f"{name}.pth", _use_new_zipfile_serialization=is_zip)
-    np.savez_compressed(FOLDER / "logits.npz", **arrays)
+    return arrays
 
 
 if __name__ == "__main__":

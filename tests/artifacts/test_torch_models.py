@@ -22,6 +22,8 @@ OPTIONS = {
     "chinese": (f"--label_dict={CHINESE}", "--image_width=160", "--leaky_slope=0.2", "--image_resize=linear"),
     "parseq": (),
     "deep_text": (),
+    "crnn_pytorch_gru": (),
+    "deep_text_gru": (),
 }
 # What the projects' own programs do with an image; classes, blank included; the project.
 FACTS = {
@@ -29,12 +31,16 @@ FACTS = {
     "chinese": ("paper", 160, "GREY", "linear", 6, "crnn.pytorch"),
     "parseq": ("paper", 128, "RGB", "pillow-cubic", 95, "parseq"),
     "deep_text": ("vgg", 100, "GREY", "pillow-cubic", 37, "deep-text-recognition-benchmark"),
+    "crnn_pytorch_gru": ("paper", 100, "GREY", "pillow-linear", 37, "crnn.pytorch"),
+    "deep_text_gru": ("vgg", 100, "RGB", "pillow-cubic", 37, "deep-text-recognition-benchmark"),
 }
 LOADED_BY = {
     "crnn_pytorch": "CRNN of models/crnn.py in github.com/meijieru/crnn.pytorch; the blank is class 0",
     "chinese": "CRNN of models/crnn.py in github.com/meijieru/crnn.pytorch; the blank is class 0",
     "parseq": "CRNN of strhub/models/crnn/model.py in github.com/baudm/parseq; the blank is class 0",
     "deep_text": "Model of model.py in github.com/clovaai/deep-text-recognition-benchmark, with None-VGG-",
+    "crnn_pytorch_gru": "meijieru/crnn.pytorch, with nn.GRU in place of nn.LSTM; the blank is class 0",
+    "deep_text_gru": "with None-VGG-BiLSTM-CTC, with nn.GRU in place of nn.LSTM; the blank is class 0",
 }
 
 
@@ -81,7 +87,9 @@ def test_there_and_back_every_bit_is_the_same(convert: Run, tmp_path: Path, name
     given, back = tmp_path / "given.safetensors", tmp_path / "back.ckpt"
     outcome = convert(f"--ckpt_file={checkpoint}", f"--to_torch={given}")
     assert outcome.status == 0, outcome
-    assert f"loads into: {LOADED_BY[name]}" in outcome.out
+    (loader,) = [line for line in outcome.out.splitlines() if line.startswith("loads into: ")]
+    assert LOADED_BY[name] in loader
+    assert ("nn.GRU" in loader) == (artifact.network.rnn_type == "gru") == name.endswith("_gru")
     theirs = {
         n.removeprefix("module.").removeprefix("model."): a
         for n, a in read_pth(FOLDER / f"{name}.pth").items()
@@ -153,11 +161,12 @@ def test_other_networks_are_refused_by_name(convert: Run, tmp_path: Path, name: 
     assert_refused(outcome, f"{path}: is a network with {REFUSED[name]}, which is not known here: '{name}'")
 
 
-def test_gru_and_a_missing_lstm_are_refused(convert: Run, tmp_path: Path) -> None:
+def test_other_recurrent_layers_and_missing_ones_are_refused(convert: Run, tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     arrays = dict(read_pth(FOLDER / "crnn_pytorch.pth"))
-    write_safetensors(path, {**arrays, "rnn.0.rnn.weight_hh_l0": np.ones((12, 4), np.float32)})
-    assert_refused(convert(f"--from_torch={path}"), "with GRU in place of LSTM")
+    write_safetensors(path, {**arrays, "rnn.0.rnn.weight_hh_l0": np.ones((4, 4), np.float32)})
+    refusal = f"{path}: its recurrent layers are neither LSTM nor GRU: 4 rows for 4 units"
+    assert_refused(convert(f"--from_torch={path}"), refusal)
     arrays = {n: a for n, a in read_pth(FOLDER / "deep_text.pth").items() if "SequenceModeling" not in n}
     write_safetensors(path, arrays)
     assert_refused(convert(f"--from_torch={path}"), "is a VGG without BiLSTM")

@@ -30,6 +30,8 @@ NETWORKS = {
     "resnet v2, all places": PositionsNetwork("resnet18", 0.125, "v2", 1, False, 256, map_mean=False),
     "pooled, all places": PositionsNetwork("resnet18", 0.125, last_channels=256, map_mean=False),
     "characters": PositionsNetwork("character_net", 0.125),
+    "resnet, cut": PositionsNetwork("resnet18", channels=(8, 3, 5, 12, 7, 6, 9, 10, 4, 20, 11, 13)),
+    "characters, cut": PositionsNetwork("character_net", channels=(5, 9, 7, 11, 12, 30)),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from conftest import WORDS, word_image, write_folder
@@ -22,6 +23,7 @@ from crnn_mindspore.data.sources.samples import ListSource, WordSample
 from crnn_mindspore.evaluation.evaluator import ImageReading, compare_readings
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.offline.input_list import InputList, write_inputs
+from crnn_mindspore.shown import shown
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.decoders.greedy import GreedyDecoder
@@ -387,3 +389,89 @@ def test_the_script_builds_infers_and_computes_the_accuracy(build: Build, tmp_pa
     assert [line.split("\t")[1] for line in (tmp_path / "readings.tsv").read_text().splitlines()] == [
         r.reading.text for r in readings if r.reading
     ]
+
+
+# --- hostile lists, names and links ---
+
+
+def infer_list(build: Build, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    """Runs crnn_infer with the stand-in's model over the list in a folder."""
+    (folder / "model.mindir").write_text("fake_lite -1 32 -1 24 37 float32")
+    return build.run(
+        "crnn_infer",
+        f"--mindir={folder / 'model.mindir'}",
+        f"--inputs={folder / 'inputs.txt'}",
+        f"--result_dir={folder / 'out'}",
+        f"--time_dir={folder / 'time'}",
+        "--device_type=CPU",
+        *more,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "other", "message"),
+    [
+        ("width 100", "width 2147483647", "pixels, more than 4194304"),
+        ("height 32", "height 99999999999", "'height' has no proper value"),
+        ("mean 127.5", "mean nan", "'mean' has no proper value"),
+        ("std 127.5", "std 1e300", "mean and std must be finite"),  # beyond float32
+        ("images 1", "images 99999999999", "the list ends here"),
+    ],
+)
+def test_numbers_of_a_list_have_a_range(
+    build: Build, tmp_path: Path, line: str, other: str, message: str
+) -> None:
+    image = tmp_path / "a.png"
+    cv2.imwrite(str(image), np.zeros((32, 100, 3), np.uint8))
+    listed([image], tmp_path / "list")
+    text = (tmp_path / "list" / "inputs.txt").read_text()
+    assert f"{line}\n" in text
+    (tmp_path / "list" / "inputs.txt").write_text(text.replace(f"{line}\n", f"{other}\n"))
+    done = infer_list(build, tmp_path / "list")
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("result", ["../a.bin", "/tmp/a.bin", "a/b.bin", "..", "."])
+def test_a_result_is_a_name_and_no_path(build: Build, tmp_path: Path, result: str) -> None:
+    image = tmp_path / "a.png"
+    cv2.imwrite(str(image), np.zeros((32, 100, 3), np.uint8))
+    listed([image], tmp_path / "list")
+    text = (tmp_path / "list" / "inputs.txt").read_text().replace("a_0.bin", result)
+    (tmp_path / "list" / "inputs.txt").write_text(text)
+    done = infer_list(build, tmp_path / "list")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not the name of a file" in done.stderr
+
+
+def test_results_are_written_through_no_link(build: Build, tmp_path: Path) -> None:
+    victim, images = tmp_path / "victim", [tmp_path / f"{name}.png" for name in "ab"]
+    victim.write_bytes(b"mine")
+    cv2.imwrite(str(images[0]), np.zeros((32, 100, 3), np.uint8))
+    images[1].write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    listed(images, tmp_path / "list")
+    (tmp_path / "list" / "out").mkdir()
+    (tmp_path / "list" / "time").mkdir()
+    places = [
+        tmp_path / "list" / name for name in ("out/a_0.bin", "out/b_0.bin", "time/test_perform_static.txt")
+    ]
+    for place in places:
+        place.symlink_to(victim)
+    done = infer_list(build, tmp_path / "list")
+    assert done.returncode == 1, done.stderr
+    assert victim.read_bytes() == b"mine"
+    assert not any(place.is_symlink() for place in places)
+
+
+def test_a_name_cannot_steer_the_terminal(build: Build, tmp_path: Path) -> None:
+    name = "\x1b]52;c;ZXZpbA==\x07\u202e\x9b2J"
+    image = tmp_path / f"{name}.png"
+    image.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    good = tmp_path / f"{name} good.png"
+    cv2.imwrite(str(tmp_path / "plain.png"), np.zeros((32, 100, 3), np.uint8))
+    (tmp_path / "plain.png").rename(good)
+    listed([image, good], tmp_path / "list")
+    done = infer_list(build, tmp_path / "list", f"--readings={tmp_path / 'readings'}")
+    assert shown(str(image)) in done.stderr
+    assert not set("\x1b\x07\u202e\x9b") & set(done.stderr + (tmp_path / "readings").read_text())
+    assert shown(str(good)) in (tmp_path / "readings").read_text()

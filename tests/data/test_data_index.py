@@ -1,6 +1,7 @@
 """The compact index of millions of lines: right, cached, and made anew when the data changes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,15 @@ def test_a_very_long_line_and_no_line_feed_at_the_end(tmp_path: Path) -> None:
     assert [source.text(i) for i in range(len(source))] == ["one", "zero"]
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def indices() -> Path:
+    return Path(os.environ["XDG_CACHE_HOME"], "crnn", "index")
+
+
 def test_the_index_is_built_once_until_the_annotation_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +126,7 @@ def test_the_index_is_built_once_until_the_annotation_changes(
     source = load_samples("synth", str(tmp_path), split="train")
     assert [source.text(i) for i in range(len(source))] == ["w1", "w3", "w4"]
     assert len(calls) == 2
-    kept = [p for p in (tmp_path / ".crnn_index").iterdir() if p.is_dir()]
+    kept = [p for p in indices().glob("*/*") if p.is_dir()]
     assert len(kept) == 1  # the stale one is gone
 
 
@@ -134,24 +144,35 @@ def test_a_damaged_index_is_built_again(tmp_path: Path, monkeypatch: pytest.Monk
     calls = built_times(monkeypatch)
     write_set(tmp_path, ["a.jpg 1"])
     load_samples("synth", str(tmp_path), split="train")
-    (array,) = (tmp_path / ".crnn_index").glob("*/locators.npy")
+    (array,) = indices().glob("*/*/locators.npy")
     array.write_bytes(b"cut")
     assert load_samples("synth", str(tmp_path), split="train").text(0) == "w1"
     assert len(calls) == 2
 
 
-def test_where_the_data_cannot_be_written_the_user_s_cache_is_used(
+def test_an_index_that_came_with_a_data_set_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, cache = tmp_path / "data", tmp_path / "cache"
-    data.mkdir()
-    write_set(data, ["a.jpg 1"])
-    (data / ".crnn_index").write_text("a file where the folder would be")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    assert len(load_samples("synth", str(data), split="train")) == 1
-    assert len(list(cache.glob("crnn/index/*/*/meta.json"))) == 1
-    monkeypatch.setenv("XDG_CACHE_HOME", str(data / ".crnn_index"))
-    assert len(load_samples("synth", str(data), split="train")) == 1  # nowhere to keep it
+    write_set(tmp_path, ["a.jpg 1", "b.jpg 2"])
+    load_samples("synth", str(tmp_path), split="train")
+    (own,) = [p for p in indices().glob("*/*") if p.is_dir()]
+    # As an earlier version kept it, the labels reversed.
+    planted = tmp_path / ".crnn_index" / own.name
+    shutil.copytree(own, planted)
+    np.save(planted / "text_ids.npy", np.load(own / "text_ids.npy")[::-1])
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of another user"))
+    source = load_samples("synth", str(tmp_path), split="train")
+    assert [source.text(i) for i in range(len(source))] == ["w1", "w2"]
+
+
+def test_where_the_cache_cannot_be_written_the_index_is_built_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    write_set(tmp_path, ["a.jpg 1"])
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert len(load_samples("synth", str(tmp_path), split="train")) == 1
+    assert any("set XDG_CACHE_HOME" in line for line in log)
 
 
 def test_the_arrays_are_mapped(tmp_path: Path) -> None:
@@ -196,6 +217,7 @@ def test_of_several_processes_one_builds_and_the_others_wait(tmp_path: Path) -> 
         subprocess.Popen(
             [sys.executable, "-c", BUILDER, str(tmp_path / "data"), str(tmp_path / "built")],
             cwd=ROOT,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -211,10 +233,10 @@ def test_of_several_processes_one_builds_and_the_others_wait(tmp_path: Path) -> 
         process.stdin.flush()
     assert [process.communicate()[0] for process in processes] == ["word\n"] * 3
     assert (tmp_path / "built").read_text() == "built\n"
-    assert [path.suffix for path in (tmp_path / ".crnn_index").iterdir() if path.is_file()] == [".lock"]
+    assert [path.suffix for path in tmp_path.glob("cache/crnn/index/*/*") if path.is_file()] == [".lock"]
 
 
-def test_a_user_without_a_folder_has_the_index_beside_the_data_or_nowhere(
+def test_a_user_without_a_folder_has_the_index_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
 ) -> None:
     write_set(tmp_path, ["a/1_w0_0.jpg 0"])
@@ -222,9 +244,6 @@ def test_a_user_without_a_folder_has_the_index_beside_the_data_or_nowhere(
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # a container that does not know its user
     assert len(load_samples("synth", str(tmp_path), split="train")) == 1
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [".crnn_index"]
-    (tmp_path / ".crnn_index").rename(tmp_path / "aside")
-    (tmp_path / ".crnn_index").touch()  # nothing can be written there
-    assert len(load_samples("synth", str(tmp_path), split="train")) == 1
+    assert not [path.name for path in tmp_path.iterdir() if path.is_dir()]
     assert any("no folder to keep the index" in line for line in log)
     assert not (tmp_path / "~").exists()

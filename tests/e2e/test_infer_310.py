@@ -100,3 +100,12 @@ def test_what_is_missing_is_named_before_anything_is_written(
     assert (result.returncode, result.stdout) == (2, "")
     assert message in result.stderr
     assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize("before", ["", ":", "/a", "/a:", ":/a", "::/a::"])
+def test_no_library_is_loaded_from_the_current_folder(before: str, tmp_path: Path) -> None:
+    script = ROOT / "scripts" / "run_infer_310.sh"
+    function = f"eval \"$(sed -n '/^library_path() {{/,/^}}/p' {script})\"; library_path"
+    result = run(tmp_path, "bash", "-euc", function, LITE_HOME="/lite", LD_LIBRARY_PATH=before)
+    entries = result.stdout.strip().split(":")
+    assert entries == ["/lite/runtime/lib", "/lite/tools/converter/lib", *(["/a"] if "a" in before else [])]

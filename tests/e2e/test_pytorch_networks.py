@@ -23,6 +23,10 @@ NETWORKS = {
         *("--ema_decay=0.8", "--num_step=26"),
     ),
     "vgg": ("--model_version=vgg", "--image_colours=RGB", "--num_step=24"),
+    "gru": (
+        *("--model_version=vgg", "--image_colours=GREY", "--rnn_type=gru", "--optimizer=adam"),
+        "--image_width=60",
+    ),
     "V2": ("--model_version=V2", "--image_colours=GREY"),
 }
 
@@ -55,7 +59,7 @@ def test_a_run_that_goes_on_ends_as_one_that_did_not_stop(
         "--device_target=CPU",
     )
     assert f"total num: {len(WORDS)}" in outcome.out, outcome
-    exports = (("fp32", "MINDIR", "mindir"), ("fp32", "ONNX", "onnx"), ("int8", "ONNX", "onnx"))
+    exports = (("fp32", "MINDIR", "mindir"), *((kind, "ONNX", "onnx") for kind in ("fp32", "fp16", "int8")))
     for precision, form, ending in exports:
         target = tmp_path / f"{precision}.{ending}"
         outcome = run_program(
@@ -66,12 +70,14 @@ def test_a_run_that_goes_on_ends_as_one_that_did_not_stop(
         )
         assert outcome.status == 0, outcome
     backend = open_backend(str(last))
-    channels = backend.artifact.preprocessing.channels
-    images = np.random.default_rng(0).uniform(-1, 1, (2, channels, 32, 100)).astype(np.float32)
+    channels, width = backend.artifact.preprocessing.channels, backend.artifact.preprocessing.width
+    images = np.random.default_rng(0).uniform(-1, 1, (2, channels, 32, width)).astype(np.float32)
     expected = backend.forward(images)
     for ending in ("mindir", "onnx"):
         found = open_backend(str(tmp_path / f"fp32.{ending}")).forward(images)
         np.testing.assert_allclose(found, expected, atol=1e-4)
+    half = open_backend(str(tmp_path / "fp16.onnx")).forward(images)
+    np.testing.assert_allclose(half, expected, atol=0.01 * np.abs(expected).max())
     quantised = open_backend(str(tmp_path / "int8.onnx")).forward(images)
     assert np.abs(quantised - expected).max() < 0.1 * np.abs(expected).max()
     kinds = {t.data_type for t in onnx.load(tmp_path / "int8.onnx").graph.initializer if len(t.dims) == 4}

@@ -74,13 +74,14 @@ RECIPES = {
         "--optimizer=radam",
         "--weight_decay=0.01",
         "--gamma_decay=0.02",
+        "--gamma_l1=0.3",
         "--learning_rate=0.001",
         "--lr_schedule=epochs",
         "--lr_epochs=1",
         "--lr_values=1e-4",
         "--warmup_steps=2",
     ],
-    "sgd-V1-dropout": ["--model_version=V1", "--lr_schedule=constant"],
+    "sgd-V1-dropout": ["--model_version=V1", "--lr_schedule=constant", "--gamma_l1=0.01"],
 }
 
 

@@ -72,9 +72,8 @@ def test_the_request_in_flight_at_sigterm_is_answered_and_the_status_is_0(
             assert found["confidence"] == pytest.approx(reading.confidence, abs=2e-6)
 
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-            head = (
-                "POST /recognize HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n"
-            )
+            head = "POST /recognize HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+            head += "Expect: 100-continue\r\n"
             connection.sendall(f"{head}Content-Length: {len(CAT)}\r\n\r\n".encode())
             assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the request is being read
             server.send_signal(signal.SIGTERM)

@@ -83,7 +83,7 @@ def test_a_full_disk_is_a_message_and_nothing_half_is_left(name: str, inputs: Pa
         check=False,
     )
     assert "Traceback" not in result.stdout + result.stderr
-    assert [path for path in folder.rglob(".*") if path.name != ".crnn_index"] == []
+    assert list(folder.rglob(".*")) == []
     missing = [file for file in CALLS[name].saves if not (folder / file).exists()]
     assert result.returncode == (2 if missing else 0), result
     assert bool(missing) == ("error: " in result.stderr), result

@@ -10,7 +10,7 @@ from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.evaluation.calibrating import LogitRecorder, fit_calibration
+from crnn_mindspore.evaluation.calibrating import ConfidenceRecorder, fit_calibration
 from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate
 from crnn_mindspore.evaluation.metric import create_protocol
 from crnn_mindspore.evaluation.prediction_file import save_predictions
@@ -120,7 +120,7 @@ def test_a_file_of_predictions_holds_attributes_and_the_next_texts(tmp_path: Pat
 
 
 def test_a_temperature_is_fitted_on_the_probability_of_the_positions_of_the_text() -> None:
-    recorder = LogitRecorder(ARTIFACT.decoder())
+    recorder = ConfidenceRecorder(ARTIFACT.decoder())
     found = evaluated(recorder)
     calibration = fit_calibration(recorder, found, ARTIFACT, "tags", 0.99)
     # Of the label that does not fit the model no reading can be right: it says nothing of confidences.

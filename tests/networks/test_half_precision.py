@@ -12,6 +12,8 @@ from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import CRNN
 from crnn_mindspore.networks.half_precision import is_lstm_broken, set_precision
+from crnn_mindspore.networks.image_network import ImageNetwork
+from crnn_mindspore.networks.pytorch_crnn import PyTorchCRNN
 from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
 from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
 from crnn_mindspore.training.updates.optimizers import create_optimizer
@@ -26,9 +28,12 @@ def graph_mode() -> None:
     initialize("CPU")
 
 
-def network(version: str, level: str) -> CRNN:
+def network(version: str, level: str) -> ImageNetwork:
     ms.set_seed(1)
-    made = CRNN(4, 8, version, 1 / 16, use_dropout=False)
+    if version == "gru":
+        made: ImageNetwork = PyTorchCRNN(4, 8, "paper", 1 / 16, in_channels=3, rnn_type="gru")
+    else:
+        made = CRNN(4, 8, version, 1 / 16, use_dropout=False)
     set_precision(made, level)
     return made
 
@@ -39,7 +44,7 @@ def batch(seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return images, Tensor(rng.integers(0, 3, (4, 3)).astype(np.int32)), Tensor(np.full(4, 3, np.int32))
 
 
-@pytest.mark.parametrize("version", ["V1", "V2"])
+@pytest.mark.parametrize("version", ["V1", "V2", "gru"])
 def test_a_half_precision_network_has_the_logits_of_the_full_one_to_its_digits(version: str) -> None:
     images, _, _ = batch(0)
     full, half = network(version, "O0"), network(version, "O2")

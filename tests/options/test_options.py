@@ -1,5 +1,6 @@
 """The options: defaults, yaml, command line, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from crnn_mindspore.artifacts.agreement import (
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.options.base import Options, type_of
 from crnn_mindspore.options.commands import (
     COMMANDS,
@@ -31,7 +33,7 @@ from crnn_mindspore.options.commands import (
 )
 from crnn_mindspore.options.converters import SvtOptions
 from crnn_mindspore.options.documents import markdown_text, yaml_text
-from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options, read_yaml
+from crnn_mindspore.options.load import DEFAULT_CONFIG, load_options
 from crnn_mindspore.options.without_effect import NEEDS
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
@@ -236,6 +238,7 @@ def test_an_empty_yaml_changes_nothing(tmp_path: Path) -> None:
         (["--blank=0"], "blank is given as 0, but 36 follows"),
         (["--image_width=160", "--num_step=24"], "num_step is given as 24, but 39 follows"),
         (["--channel_scale=0.5", "--input_size=512"], "input_size is given as 512, but 256 follows"),
+        (["--channels=8,8,8,8,8,8,40", "--input_size=512"], "input_size is given as 512, but 40 follows"),
     ],
 )
 def test_derived_values_that_contradict_are_refused_with_both(options: list[str], message: str) -> None:
@@ -255,12 +258,41 @@ ARTIFACT = Artifact(Charset("abc"), Preprocessing(width=60), NetworkSpec("V2", 3
         ("--model_version=V1", "model_version 'V2', but model_version 'V1' was given"),
         ("--hidden_size=256", "hidden_size 32, but hidden_size 256 was given"),
         ("--channel_scale=1", "channel_scale 0.5, but channel_scale 1.0 was given"),
+        ("--channels=8,8,8,8,8,8,8", "channels '', but channels '8,8,8,8,8,8,8' was given"),
         ("--num_step=24", "num_step 14, but num_step 24 was given"),
     ],
 )
 def test_options_that_contradict_a_model_are_refused_with_both(option: str, message: str) -> None:
     with pytest.raises(UserError, match=rf"^m\.ckpt: was made with {message}"):
         check_artifact(load_config([option]), ARTIFACT, "m.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--channels=8,9"], "channels is '8,9', but V1 needs 7 numbers: conv1, conv2"),
+        (["--channels=8,8,8,0,8,8,8"], "'0' is not a whole number from 1 to 65,536"),
+        (["--channels=a"], "channels is 'a': 'a' is not a whole number"),
+        (["--model_version=paper", "--channels=8,8,8,8,8,8,8"], "model_version paper takes none"),
+        (
+            ["--output=positions", "--model_version=resnet18", "--channels=8"],
+            "channels is '8', but resnet18 needs 12 numbers: stage1, stage1.0.conv1, stage1.1.conv1, stage2",
+        ),
+    ],
+)
+def test_channels_that_are_none_of_the_network_are_refused(options: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        network_of(load_config(options))
+
+
+def test_channels_are_taken_from_a_model_and_compared_as_numbers() -> None:
+    counts = (3, 5, 7, 9, 11, 13, 15)
+    artifact = replace(ARTIFACT, network=replace(ARTIFACT.network, channels=counts))
+    adopted = adopting(load_config([]), artifact)
+    assert (adopted.channels, network_of(adopted)) == ("3,5,7,9,11,13,15", artifact.network)
+    check_artifact(load_config(["--label_dict=abc", "--channels=3, 5,7,9,11,13,15"]), artifact, "m.ckpt")
+    with pytest.raises(UserError, match="channels '3,5,7,9,11,13,15', but channels '3,5,7,9,11,13,16'"):
+        check_artifact(load_config(["--label_dict=abc", "--channels=3,5,7,9,11,13,16"]), artifact, "m.ckpt")
 
 
 def test_defaults_never_contradict_a_model() -> None:

@@ -44,7 +44,7 @@ def test_a_description_is_read_back_equal() -> None:
         ({"format_version": "x"}, "a.json: its description is damaged"),
         ({"network": None}, "a.json: its description is damaged"),
         ({"network": {"depth": 3}}, "a.json: its description is damaged"),
-        ({"preprocessing": []}, "a.json: preprocessing description: missing"),
+        ({"preprocessing": []}, "preprocessing is []: input should be a valid dictionary"),
         ({"charset": "aa"}, "a.json: the charset (label_dict) repeats 'a'"),
         ({"precision": "int4"}, "a.json: precision 'int4' is none of fp32, fp16, int8"),
         ({"blank": 0}, "a.json: blank 0 of 6 classes contradicts its charset of 5 characters"),

@@ -1,6 +1,11 @@
 """The Dockerfile and its .dockerignore: stages, what enters an image, and under which user it runs."""
 
+import os
+import re
+import subprocess
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from replay_dockerfile import Stage, context_files, is_ignored, needed, parse
@@ -85,3 +90,112 @@ def test_files_keep_their_line_feeds_in_a_checkout_on_windows() -> None:
     assert "* text=auto eol=lf" in (ROOT / ".gitattributes").read_text(encoding="utf-8").splitlines()
     for path in [*(ROOT / "scripts").iterdir(), ROOT / ".ci" / "run", ROOT / "Dockerfile"]:
         assert b"\r" not in path.read_bytes(), path
+
+
+LOCKS = ("requirements-lock.txt", "requirements-server-lock.txt", "requirements-ascend-lock.txt")
+
+
+def locked(name: str) -> dict[str, tuple[str, int]]:
+    """Package -> its version, and of how many files the hash is there."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    entries = [line for line in text.splitlines() if line and not line.startswith("#")]
+    found = {}
+    for entry in entries:
+        match = re.fullmatch(r"([a-z0-9.-]+)==(\S+)((?: +--hash=sha256:[0-9a-f]{64})+) *", entry)
+        assert match, entry
+        found[match[1]] = match[2], match[3].count("--hash")
+    return found
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_package_is_locked_by_the_hashes_of_its_files(name: str) -> None:
+    found, whole = locked(name), locked("requirements-lock.txt")
+    assert len(found) > 8 and min(count for _, count in found.values()) >= 1
+    assert {package: version for package, (version, _) in found.items() if package in whole}.items() <= {
+        package: version for package, (version, _) in whole.items()
+    }.items()
+    version = pytest.importorskip("packaging.version").Version
+    lines = (ROOT / name.replace("-lock", "")).read_text(encoding="utf-8").splitlines()
+    words = [line.split()[0] for line in lines if line and not line.startswith(("#", "-"))]
+    for word in words:
+        package, _, pinned = word.partition("==")
+        assert (package := package.lower().replace("_", "-")) in found, f"{package}: run `make lock`"
+        assert not pinned or version(found[package][0]) == version(pinned), f"{package}: run `make lock`"
+
+
+def test_images_are_made_from_locked_packages() -> None:
+    installs = re.findall(r"pip install [^&]*", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    environment = (ROOT / "scripts" / "environment.sh").read_text(encoding="utf-8")
+    assert "--require-hashes -r requirements-server-lock.txt" in re.sub(r"[\\\s]+", " ", installs[0])
+    assert '--require-hashes -r "$lock"' in environment
+    assert "imagetools inspect python:3.11.13-slim-bookworm" in (ROOT / "Dockerfile").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.fixture(scope="module")
+def health() -> ModuleType:
+    """The image's health check."""
+    spec = spec_from_file_location("health", ROOT / "scripts" / "health.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+SERVE = (
+    "/opt/crnn/.venv/bin/python",
+    "-u",
+    "/opt/crnn/src/__main__.py",
+    "serve",
+    "--checkpoint_path=pretrained",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        ((*SERVE, "--port=8000", "--host=0.0.0.0"), "127.0.0.1:8000"),
+        ((*SERVE, "--port=8000", "--host=0.0.0.0", "--port", "9000"), "127.0.0.1:9000"),
+        ((*SERVE, "--port=80", "--host=::"), "[::1]:80"),
+        ((*SERVE, "--port=80", "--host=10.0.0.7"), "10.0.0.7:80"),
+        (SERVE, "127.0.0.1:8000"),
+        (("bash", "/opt/crnn/scripts/run_server.sh", "pretrained", "8000"), ""),
+        (("/sbin/docker-init", "--", "bash"), ""),
+    ],
+)
+def test_the_health_check_asks_where_the_process_serves(
+    words: tuple[str, ...], address: str, health: ModuleType, tmp_path: Path
+) -> None:
+    assert health.address_of(words) == address
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cmdline").write_text("\0".join([*words, ""]), encoding="utf-8")
+    if not address:
+        assert health.main(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "hosts"),
+    [
+        ({}, (), ["0.0.0.0"]),
+        ({"EXTRA_OPTIONS": "--decoder=prior"}, (), ["0.0.0.0"]),
+        ({"EXTRA_OPTIONS": "--host=127.0.0.1"}, (), ["0.0.0.0", "127.0.0.1"]),
+        ({}, ("--", "--host=::"), ["0.0.0.0", "::"]),
+        ({"SERVE_HOST": ""}, (), []),
+    ],
+)
+def test_further_options_do_not_close_a_container(
+    environment: dict[str, str], arguments: tuple[str, ...], hosts: list[str], tmp_path: Path
+) -> None:
+    """The last of several counts; `--host=0.0.0.0` stood in EXTRA_OPTIONS, which other options replaced."""
+    steps = next(
+        s.steps for s in parse((ROOT / "Dockerfile").read_text(encoding="utf-8")) if s.name == "server"
+    )
+    (own,) = [value for name, value in steps if name == "ENV" and "HOST" in value]
+    (tmp_path / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+    (tmp_path / "python").chmod(0o755)
+    inherited = {name: value for name, value in os.environ.items() if name != "EXTRA_OPTIONS"}
+    variables = inherited | dict([own.split("=")]) | environment | {"PYTHON": str(tmp_path / "python")}
+    command = ["bash", str(ROOT / "scripts" / "run_server.sh"), "pretrained", "8000", *arguments]
+    result = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    given = [word.partition("=")[2] for word in result.stdout.splitlines() if word.startswith("--host=")]
+    assert given == hosts

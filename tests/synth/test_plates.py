@@ -12,7 +12,7 @@ import pytest
 from crnn_mindspore.cli import render as render_program
 from crnn_mindspore.data.readers.folder_dataset import load_folder
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.load import read_yaml
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.shipped import shipped
 from crnn_mindspore.synth.effects.settings import extended, load_effects, overlaid, read_effects
 from crnn_mindspore.synth.plates.faces import Face, Faces, Hand, find_faces

@@ -47,8 +47,8 @@ def test_a_file_replaces_what_it_names(tmp_path: Path) -> None:
         ("blur_range: [0.2, 0.1]", r"\[0\.2, 0\.1\]"),
         ("blur_range: 0.2", "must be"),
         ("tint_strength: -1", "-1"),
-        ("- a\n- b", "name: value"),
-        ("a: [", "no yaml"),
+        ("- a\n- b", "key: value"),
+        ("a: [", "not a yaml file"),
     ],
 )
 def test_bad_files(tmp_path: Path, text: str, message: str) -> None:

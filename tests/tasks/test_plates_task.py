@@ -9,8 +9,9 @@ from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.cli import eval as eval_program
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.options.commands import TrainOptions
-from crnn_mindspore.options.load import load_options, read_yaml
+from crnn_mindspore.options.load import load_options
 from crnn_mindspore.shipped import shipped
 from crnn_mindspore.synth.plates.plate_layout import plate_layout_of
 from crnn_mindspore.tasks.positions.codec import PositionsCodec

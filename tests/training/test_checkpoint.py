@@ -14,6 +14,7 @@ from mindspore.train import serialization
 from reference import random_weights
 
 import export
+from crnn_mindspore import whole_file
 from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.artifacts.checkpoint_file import read_checkpoint_file
 from crnn_mindspore.data.preprocess import Preprocessing
@@ -124,7 +125,7 @@ def test_a_failing_save_leaves_the_old_file_and_no_other(
     if moment == "while writing":
         monkeypatch.setattr(checkpoint_module.ms, "save_checkpoint", write_half_then_fail)
     else:
-        monkeypatch.setattr(checkpoint_module.os, "replace", fail)
+        monkeypatch.setattr(whole_file.os, "replace", fail)
     expected = UserError if isinstance(error, OSError | RuntimeError) else type(error)
     with pytest.raises(expected):
         save_checkpoint(str(path), weights, ARTIFACT, replace(STATE, step=13))
@@ -197,6 +198,26 @@ def test_a_mindir_with_another_models_description_is_refused(
     path.with_suffix(".json").write_bytes(tiny_models["V1"].mindir.with_suffix(".json").read_bytes())
     with pytest.raises(UserError, match=r"copy\.mindir: .*hash in .*copy\.json"):
         open_backend(str(path))
+
+
+def test_a_mindir_with_another_operator_is_refused(
+    copied: Callable, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = copied("mindir")
+    description = path.with_suffix(".json")
+    content = path.read_bytes()
+    assert b"ReLU" in content
+    open_backend(str(path))
+    path.write_bytes(content.replace(b"ReLU", b"Tanh"))  # names of operators, all of four letters
+    with pytest.raises(UserError, match=r"copy\.mindir: does not have the graph_sha256 in .*copy\.json"):
+        open_backend(str(path))
+    # One that an earlier version wrote opens as before, with a word of warning.
+    path.write_bytes(content)
+    values = json.loads(description.read_text())
+    assert values.pop("graph_sha256")
+    description.write_text(json.dumps(values))
+    open_backend(str(path))
+    assert "carries no graph_sha256" in caplog.text
 
 
 def test_a_mindir_without_its_description_is_refused(copied: Callable) -> None:

@@ -36,7 +36,16 @@ def codec_of(options: ModelOptions) -> Codec:
 
 
 def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
-    """The image transform that the options ask for; without a network, that of V1 and V2."""
+    """The image transform that the options ask for; without a network, that of V1 and V2.
+
+    Raises:
+        UserError: If images are to keep their ratio where the kind of output reads images of one size.
+    """
+    kind = kind_in(options)
+    if options.keep_ratio and kind.has_one_size:
+        raise UserError(
+            f"keep_ratio: output {options.output!r} reads images of one size; leave keep_ratio out"
+        )
     return Preprocessing(
         options.image_height,
         options.image_width,
@@ -45,7 +54,9 @@ def preprocessing_of(options: ImageTextOptions) -> Preprocessing:
         options.image_mean,
         options.image_std,
         standardize=options.image_standardize,
-        step_offset=kind_in(options).step_offset(options.model_version)
+        width_step=options.image_width_step if options.keep_ratio else 0,
+        turn_above=options.image_turn_above if options.keep_ratio else 0.0,
+        step_offset=kind.step_offset(options.model_version)
         if isinstance(options, ModelOptions)
         else STEP_OFFSET,
     )
@@ -103,6 +114,9 @@ def check_artifact(options: ModelOptions, artifact: Artifact, origin: str) -> No
         "image_mean": (own.mean, options.image_mean),
         "image_std": (own.std, options.image_std),
         "image_standardize": (own.standardize, options.image_standardize),
+        "keep_ratio": (own.width_step > 0, options.keep_ratio),
+        "image_width_step": (own.width_step, options.image_width_step),
+        "image_turn_above": (own.turn_above, options.image_turn_above),
     }
     if "output" in options.given or "task" in options.given:
         kind_in(options)
@@ -172,7 +186,10 @@ def adopting(options: Options, artifact: Artifact) -> Options:
         "image_mean": image.mean,
         "image_std": image.std,
         "image_standardize": image.standardize,
+        "keep_ratio": image.width_step > 0,
     }
+    if image.width_step:
+        own |= {"image_width_step": image.width_step, "image_turn_above": image.turn_above}
     if artifact.task == options.output:
         own |= artifact.kind.adoptable(artifact)
     return options.replaced(**{name: value for name, value in own.items() if name not in options.given})

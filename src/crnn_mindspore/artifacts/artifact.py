@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crnn_mindspore.artifacts.description_schema import MOST_CHARACTERS, check_fields
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import load_json, parse_json
 from crnn_mindspore.nearest import unknown_message
+from crnn_mindspore.shown import shortened
 from crnn_mindspore.tasks.finding import kind_of
 from crnn_mindspore.tasks.interface import FORMAT_VERSION, Kind
 from crnn_mindspore.text.codec import Codec
@@ -24,7 +27,7 @@ BATCH_NORM_EPSILON = 1e-4  # of every network but those of PyTorch's projects
 PYTORCH_EPSILON = 1e-5
 METADATA_KEY = "crnn_artifact"  # name of the JSON text inside checkpoints and ONNX metadata
 PRECISIONS = ("fp32", "fp16", "int8")
-_WIDEST = 4096  # pixels
+WIDEST = 4096  # pixels of an image that keeps its ratio; a longer one is squeezed
 _A = {str: "a text", int: "a whole number"}
 _FORMER = "former"  # in a description: the one that it takes the place of
 
@@ -46,6 +49,7 @@ class Artifact:
             `widest`, pixels up to which an image keeps its ratio of width to height.
         precision: What the file keeps its weights in, one of `PRECISIONS`; `weights_sha256` is that of the
             weights it was made from.
+        graph_sha256: Of a MINDIR or AIR the hash of the whole file; empty when unknown.
     """
 
     codec: Codec
@@ -58,6 +62,7 @@ class Artifact:
     task: str = "ctc"
     precision: str = "fp32"
     reading: Mapping[str, Any] = field(default_factory=dict)
+    graph_sha256: str = field(default="", compare=False)
 
     @property
     def kind(self) -> Kind:
@@ -66,7 +71,8 @@ class Artifact:
 
     @property
     def widest(self) -> int:
-        """Pixels up to which an image keeps its ratio where nobody says otherwise; 0: none does."""
+        """Pixels up to which an image keeps its ratio where nobody says otherwise; 0: up to the width of the
+        training where images keep it there, else none does."""
         return 0 if self.kind.has_one_size else int(self.reading.get("widest", 0))
 
     @property
@@ -93,13 +99,14 @@ class Artifact:
                 "task": self.task,
                 **self.kind.describe(self.codec),
                 "preprocessing": self.preprocessing.as_dict(),
-                "network": asdict(self.network),
+                "network": self.kind.describe_network(self.network),
                 "step": self.step,
                 "weights_sha256": self.weights_sha256,
                 "precision": self.precision,
                 "versions": dict(self.versions),
                 "training": dict(self.training),
                 **({"reading": dict(self.reading)} if self.reading else {}),
+                **({"graph_sha256": self.graph_sha256} if self.graph_sha256 else {}),
             },
             ensure_ascii=False,
             indent=indent,
@@ -141,12 +148,15 @@ class Artifact:
             UserError: If it is not JSON, lacks a field, comes from a newer format or contradicts itself.
         """
         try:
-            values = json.loads(text)
+            if len(text) > MOST_CHARACTERS:
+                raise UserError(f"its description has more than {MOST_CHARACTERS:,} characters")
+            values = parse_json(text)
             version = values["format_version"]
-            if version > FORMAT_VERSION:
+            if isinstance(version, int) and version > FORMAT_VERSION:
                 raise UserError(
                     f"its description has format {version}; this program reads up to {FORMAT_VERSION}"
                 )
+            check_fields(values)
             kind = kind_of(values["task"])
             artifact = cls(
                 codec=kind.codec_of(values),
@@ -159,13 +169,14 @@ class Artifact:
                 task=kind.name,
                 precision=values.get("precision", "fp32"),  # earlier versions wrote none
                 reading=checked_reading(values.get("reading", {})),
+                graph_sha256=values.get("graph_sha256", ""),
             )
             if artifact.precision not in PRECISIONS:
                 raise UserError(f"precision {artifact.precision!r} is none of {', '.join(PRECISIONS)}")
         except UserError as error:
-            raise UserError(f"{origin}: {error}") from None
+            raise UserError(f"{origin}: {shortened(str(error))}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UserError(f"{origin}: its description is damaged ({error!r})") from None
+            raise UserError(f"{origin}: its description is damaged ({shortened(repr(error))})") from None
         return artifact
 
 
@@ -183,8 +194,8 @@ def checked_reading(values: object) -> dict[str, Any]:
             raise UserError(unknown_message("reading", str(name), kinds))
         if not isinstance(value, kinds[name]) or isinstance(value, bool):
             raise UserError(f"reading: {name} is {value!r}, must be {_A[kinds[name]]}")
-    if not 0 <= values.get("widest", 0) <= _WIDEST:
-        raise UserError(f"reading: widest is {values['widest']}, must be 0 to {_WIDEST}")
+    if not 0 <= values.get("widest", 0) <= WIDEST:
+        raise UserError(f"reading: widest is {values['widest']}, must be 0 to {WIDEST}")
     Decoding(values.get("decoder", GREEDY), prior=values.get("prior", "")).check()
     return values
 
@@ -217,7 +228,7 @@ def read_descriptions(model_path: str) -> list[Artifact]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: its description is damaged ({error})") from None
     found = [Artifact.from_json(text, str(path))]
-    while former := json.loads(text).get(_FORMER):
+    while former := parse_json(text).get(_FORMER):
         text = json.dumps(former)
         found.append(Artifact.from_json(text, str(path)))
     return found
@@ -229,8 +240,10 @@ def announcement(artifact: Artifact, model_path: str) -> str:
     Two files cannot be replaced at once. While this one lies beside either model, it describes both.
     """
     values = json.loads(artifact.to_json())
-    with suppress(OSError, ValueError):  # there is none, or it is of no use
-        values[_FORMER] = json.loads(description_path(model_path).read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, AttributeError):  # there is none, or it is of no use
+        former = load_json(description_path(model_path))
+        former.pop(_FORMER, None)  # of an export before, which was killed
+        values[_FORMER] = former
     return json.dumps(values, ensure_ascii=False, indent=2)
 
 

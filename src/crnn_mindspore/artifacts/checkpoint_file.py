@@ -1,5 +1,6 @@
 """MindSpore's checkpoint files, read without MindSpore."""
 
+import io
 import os
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact, hash_weights
 from crnn_mindspore.artifacts.model_zoo import V1_ENTRIES, convert_v1, is_zoo_v1
 from crnn_mindspore.artifacts.protobuf import prepare_protobuf
+from crnn_mindspore.artifacts.weights import require_finite
 from crnn_mindspore.errors import UserError
 
 Weights = dict[str, npt.NDArray[np.generic]]
@@ -45,6 +47,7 @@ _TYPES: dict[str, Any] = {
 }
 _TEXT = "str"  # its content is UTF-32
 _LONGEST_NAME = 512  # bytes looked at for the name of an entry
+_MOST_ENTRIES = 50_000  # large arrays come in several
 _ENTRY = b"\x0a"  # protobuf: field 1 of the message, a length follows
 
 
@@ -69,7 +72,8 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
     """Reads a checkpoint of this project or of the model zoo. Nothing is unpickled.
 
     Raises:
-        UserError: If the file is missing, damaged, holds no CRNN, or not the parameters it describes.
+        UserError: If the file is missing, damaged, holds no CRNN, not the parameters it describes, or numbers
+            that are not finite.
     """
     weights: Weights = {}
     others: Weights = {}
@@ -86,6 +90,7 @@ def read_checkpoint_file(path: str) -> CheckpointFile:
     artifact = Artifact.from_json(texts[METADATA_KEY], path) if METADATA_KEY in texts else None
     if artifact is not None and artifact.weights_sha256 != hash_weights(weights):
         raise UserError(f"{path}: its parameters do not have the hash of its description: damaged or changed")
+    require_finite(weights, path)
     return CheckpointFile(weights, others, texts, artifact)
 
 
@@ -168,15 +173,26 @@ def _read_entries(path: str) -> dict[str, npt.NDArray[np.generic] | str]:
     message = _checkpoint_message()()
     entries: dict[str, npt.NDArray[np.generic] | str] = {}
     try:
+        _check_count(content)
         message.ParseFromString(content)
         slices: dict[str, list[Any]] = {}  # large tensors come in several entries of one name
         for entry in message.value:
             slices.setdefault(entry.tag, []).append(entry.tensor)
         for name, tensors in slices.items():
             entries[name] = _decode(tensors[0], b"".join(tensor.tensor_content for tensor in tensors))
-    except (ValueError, KeyError, _decode_error()) as error:
+    except (ValueError, KeyError, IndexError, OverflowError, _decode_error()) as error:
         raise UserError(f"{path}: not a whole MindSpore checkpoint: {error}") from None
     return entries
+
+
+def _check_count(content: bytes) -> None:
+    """Raises ValueError for more entries than a model has: in memory each takes many times its bytes."""
+    with io.BytesIO(content) as file:
+        for _ in range(_MOST_ENTRIES):
+            if file.tell() >= len(content):
+                return
+            file.seek(_entry_length(file), os.SEEK_CUR)
+    raise ValueError(f"more than {_MOST_ENTRIES:,} entries")
 
 
 def _decode(tensor: Any, content: bytes) -> npt.NDArray[np.generic] | str:

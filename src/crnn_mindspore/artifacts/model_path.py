@@ -1,6 +1,5 @@
 """Which file a model's name means."""
 
-import json
 import logging
 import re
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from pathlib import Path
 from crnn_mindspore.artifacts.artifact import METADATA_KEY
 from crnn_mindspore.artifacts.checkpoint_file import STATE_KEY, read_texts
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import parse_json
 from crnn_mindspore.shipped import shipped
 
 _logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def _age(path: Path) -> tuple[int, int, int, list[int]]:
 
 def _number_fields(text: str) -> dict[str, int]:
     try:
-        found = json.loads(text or "{}")
+        found = parse_json(text or "{}")
     except ValueError:
         return {}
     return {k: v for k, v in found.items() if isinstance(v, int)} if isinstance(found, dict) else {}

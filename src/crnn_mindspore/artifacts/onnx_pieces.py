@@ -149,16 +149,26 @@ class GraphPieces:
 
     def lstm(self, x: str, name: str) -> str:
         """A bidirectional LSTM of one layer: (T,N,in) -> (T,N,2*hidden)."""
-        directions = ("", "_reverse")
         # MindSpore keeps the gates as input, forget, cell, output; ONNX as input, output, forget, cell.
-        weight = np.stack([_iofc(self.weight(f"{name}.weight_ih_l0{d}")) for d in directions])
-        recurrence = np.stack([_iofc(self.weight(f"{name}.weight_hh_l0{d}")) for d in directions])
-        bias = np.stack(
-            [
-                np.concatenate([_iofc(self.weight(f"{name}.bias_{part}_l0{d}")) for part in ("ih", "hh")])
-                for d in directions
-            ]
-        )
+        return self._recurrent("LSTM", x, name, (0, 3, 1, 2))
+
+    def gru(self, x: str, name: str) -> str:
+        """A bidirectional GRU of one layer: (T,N,in) -> (T,N,2*hidden)."""
+        # MindSpore keeps the gates as reset, update, new; ONNX as update, reset, new. The reset gate comes
+        # behind the matrix product.
+        return self._recurrent("GRU", x, name, (1, 0, 2), linear_before_reset=1)
+
+    def _recurrent(self, kind: str, x: str, name: str, order: Sequence[int], **attributes: int) -> str:
+        """A bidirectional layer; `order` has the place of each of ONNX's gates among ours."""
+
+        def gates(part: str) -> npt.NDArray[np.float64]:
+            own = np.split(self.weight(f"{name}.{part}"), len(order))
+            return np.concatenate([own[place] for place in order])
+
+        directions = ("l0", "l0_reverse")
+        weight = np.stack([gates(f"weight_ih_{d}") for d in directions])
+        recurrence = np.stack([gates(f"weight_hh_{d}") for d in directions])
+        bias = np.stack([np.concatenate([gates(f"bias_{p}_{d}") for p in ("ih", "hh")]) for d in directions])
         inputs = [
             x,
             self.constant(f"{name}.W", weight.astype(np.float32)),
@@ -166,7 +176,7 @@ class GraphPieces:
             self.constant(f"{name}.B", bias.astype(np.float32)),
         ]
         hidden = recurrence.shape[2]
-        y = self.node("LSTM", inputs, hidden_size=hidden, direction="bidirectional")  # (T,2,N,H)
+        y = self.node(kind, inputs, hidden_size=hidden, direction="bidirectional", **attributes)  # (T,2,N,H)
         y = self.node("Transpose", [y], perm=[0, 2, 1, 3])  # (T,2,N,H) -> (T,N,2,H)
         shape = self.constant(f"{name}.shape", np.array([0, 0, 2 * hidden]))
         return self.node("Reshape", [y, shape])  # (T,N,2,H) -> (T,N,2H)
@@ -182,8 +192,3 @@ class GraphPieces:
         """What batch norm does to a channel in evaluation: times the first, plus the second."""
         scale = self.weight(f"{name}.gamma") / np.sqrt(self.weight(f"{name}.moving_variance") + self._epsilon)
         return scale, self.weight(f"{name}.beta") - self.weight(f"{name}.moving_mean") * scale
-
-
-def _iofc(ifco: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    i, f, c, o = np.split(ifco, 4)
-    return np.concatenate([i, o, f, c])

@@ -38,8 +38,9 @@ def build_pytorch_crnn(weights: Arrays, artifact: Model) -> onnx.ModelProto:
             x = graph.node("MaxPool", [x], **_POOLING[spec.version][number])
     x = graph.node("Squeeze", [x, graph.constant("height_axis", np.array([2]))])  # (N,F,1,T) -> (N,F,T)
     x = graph.node("Transpose", [x], perm=[2, 0, 1])  # -> (T,N,F)
+    recurrent = graph.gru if spec.rnn_type == "gru" else graph.lstm
     for block in ("rnn.0", "rnn.1"):
-        x = graph.dense(graph.lstm(x, f"{block}.rnn"), f"{block}.embedding")
+        x = graph.dense(recurrent(x, f"{block}.rnn"), f"{block}.embedding")
     if spec.version == "vgg":
         x = graph.dense(x, "prediction")
     images = ("N", artifact.preprocessing.channels, artifact.preprocessing.height, "W")

@@ -13,6 +13,16 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 CLASS_LAYERS = {"V1": "rnn.fc", "V2": "rnn.1.embedding", "paper": "rnn.1.embedding", "vgg": "prediction"}
 
 
+def require_finite(arrays: Arrays, origin: str) -> None:
+    """Raises UserError naming the first parameter that holds NaN or infinite numbers: it can read nothing."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise UserError(
+                f"{origin}: parameter {name} holds numbers that are not finite; the file is damaged, or of a "
+                "training that had diverged"
+            )
+
+
 def take(arrays: Arrays, name: str, shape: tuple[int, ...], origin: str) -> npt.NDArray[np.float32]:
     """The array of a name, float32.
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,9 @@ from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.converters import WeightsOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.tasks.channels import channels_text
 from crnn_mindspore.tasks.ctc.foreign import describe_foreign
+from crnn_mindspore.tasks.ctc.network_spec import GRU
 from crnn_mindspore.tasks.ctc.pytorch_models import Given, described
 from crnn_mindspore.tasks.finding import allow_task
 
@@ -124,7 +127,8 @@ def _to_torch(options: WeightsOptions, source: str) -> int:
     _report(source, options.to_torch, stored)
     layout = layout_for(stored)
     if layout is not None:
-        print(f"loads into: {layout.made_by}; the blank is class 0")
+        changed = ", with nn.GRU in place of nn.LSTM" if stored.network.rnn_type == GRU else ""
+        print(f"loads into: {layout.made_by}{changed}; the blank is class 0")
     elif stored.task == "ctc":
         print("loads into: TorchCRNN of benchmarks/torch_twin.py")
     else:
@@ -146,12 +150,17 @@ def _in_one_precision(weights: Weights, artifact: Artifact) -> tuple[Weights, Ar
     return same, replace(artifact, precision="fp16" if kind is np.float16 else "fp32")
 
 
+def _channels(network: Any) -> str:
+    if network.channels:
+        return f"channels {channels_text(network.channels)}"
+    return f"channel_scale {network.channel_scale:g}"
+
+
 def _report(source: str, target: str, artifact: Artifact) -> None:
     network = artifact.network
     sizes = f"{network.version}, "
     if artifact.task == "ctc":
         sizes += f"hidden_size {network.hidden_size}, "
     print(
-        f"converted {source} to {target}: {sizes}channel_scale {network.channel_scale:g}, "
-        f"{artifact.codec.num_classes} classes"
+        f"converted {source} to {target}: {sizes}{_channels(network)}, {artifact.codec.num_classes} classes"
     )

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("train", "main", "train a recogniser"),
     "eval": ("eval", "main", "measure a model on a data set"),
     "export": ("export", "main", "write a checkpoint as MINDIR, ONNX, AIR or a small checkpoint"),
+    "prune": ("prune", "main", "cut channels out of a network: smaller and faster"),
     "report": ("report", "main", "an HTML page on what a model reads wrong, and why"),
     "check": ("check", "main", "look through a data set before training"),
     "parity": ("parity", "main", "compare exported models with their checkpoint"),

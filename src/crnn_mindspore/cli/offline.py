@@ -12,11 +12,13 @@ and does what cpp_infer does on MindSpore Lite; the third computes the accuracy 
 and third need the description beside the MINDIR, not MindSpore. All take one list of options.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, kind_in
-from crnn_mindspore.artifacts.artifact import Artifact, read_description
+from crnn_mindspore.artifacts.artifact import Artifact, read_descriptions
+from crnn_mindspore.artifacts.mindir_digest import own_description
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.readers.annotated import load_annotated
 from crnn_mindspore.data.sources.samples import SampleSource
@@ -63,7 +65,10 @@ def _run(
 def _model_and_data(options: OfflineCommandOptions) -> tuple[Artifact, SampleSource]:
     """The model's description, and the data set of `dataset`, `eval_dataset_path` and `ann_file`."""
     options.require("checkpoint_path", "dataset", "eval_dataset_path", "ann_file")
-    artifact = read_description(options.checkpoint_path)
+    described = read_descriptions(options.checkpoint_path)
+    artifact = described[0]
+    if os.path.isfile(options.checkpoint_path):  # cpp_infer runs it, and knows no descriptions
+        artifact = own_description(options.checkpoint_path, described)
     check_derived(options, artifact.kind)
     check_artifact(options, artifact, options.checkpoint_path)
     return artifact, load_annotated(options.dataset, options.eval_dataset_path, options.ann_file)

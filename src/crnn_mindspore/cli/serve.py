@@ -44,6 +44,7 @@ def _serve(options: ServeOptions) -> int:
         image_pixels=options.max_image_megapixels * MEGAPIXEL,
         request_images=options.max_request_images,
         waiting_images=options.max_waiting_images,
+        connections=options.max_connections,
         shutdown_seconds=options.shutdown_seconds,
     )
     recognizers = {}
@@ -66,6 +67,8 @@ def _serve(options: ServeOptions) -> int:
         limits,
         host=options.host,
         port=options.port,
+        metrics_port=options.metrics_port,
+        allowed_hosts=options.allowed_hosts.split(","),
         batch_wait=options.batch_wait_ms / 1000,
         workers=max(1, options.num_parallel_workers),
     )

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +17,8 @@ from crnn_mindspore.data.pillow_images import PillowImage
 from crnn_mindspore.data.pixels import to_bgr
 from crnn_mindspore.data.raw_images import bmp_header, bmp_pixels, pnm_header, pnm_pixels
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import OutsideError, require_inside
+from crnn_mindspore.shown import shown
 
 MAX_PIXELS = 64 * 1024 * 1024  # 192 MB once decoded; the largest phone cameras stay below
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -25,6 +28,13 @@ _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2
 
 class UnreadableImageError(UserError):
     """An image that is missing, empty, damaged, too large, or not an image; the message names it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message))
+
+
+class OutsideImageError(UnreadableImageError):
+    """An image behind a link that leads out of its data set."""
 
 
 class TruncatedImageError(UnreadableImageError):
@@ -54,12 +64,24 @@ class _Layers:
     key: tuple[int, ...] = ()
 
 
-def read_image_file(path: str) -> bytes:
+def read_image_file(path: str, root: str = "") -> bytes:
     """The bytes of an image file.
+
+    Args:
+        path: The file.
+        root: The folder that it must lie in, behind links too; see `guards.inside`. Empty: any.
 
     Raises:
         UnreadableImageError: If the file is missing, not a regular file, or above 256 MiB.
+        OutsideImageError: If a link leads out of the folder.
     """
+    try:
+        if root:
+            require_inside(root, path)
+    except OutsideError as error:
+        raise OutsideImageError(str(error)) from None
+    except (OSError, ValueError) as error:
+        raise UnreadableImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a named pipe must not wait for a writer
     except (OSError, ValueError) as error:
@@ -95,6 +117,28 @@ def decode_image(data: bytes, name: str, *, orient: bool = True) -> npt.NDArray[
     return decode_within(data, name, orient=orient).pixels
 
 
+def image_size(data: bytes, name: str) -> tuple[int, int]:
+    """(height, width) of an encoded image as `decode_image` gives it, in pixels, from its header.
+
+    Raises:
+        UnreadableImageError: As `decode_image` does, as far as the header shows it.
+    """
+    try:
+        kind = _format_of(data)
+        if kind in _HEADERS:
+            header = _HEADERS[kind](data)
+            size, turns = (header.width, header.height), getattr(header, "orientation", UPRIGHT)
+        else:
+            opened = PillowImage(data, kind)
+            size, turns = opened.size, opened.orientation
+        _check_size(size, MAX_PIXELS)
+        return size if turns > 4 else size[::-1]
+    except BadImageError as error:
+        raise UnreadableImageError(f"{name}: {error}") from None
+    except Exception as error:  # as in `decode_within`
+        raise UnreadableImageError(f"{name}: cannot be decoded: {_reason(error)}") from None
+
+
 def decode_within(
     data: bytes, name: str, most_pixels: int = MAX_PIXELS, *, orient: bool = True
 ) -> DecodedImage:
@@ -117,12 +161,39 @@ def decode_within(
         raise UnreadableImageError(f"{name}: {kind} that cannot be decoded: {_reason(error)}") from None
 
 
+def declared_pixels(data: bytes) -> int:
+    """How many pixels an image says that it has, once for each scan of a JPEG; 0 where it cannot be said.
+
+    What it takes is little beside decoding, and bounded as that is.
+    """
+    kind = formats.image_format(data)
+    try:
+        if kind == formats.PNG:
+            return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
+        if kind == formats.JPEG:
+            parts = jpeg_parts(data)
+            return parts.width * parts.height * parts.scans
+        if kind in (formats.BMP, formats.PNM):
+            header = bmp_header(data) if kind == formats.BMP else pnm_header(data)
+            return header.width * header.height
+        if kind is not None:
+            size = PillowImage(data, kind).size
+            return size[0] * size[1]
+    except Exception:  # decoding will say what it is
+        pass
+    return 0
+
+
 def _reason(error: Exception) -> str:
     text = error.err if isinstance(error, cv2.error) else str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _decode(data: bytes, most_pixels: int) -> _Layers:
+    return _DECODERS[_format_of(data)](data, most_pixels)
+
+
+def _format_of(data: bytes) -> str:
     if not data:
         raise BadImageError("empty file (0 bytes)")
     kind = formats.image_format(data)
@@ -131,7 +202,7 @@ def _decode(data: bytes, most_pixels: int) -> _Layers:
         if refused:
             raise BadImageError(f"{refused} is not read; convert it to PNG ({formats.TAKEN})")
         raise BadImageError(f"not an image ({len(data):,} bytes); {formats.TAKEN}")
-    return _DECODERS[kind](data, most_pixels)
+    return kind
 
 
 def _check_size(size: tuple[int, int], most: int) -> None:
@@ -202,6 +273,14 @@ _DECODERS: dict[str, Callable[[bytes, int], _Layers]] = {
     formats.PNM: _pnm,
     formats.WEBP: _pillow(formats.WEBP),
     formats.TIFF: _pillow(formats.TIFF),
+}
+
+
+_HEADERS: dict[str, Callable[[bytes], Any]] = {
+    formats.PNG: png_parts,
+    formats.JPEG: jpeg_parts,
+    formats.BMP: bmp_header,
+    formats.PNM: pnm_header,
 }
 
 

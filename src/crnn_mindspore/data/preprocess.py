@@ -1,5 +1,6 @@
 """The one image transform: encoded bytes or an array -> the float32 (C, H, W) the network sees."""
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -15,7 +16,9 @@ __all__ = [
     "Preprocessing",
     "UnreadableImageError",
     "decode_image",
+    "is_turned",
     "normalize",
+    "own_width",
     "preprocess",
     "time_step_centres",
     "time_steps_for_width",
@@ -37,7 +40,9 @@ BGR, RGB, GREY = CHANNEL_ORDERS = ("BGR", "RGB", "GREY")
 STEP_OFFSET = -1  # of V1 and V2, see `Preprocessing`
 # Red, green and blue in grey, in units of 2**-16; Pillow's numbers for the weights of ITU-R BT.601.
 _GREY_WEIGHTS = (19595, 38470, 7471)
-_LEFT_OUT = {"standardize": False, "step_offset": STEP_OFFSET}  # of a description, where they have this value
+# Of a description, where they have this value.
+_LEFT_OUT = {"standardize": False, "step_offset": STEP_OFFSET, "width_step": 0, "turn_above": 0.0}
+MOST_PIXELS = 4 * 2**20  # of the network's input, 65,536 x 64
 _WIDTH_STEP = 16  # pixels
 
 
@@ -47,7 +52,7 @@ class Preprocessing:
 
     Attributes:
         height: Rows of the network's input, pixels.
-        width: Columns of the network's input, pixels; the aspect ratio of the image is not kept.
+        width: Columns of the network's input, pixels; with `width_step` the most that it was trained on.
         channel_order: 'BGR' or 'RGB', the order of the three channels; 'GREY', one channel.
         interpolation: 'nearest', 'linear', 'area' or 'cubic', OpenCV's; 'pillow-linear' or 'pillow-cubic'.
         mean: Subtracted from each value, in units of 0..255.
@@ -55,6 +60,10 @@ class Preprocessing:
         standardize: Whether mean and standard deviation of the image's own values, over all channels, take
             the place of `mean` and `std`; an image of a single value becomes zeros.
         step_offset: The network gives `width // 4 + step_offset` time steps.
+        width_step: An image keeps its ratio of width to height: its width at `height`, rounded up to a
+            multiple of so many pixels, at least as wide as high and at most `width`. 0: all have `width`.
+        turn_above: With `width_step`: an image more than so many times as high as wide is turned by a quarter
+            to the left, so that what was at its top is read first. 0: none is.
         widest: Above `width`, longer images keep their ratio of width to height up to so many pixels. It says
             how images are read, not what the network was trained on: `as_dict` leaves it out.
 
@@ -70,6 +79,8 @@ class Preprocessing:
     std: float = 127.5
     standardize: bool = False
     step_offset: int = STEP_OFFSET
+    width_step: int = 0
+    turn_above: float = 0.0
     widest: int = 0
 
     def __post_init__(self) -> None:
@@ -82,13 +93,31 @@ class Preprocessing:
         known = (*INTERPOLATIONS, *PILLOW_INTERPOLATIONS)
         if self.interpolation not in known:
             raise UserError(f"interpolation is {self.interpolation!r}, must be one of {known}")
+        if self.height * self.width > MOST_PIXELS:
+            raise UserError(
+                f"an input of {self.width} x {self.height} pixels, must have at most {MOST_PIXELS:,}"
+            )
+        if not (math.isfinite(self.mean) and math.isfinite(self.std)):
+            raise UserError(f"mean is {self.mean} and std {self.std}, must be finite")
         if self.std == 0:
             raise UserError(f"std is {self.std}, must not be 0")
+        if self.width_step < 0 or (self.width_step and self.width < self.narrowest):
+            raise UserError(
+                f"width_step is {self.width_step}, must be from 1, and the width, {self.width}, at least "
+                f"{self.narrowest}"
+            )
+        if self.turn_above and not self.turn_above > 1:
+            raise UserError(f"turn_above is {self.turn_above:g}, must be above 1, or 0 for never")
 
     @property
     def time_steps(self) -> int:
         """Time steps T the network gives for this width."""
         return time_steps_for_width(self.width, self.step_offset)
+
+    @property
+    def narrowest(self) -> int:
+        """Least width of an image that keeps its ratio: as wide as high."""
+        return _rounded_up(self.height, self.width_step) if self.width_step else self.width
 
     @property
     def channels(self) -> int:
@@ -118,19 +147,45 @@ class Preprocessing:
 
 
 def fitted(p: Preprocessing, height: int, width: int) -> Preprocessing:
-    """The transform for an image of (height, width): as wide as `widest` and its ratio allow.
-
-    Widths are multiples of 16, few enough that images still share batches.
-    """
-    if p.widest <= p.width:
+    """The transform for an image of (height, width), turned if it is to be: as wide as `own_width` says."""
+    if p.width_step == 0 and p.widest <= p.width:
         return p
+    return replace(p, width=own_width(p, height, width), width_step=0, widest=0)
+
+
+def own_width(p: Preprocessing, height: int, width: int) -> int:
+    """Columns of the network's input for an image of (height, width): they follow from the image alone.
+
+    Widths are multiples of a step, few enough that images still share batches.
+    """
+    if is_turned(p, height, width):
+        height, width = width, height
+    if p.width_step:
+        wanted = -(-width * p.height // (height * p.width_step)) * p.width_step
+        return min(max(wanted, p.narrowest), max(p.width, p.widest))
+    if p.widest <= p.width:
+        return p.width
     wanted = min(_WIDTH_STEP * round(width * p.height / height / _WIDTH_STEP), p.widest)
-    return replace(p, width=max(p.width, wanted), widest=0)
+    return max(p.width, wanted)
+
+
+def is_turned(p: Preprocessing, height: int, width: int) -> bool:
+    """Whether an image of (height, width) is a column of text, to be turned before it is read."""
+    return p.turn_above > 0 and height > p.turn_above * width
+
+
+def _rounded_up(value: int, step: int) -> int:
+    return -(-value // step) * step
 
 
 def time_steps_for_width(width: int, step_offset: int = STEP_OFFSET) -> int:
     """Time steps T of the network for an input `width` pixels wide: 24 at 100."""
     return width // 4 + step_offset
+
+
+def width_of_steps(p: Preprocessing, time_steps: int) -> int:
+    """The width of an image of so many time steps: `width` where it is that many, else in whole steps."""
+    return p.width if time_steps == p.time_steps else 4 * (time_steps - p.step_offset)
 
 
 def time_step_centres(width: int, step_offset: int = STEP_OFFSET) -> npt.NDArray[np.float64]:
@@ -144,7 +199,7 @@ def time_step_centres(width: int, step_offset: int = STEP_OFFSET) -> npt.NDArray
 
 
 def to_uint8(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.uint8]:
-    """The image resized to the network's input, (H, W, 3) uint8, channels still BGR; W is that of `fitted`.
+    """The image resized to the network's input, (H, W, 3) uint8, channels still BGR; W is `own_width`.
 
     Args:
         image: (h, w, 3) uint8, BGR.
@@ -152,6 +207,8 @@ def to_uint8(image: npt.NDArray[np.uint8], p: Preprocessing) -> npt.NDArray[np.u
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"expected a (H, W, 3) uint8 image, got {image.shape} {image.dtype}")
+    if is_turned(p, *image.shape[:2]):
+        image = np.ascontiguousarray(np.rot90(image))
     p = fitted(p, *image.shape[:2])
     if image.shape[:2] == (p.height, p.width):
         return image

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
 from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, as_computed
-from crnn_mindspore.artifacts.onnx_digest import check_digest
+from crnn_mindspore.artifacts.onnx_digest import check_digest, check_finite
 from crnn_mindspore.artifacts.protobuf import prepare_protobuf
 from crnn_mindspore.engines.cores import usable_cores
+from crnn_mindspore.engines.onnx_runtime import import_onnx_runtime
 from crnn_mindspore.errors import UserError
 
 _logger = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class OnnxBackend:
         model: bytes | None = None,
         threads: int = 0,
     ) -> None:
+        onnxruntime = import_onnx_runtime()
         available = onnxruntime.get_available_providers()
         if device_target == "auto":
             device_target = next(d for d in ("Ascend", "GPU", "CPU") if _PROVIDERS[d][0] in available)
@@ -91,6 +92,7 @@ class OnnxBackend:
                 f"{path}: has {classes} classes, but its description has {self.artifact.codec.num_classes}"
             )
         check_digest(content, metadata, path)
+        check_finite(content, path)
         self._path = path
         self._input = self._session.get_inputs()[0].name
         batch, _, _, width = self._session.get_inputs()[0].shape
@@ -101,13 +103,25 @@ class OnnxBackend:
         """Images (N, 3, H, W) -> logits (T, N, C); a file of one batch size gets as many calls as it takes.
 
         Raises:
-            UserError: If the file takes another width alone.
+            UserError: If the file takes another width alone, or gives NaN.
         """
         if self._width not in (0, images.shape[3]):
             raise UserError(
                 f"{self._path}: takes images of width {self._width} alone, not {images.shape[3]}; "
                 "read without keep_ratio, or export it without onnx_width"
             )
+        return self._checked(self._run(images))
+
+    def _checked(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The logits, if all are finite: a file can hold NaN, from which nothing can be read."""
+        if not np.isfinite(logits).all():
+            raise UserError(
+                f"{self._path}: gives scores that are not finite; the file is damaged, or of a training that "
+                "had diverged"
+            )
+        return logits
+
+    def _run(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if self._batch in (0, len(images)):
             return self._session.run(None, {self._input: images})[0]
         parts = []

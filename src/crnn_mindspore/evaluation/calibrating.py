@@ -10,24 +10,27 @@ from crnn_mindspore.evaluation.evaluator import Evaluation
 from crnn_mindspore.reading.calibration import Calibration, Quality
 from crnn_mindspore.text.ctc import Floats
 from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, Part
-from crnn_mindspore.text.temperature import fit_temperature
+from crnn_mindspore.text.temperature import LOG_TEMPERATURES, fit_temperature
 
 
-class LogitRecorder(Decoder):
-    """Another decoder's readings; keeps the logits and class ids of all images that passed, in order."""
+class ConfidenceRecorder(Decoder):
+    """Another decoder's readings; keeps of each image how sure its reading is at 25 temperatures.
+
+    What lies between is interpolated by a cubic spline, of log-odds over the logarithm of the temperature.
+    So the scores of a data set, megabytes an image with thousands of classes, are not kept.
+    """
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__(decoder.codec)
         self.name = decoder.name
         self.decoder = decoder
-        self._batches: list[Floats] = []
-        self._targets: list[list[int]] = []
+        self._odds: list[Floats] = []
 
     def best(self, logits: Floats, count: int, lexicons: ImageLexicons | None = None) -> list[list[Decoded]]:
         """Readings of N images from logits (T, N, C)."""
-        self._batches.append(logits)
         readings = self.decoder.best(logits, count, lexicons)
-        self._targets += [self.decoder.target(own[0]) for own in readings]
+        confidences_at = self.decoder.confidences(logits, [self.decoder.target(own[0]) for own in readings])
+        self._odds.append(_log_odds(np.stack([confidences_at(t) for t in np.exp(LOG_TEMPERATURES)], axis=1)))
         return readings
 
     def probabilities(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Floats:
@@ -46,17 +49,24 @@ class LogitRecorder(Decoder):
         """What the decoder that reads noticed."""
         return self.decoder.notes()
 
-    def logits(self, images: Sequence[int]) -> Floats:
-        """(T, n, C) of the images at some positions."""
-        return np.concatenate(self._batches, axis=1)[:, list(images)]
+    def of_images(self, places: Sequence[int]) -> Callable[[float], Floats]:
+        """Temperature -> confidences of the readings of images, by their places in the order of reading."""
+        from scipy.interpolate import CubicSpline  # not needed to read
 
-    def targets(self, images: Sequence[int]) -> list[list[int]]:
-        """Class ids of the readings of the images at some positions."""
-        return [self._targets[i] for i in images]
+        spline = CubicSpline(LOG_TEMPERATURES, np.concatenate(self._odds)[list(places)], axis=1)
+        return lambda temperature: 1 / (1 + np.exp(-np.clip(spline(np.log(temperature)), *_log_odds(_RANGE))))
+
+
+_RANGE = np.array([1e-26, 1 - 2.0**-53])  # of confidences: what keeps log-odds finite
+
+
+def _log_odds(confidences: Floats) -> Floats:
+    kept = np.clip(confidences, *_RANGE)
+    return np.log(kept) - np.log1p(-kept)
 
 
 def fit_calibration(
-    recorder: LogitRecorder, evaluation: Evaluation, artifact: Artifact, dataset: str, target: float
+    recorder: ConfidenceRecorder, evaluation: Evaluation, artifact: Artifact, dataset: str, target: float
 ) -> Calibration:
     """Fits the temperature on an evaluation that `recorder` decoded.
 
@@ -79,10 +89,8 @@ def fit_calibration(
         )
     predictions = [p for p in evaluation.predictions if p.readable and p.fits]
     correct = np.array([p.correct for p in predictions], dtype=bool)
-    images = [p.index for p in predictions]
-    targets, logits = recorder.targets(images), recorder.logits(images)
-
-    confidences_at = recorder.confidences(logits, targets)
+    places = {index: place for place, index in enumerate(evaluation.order)}
+    confidences_at = recorder.of_images([places[p.index] for p in predictions])
     temperature = fit_temperature(confidences_at, correct)
     before, after = (Quality.measure(confidences_at(t), correct, target) for t in (1.0, temperature))
     return Calibration(

@@ -17,6 +17,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset
 from crnn_mindspore.evaluation.prediction_file import save_predictions
 from crnn_mindspore.reading.calibration import calibrated
+from crnn_mindspore.shown import as_cell
 from crnn_mindspore.text.decoding import GREEDY_DECODING, Decoding
 from crnn_mindspore.text_file import write_text
 
@@ -158,7 +159,8 @@ def formatted(rows: Sequence[TableRow], suffix: str, model_path: str) -> str:
         records = [row.as_dict() for row in rows]
         writer = csv.DictWriter(out, fieldnames=list(dict.fromkeys(chain(*records))), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(records)
+        for record in records:
+            writer.writerow({k: as_cell(v) if isinstance(v, str) else v for k, v in record.items()})
         return out.getvalue()
     if suffix == ".md":
         aligned = ["---" if k < _TEXT_COLUMNS else "---:" for k in range(len(_HEAD))]

@@ -8,7 +8,7 @@ from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.data.loading.datasets import create_dataset
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.engines.backend import Backend
-from crnn_mindspore.evaluation.calibrating import LogitRecorder, fit_calibration
+from crnn_mindspore.evaluation.calibrating import ConfidenceRecorder, fit_calibration
 from crnn_mindspore.evaluation.evaluator import Evaluation, evaluate_dataset
 from crnn_mindspore.evaluation.prediction_file import save_predictions, save_suspects
 from crnn_mindspore.reading.calibration import TARGET_ACCURACY, calibrated, save_calibration
@@ -88,7 +88,7 @@ def evaluate_and_report(
     """
     artifact = backend.artifact
     plain = artifact.decoder(decoding)
-    recorder = LogitRecorder(plain)
+    recorder = ConfidenceRecorder(plain)
     decoder = recorder if calibrate else calibrated(plain, model_path, artifact)
     dataset = load_evaluation_data(artifact, dataset_name, dataset_path, decoding.image_lexicon)
     evaluation = evaluate_dataset(

@@ -105,6 +105,7 @@ class Evaluation:
         misfits: The labels that do not fit the model and count as wrong, by reason.
         top: Truths among the texts that were asked for of each image; None where one alone was.
         top_k: How many those are at most.
+        order: Positions in the data set in the order in which they were read: batches may go by width.
     """
 
     accuracy: Accuracy
@@ -123,6 +124,7 @@ class Evaluation:
     misfits: FilterReport = field(default_factory=FilterReport, repr=False)
     top: Share | None = None
     top_k: int = 1
+    order: Sequence[int] = field(default=(), repr=False)
 
     def lines(self) -> list[str]:
         """The contract's two lines, one that says how the figure came about, one about rejection if asked.
@@ -242,10 +244,12 @@ def evaluate(
         UserError: If there is no word to count.
     """
     losses: list[npt.NDArray[np.float32]] = []
+    order: list[int] = []
 
     def readings() -> Iterator[ImageReading]:
         for batch in batches:
             logits = forward(batch.images)
+            order.extend(batch.indices.tolist())
             if loss_of is not None:
                 losses.append(loss_of(logits, batch))
             for i, (reading, *others) in enumerate(decoder.best(logits, top_k, batch.lexicons)):
@@ -265,7 +269,7 @@ def evaluate(
     every = np.concatenate(losses) if losses else np.zeros(0)
     loss = float(every.mean(dtype=np.float64)) if every.size else None
     top = _top(evaluation, protocol) if top_k > 1 else None
-    return replace(evaluation, words_per_second=words / seconds, loss=loss, top=top, top_k=top_k)
+    return replace(evaluation, words_per_second=words / seconds, loss=loss, top=top, top_k=top_k, order=order)
 
 
 def _top(evaluation: Evaluation, protocol: Protocol) -> Share:

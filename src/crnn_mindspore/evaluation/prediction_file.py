@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crnn_mindspore.evaluation.evaluator import Evaluation, Prediction
+from crnn_mindspore.shown import as_cell, shown
 from crnn_mindspore.text_file import write_text
 
 
@@ -16,7 +17,8 @@ def save_predictions(evaluation: Evaluation, path: str) -> None:
 
     An image that the protocol does not count has no value for `correct`: null, or an empty cell. The TSV has
     a column `rejected` where the evaluation had a threshold, a column for each attribute that was read, and
-    two for each further text that was asked for.
+    two for each further text that was asked for. There a name or text that a spreadsheet would take for a
+    formula begins with an apostrophe, and control characters are shown by their codes; JSON has all as it is.
 
     Raises:
         UserError: If the file cannot be written.
@@ -41,10 +43,12 @@ def save_predictions(evaluation: Evaluation, path: str) -> None:
         correct = "" if p.index in left_out else str(int(p.correct))
         last = [str(int(p.rejected))] if shows_rejected else []
         values = {found.name: found.value for found in p.attributes}
-        last += [values.get(name, "") for name in attributes]
-        cells = [cell for other in p.alternatives for cell in (other.text, f"{other.confidence:.6f}")]
+        last += _cells(*(values.get(name, "") for name in attributes))
+        cells = [
+            cell for other in p.alternatives for cell in (*_cells(other.text), f"{other.confidence:.6f}")
+        ]
         last += cells + [""] * (2 * others - len(cells))
-        writer.writerow([p.path, p.truth, p.prediction, f"{p.confidence:.6f}", correct, *last])
+        writer.writerow([*_cells(p.path, p.truth, p.prediction), f"{p.confidence:.6f}", correct, *last])
     write_text(path, out.getvalue())
 
 
@@ -63,9 +67,14 @@ def save_suspects(evaluation: Evaluation, path: str) -> int:
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
     writer.writerow(["path", "label", "reading", "confidence"])
-    writer.writerows([p.path, p.truth, p.prediction, f"{p.confidence:.6f}"] for p in wrong)
+    writer.writerows([*_cells(p.path, p.truth, p.prediction), f"{p.confidence:.6f}"] for p in wrong)
     write_text(path, out.getvalue())
     return len(wrong)
+
+
+def _cells(*texts: str) -> list[str]:
+    """Names and texts that neither steer a terminal nor are formulas of a spreadsheet."""
+    return [shown(as_cell(text)) for text in texts]
 
 
 def _record(prediction: Prediction, correct: bool | None) -> dict[str, Any]:

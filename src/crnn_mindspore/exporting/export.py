@@ -1,7 +1,6 @@
 """Writing a network as MINDIR, ONNX, AIR, or a small checkpoint."""
 
 import logging
-import os
 import re
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 from crnn_mindspore.artifacts.artifact import announcement, description_path
 from crnn_mindspore.artifacts.checkpoint_file import Weights
 from crnn_mindspore.artifacts.formats import check_format, output_path
+from crnn_mindspore.artifacts.mindir_digest import file_digest
 from crnn_mindspore.artifacts.onnx_graph import fix_size, serialize
 from crnn_mindspore.engines.mindspore.network_backend import MindSporeBackend
 from crnn_mindspore.engines.mindspore.parameters import network_weights, write_checkpoint
@@ -69,6 +69,10 @@ def export_model(
         UserError: If the format is not available or the file cannot be written.
     """
     check_format(file_format, device_target, precision)
+    if file_format == "AIR" and backend.artifact.preprocessing.width_step:
+        raise UserError(
+            "file_format AIR takes images of one size, but this model's keep their ratio; export a MINDIR"
+        )
     target = output_path(file_name, file_format)
     writers: dict[str, Callable[[MindSporeBackend, Path], None]] = {
         "MINDIR": _write_mindir,
@@ -80,11 +84,11 @@ def export_model(
     try:
         with whole_file(target) as temporary:
             writers[file_format](backend, temporary)
-            os.chmod(temporary, 0o644)
             if description is not None:
-                write_text(description, announcement(backend.artifact, str(target)))
+                artifact = replace(backend.artifact, graph_sha256=file_digest(str(temporary)))
+                write_text(description, announcement(artifact, str(target)))
         if description is not None:
-            write_text(description, backend.artifact.to_json(indent=2))
+            write_text(description, artifact.to_json(indent=2))
     except (OSError, RuntimeError) as error:
         raise UserError(f"{target}: cannot be written: {error}") from None
     if file_format == "MINDIR" and device_target != "Ascend":
@@ -120,7 +124,8 @@ def _write_onnx(
 ) -> None:
     artifact = replace(backend.artifact, precision=precision)
     if size.width:
-        artifact = replace(artifact, preprocessing=replace(artifact.preprocessing, width=size.width))
+        one_width = replace(artifact.preprocessing, width=size.width, width_step=0)
+        artifact = replace(artifact, preprocessing=one_width)
         artifact = replace(artifact, reading={k: v for k, v in artifact.reading.items() if k != "widest"})
     model = artifact.kind.onnx(network_weights(backend.network), artifact)
     if precision == "fp16":

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import onnx
 
 from crnn_mindspore.artifacts.onnx_pieces import INPUT_NAME
-from crnn_mindspore.data.loading.loader import load_batch
+from crnn_mindspore.data.loading.loader import load_batches
 from crnn_mindspore.data.loading.word_dataset import WordDataset
+from crnn_mindspore.engines.onnx_runtime import import_onnx_runtime
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.extras import missing_message
 
@@ -35,10 +36,10 @@ def calibration_images(dataset: WordDataset, count: int, batch_size: int = 32) -
     places = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int))
     readable = 0
     for first in range(0, len(places), batch_size):
-        batch = load_batch(dataset, places[first : first + batch_size].tolist())
-        readable += int(batch.readable.sum())
-        if batch.readable.any():
-            yield batch.images[batch.readable]
+        for batch in load_batches(dataset, places[first : first + batch_size].tolist()):
+            readable += int(batch.readable.sum())
+            if batch.readable.any():
+                yield batch.images[batch.readable]
     if not readable:
         raise UserError(f"{dataset.source.origin}: holds no readable image to calibrate on")
 
@@ -48,12 +49,11 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Its CUDA kernels can; its CPU kernels compute in float32, as fast as the float32 network.
     """
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
+    float16 = import_onnx_runtime("onnxruntime.transformers.float16")
     copied = onnx.ModelProto()
     copied.CopyFrom(model)  # the converter changes what it is given
     # Without shape inference: the graph is complete, and the inferred shapes would be written into it.
-    half: onnx.ModelProto = convert_float_to_float16(
+    half: onnx.ModelProto = float16.convert_float_to_float16(
         copied,
         min_positive_val=_SMALLEST_HALF,
         max_finite_val=_LARGEST_HALF,
@@ -93,14 +93,14 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Images]) -> onnx.ModelPro
     VNNI, x86 sums two 8-bit products in 16 bits, which overflows (2.4 points of word accuracy).
     """
     try:
-        from onnxruntime import quantization
-        from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+        quantization = import_onnx_runtime("onnxruntime.quantization")
+        quant_utils = import_onnx_runtime("onnxruntime.quantization.quant_utils")
     except ImportError as error:
         raise UserError(f"precision int8 {missing_message(error.name or str(error))}") from None
     prepared = onnx.ModelProto()
     prepared.CopyFrom(model)
     # Keeps the quantiser from asking for its own preparation: batch norm is folded already.
-    add_pre_process_metadata(prepared)
+    quant_utils.add_pre_process_metadata(prepared)
     with TemporaryDirectory(prefix="crnn_quantize_") as folder:
         path = Path(folder) / "quantized.onnx"
         quantization.quantize_static(

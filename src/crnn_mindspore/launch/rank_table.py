@@ -8,12 +8,15 @@ import ipaddress
 import json
 import re
 import socket
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import load_json
+from crnn_mindspore.shown import shortened
 
 VERSION = "1.0"
 
@@ -74,11 +77,11 @@ def read_rank_table(path: str) -> RankTable:
             0, 1, 2, ... The message names the file, the field and the value.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = load_json(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"{path}: no JSON file: {error}") from None
+        raise UserError(f"{path}: no JSON file: {shortened(str(error))}") from None
     try:
         return _parse_table(values)
     except UserError as error:
@@ -88,10 +91,10 @@ def read_rank_table(path: str) -> RankTable:
 def _parse_table(values: Any) -> RankTable:
     version = _field(values, "version", "", str)
     if version != VERSION:
-        raise UserError(f"version is {version!r}, must be {VERSION!r}")
+        raise UserError(f"version is {shortened(repr(version))}, must be {VERSION!r}")
     status = _field(values, "status", "", str)
     if status != "completed":
-        raise UserError(f"status is {status!r}, must be 'completed'")
+        raise UserError(f"status is {shortened(repr(status))}, must be 'completed'")
     listed = _field(values, "server_list", "", list)
     count = _number(values, "server_count", "")
     if count != len(listed):
@@ -122,7 +125,7 @@ def _field(values: Any, name: str, place: str, kind: type) -> Any:
         raise UserError(f"{where} is missing")
     if not isinstance(values[name], kind) or not values[name]:
         expected = "a list with something in it" if kind is list else "a text"
-        raise UserError(f"{where} is {values[name]!r}, must be {expected}")
+        raise UserError(f"{where} is {shortened(repr(values[name]))}, must be {expected}")
     return values[name]
 
 
@@ -130,8 +133,10 @@ def _number(values: Any, name: str, place: str) -> int:
     where = f"{place}.{name}" if place else name
     if not isinstance(values, Mapping) or name not in values:
         raise UserError(f"{where} is missing")
-    if not re.fullmatch(r"[0-9]+", str(values[name])):
-        raise UserError(f"{where} is {values[name]!r}, must be a whole number")
+    if not re.fullmatch(r"[0-9]{1,9}", str(values[name])):
+        raise UserError(
+            f"{where} is {shortened(repr(values[name]))}, must be a whole number of up to 9 digits"
+        )
     return int(values[name])
 
 
@@ -153,7 +158,7 @@ def check_table(table: RankTable) -> None:
         try:
             ipaddress.ip_address(device.device_ip)
         except ValueError:
-            raise UserError(f"device_ip {device.device_ip!r} is no address") from None
+            raise UserError(f"device_ip {shortened(repr(device.device_ip))} is no address") from None
     _check_once("device_ip", [device.device_ip for device in devices])
     ranks = [device.rank_id for device in devices]
     _check_once("rank_id", ranks)
@@ -164,9 +169,9 @@ def check_table(table: RankTable) -> None:
 
 
 def _check_once(name: str, values: Sequence[object]) -> None:
-    for value in values:
-        if values.count(value) > 1:
-            raise UserError(f"{name} {value} comes {values.count(value)} times")
+    for value, count in Counter(values).items():
+        if count > 1:
+            raise UserError(f"{name} {shortened(str(value))} comes {count} times")
 
 
 def find_server(table: RankTable, server_id: str = "") -> Server:
@@ -245,7 +250,7 @@ def read_hccn_conf(path: str) -> dict[int, str]:
         raise UserError(
             f"{path}: {error.strerror}; give the addresses of the devices with --device_ips"
         ) from None
-    lines = re.findall(r"^\s*address_(\d+)\s*=\s*(\S+)\s*$", text, re.MULTILINE)
+    lines = re.findall(r"^[ \t]*address_(\d{1,9})[ \t]*=[ \t]*(\S+)[ \t\r]*$", text, re.MULTILINE)
     if not lines:
         raise UserError(f"{path}: holds no line address_DEVICE=ADDRESS")
     return {int(device): address for device, address in lines}

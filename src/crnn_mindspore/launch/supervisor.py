@@ -13,6 +13,7 @@ from pathlib import Path
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.launch.plan import Plan, Process
 from crnn_mindspore.signals import ending_signals, handled
+from crnn_mindspore.whole_file import not_through_links
 
 _logger = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class _Follower:
 
 def _start(process: Process) -> subprocess.Popen[bytes]:
     try:
-        with process.log.open("wb") as log:
+        with open(process.log, "wb", opener=not_through_links) as log:
             # In a session of its own: Ctrl-C reaches the launcher alone, which decides.
             return subprocess.Popen(
                 process.arguments,

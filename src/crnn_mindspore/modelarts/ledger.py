@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from crnn_mindspore.guards.plain_json import load_json
 from crnn_mindspore.whole_file import whole_file
 
 _NAME = ".copied.json"
@@ -42,7 +43,7 @@ class Ledger:
         self._entries: dict[str, Copied] = {}
         self.is_new = True
         with suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or damaged
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+            content = load_json(self._path)
             if content["url"] == self._url:
                 self._entries = {name: _entry(values) for name, values in content["files"].items()}
                 self.is_new = False

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.file_lock import lock
+from crnn_mindspore.guards.plain_json import parse_json
 
 _logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def _open_beside(folder: Path, ending: str) -> IO[str]:
     path = folder.parent / f".{folder.name}.{ending}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="utf-8")
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
 
@@ -134,7 +135,7 @@ def _read(record: IO[str]) -> dict[str, Any]:
     """What the record says; a copy begun if it was cut off while it was written."""
     record.seek(0)
     try:
-        return dict(json.loads(record.read() or "{}"))
+        return dict(parse_json(record.read() or "{}"))
     except ValueError:
         return {"state": "begun"}
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import OutsideError, folders_below, require_inside, to_write
 from crnn_mindspore.modelarts.ledger import Copied, FileState, Ledger
 from crnn_mindspore.whole_file import whole_file
 
@@ -84,7 +85,7 @@ def fetch_missing(url: str, folder: Path, part: str = "") -> None:
         place = f"{url.rstrip('/')}/{part}".rstrip("/")
         names = files.list_directory(place, recursive=True) if files.is_directory(place) else []
         for name in sorted(posixpath.join(part, name) for name in names):
-            source, target = f"{url.rstrip('/')}/{name}", folder / name
+            source, target = f"{url.rstrip('/')}/{name}", Path(to_write(str(folder), name))
             if files.is_directory(source):
                 continue
             there = _state_there(files, source)
@@ -199,11 +200,12 @@ def _note_others(folder: Path, ledger: Ledger) -> None:
 
 
 def _files_in(folder: Path) -> list[tuple[Path, FileState]]:
-    """Path and state of each file; hidden ones are half-written."""
+    """Path and state of each file; hidden ones are half-written, links that lead out are no results."""
     found = []
     for path in sorted(folder.rglob("*")):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, OutsideError):
             if path.is_file() and not path.name.startswith("."):
+                require_inside(str(folder), str(path))
                 found.append((path, _state_here(path)))
     return found
 
@@ -248,8 +250,14 @@ class _LocalFiles:
 
     @staticmethod
     def copy_parallel(source: str, target: str) -> None:
-        """Copies a folder with all in it."""
-        shutil.copytree(source, target, dirs_exist_ok=True)
+        """Copies a folder with all in it; what lies behind links that lead out of it is refused."""
+        for folder, files in folders_below(source):
+            inner = os.path.relpath(folder, source)
+            Path(target, inner).mkdir(parents=True, exist_ok=True)
+            for name in files:
+                file = require_inside(source, os.path.join(folder, name))
+                with whole_file(to_write(target, os.path.join(inner, name))) as half:
+                    shutil.copy2(file, half)
 
 
 def _files_at(url: str) -> Any:

@@ -1,5 +1,7 @@
 """Five convolutions and a dense layer for images of one character, or of few positions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from mindspore import Tensor, nn, ops
@@ -55,6 +57,8 @@ class CharacterNet(ImageNetwork):
         image_size: Height and width; each at least 16, pixels beyond a multiple of 16 are not read.
         in_channels: 1 (grey) or 3.
         dropout: Share of the dense layer's units that a training step leaves out; 0: none.
+        channels: Of the five convolutions, and the dense layer's units, in place of those of `channel_scale`;
+            () for these.
 
     Inputs:
         images (N, C, H, W) float32; in training, what `dropout_masks` gives.
@@ -75,6 +79,7 @@ class CharacterNet(ImageNetwork):
         image_size: tuple[int, int] = (64, 64),
         in_channels: int = 1,
         dropout: float = DROPOUT,
+        channels: Sequence[int] = (),
     ) -> None:
         height, width = image_size
         if min(image_size) < REDUCTION:
@@ -83,14 +88,14 @@ class CharacterNet(ImageNetwork):
             raise UserError(f"in_channels is {in_channels}, must be 1 or 3")
         if not 0 <= dropout < 1:
             raise UserError(f"dropout is {dropout}, must be from 0 to below 1")
-        *channels, units = scale_channels((*CHANNELS, DENSE_WIDTH), channel_scale)
+        *widths, units = channels or scale_channels((*CHANNELS, DENSE_WIDTH), channel_scale)
         super().__init__(["features", "dense"], (None, in_channels, height, width))
         self.dropout = dropout
         self.units = units
         places = (height // REDUCTION) * (width // REDUCTION)
-        self.flattened = (-1, channels[-1] * places)
-        self.features = CharacterFeatures(in_channels, tuple(channels))
-        self.dense = DenseBatchNorm(channels[-1] * places, units)
+        self.flattened = (-1, widths[-1] * places)
+        self.features = CharacterFeatures(in_channels, tuple(widths))
+        self.dense = DenseBatchNorm(widths[-1] * places, units)
         self.relu = nn.ReLU()
         self.head = PositionScores(units, num_positions, num_classes, mask)
         fit_tiles(self)

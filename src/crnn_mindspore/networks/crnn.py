@@ -4,6 +4,8 @@ Source: Shi, Bai, Yao, "An End-to-End Trainable Neural Network for Image-based S
 table 1; the strides, the seventh convolution and the parameter names of V2 are the MindSpore model zoo's.
 """
 
+from collections.abc import Sequence
+
 import mindspore as ms
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +25,15 @@ MIN_WIDTH = 8  # narrower images leave no time step
 class VGG(nn.Cell):
     """Seven convolutions that turn a line of text into one feature vector per time step.
 
-    `channel_scale` multiplies the published channel counts (64 to 512).
+    `channel_scale` multiplies the published channel counts (64 to 512); `channels`, where given, are the
+    seven themselves.
     """
 
-    def __init__(self, channel_scale: float = 1.0, in_channels: int = 3) -> None:
+    def __init__(
+        self, channel_scale: float = 1.0, in_channels: int = 3, channels: Sequence[int] = ()
+    ) -> None:
         super().__init__()
-        c1, c2, c3, c4, c5, c6, c7 = scaled_channels(channel_scale)
+        c1, c2, c3, c4, c5, c6, c7 = self.channels = tuple(channels) or scaled_channels(channel_scale)
         self.conv1 = ConvBatchNorm(in_channels, c1)
         self.conv2 = ConvBatchNorm(c1, c2)
         self.conv3 = ConvBatchNorm(c2, c3)
@@ -82,6 +87,7 @@ class CRNN(ImageNetwork):
         image_height: Pixels; must be 32 so that one row of features is left.
         use_dropout: V1 only: whether `dropout_masks` gives a mask.
         in_channels: 1 (grey) or 3.
+        channels: Of the seven convolutions, in place of those of `channel_scale`; () for these.
 
     Inputs:
         images (N, C, H, W) float32, preprocessed as `crnn_mindspore.data.preprocess` does; in training, what
@@ -103,13 +109,14 @@ class CRNN(ImageNetwork):
         image_height: int = 32,
         use_dropout: bool = True,
         in_channels: int = 3,
+        channels: Sequence[int] = (),
     ) -> None:
         super().__init__(["vgg"], (None, in_channels, 32, None))
         if version not in MODEL_VERSIONS:
             raise UserError(f"model_version is {version!r}, must be one of {', '.join(MODEL_VERSIONS)}")
         check_height(image_height)
-        features = scaled_channels(channel_scale)[-1]
-        self.vgg = VGG(channel_scale, in_channels)
+        self.vgg = VGG(channel_scale, in_channels, channels)
+        features = self.vgg.channels[-1]
         self.hidden_size = hidden_size
         self.has_dropout = version == "V1" and use_dropout
         if version == "V1":

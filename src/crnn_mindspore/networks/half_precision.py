@@ -14,8 +14,8 @@ _FIRST_WITH_BROKEN_LSTM = (2, 3)
 def set_precision(network: nn.Cell, level: str) -> None:
     """Chooses what computes in half precision; parameters, batch norm and the logits stay float32.
 
-    O2: convolutions, LSTM and dense layers in float16. O0: nothing, but for the LSTM on Ascend from MindSpore
-    2.3 on, where it is reported to compute wrong results in float32.
+    O2: convolutions, LSTM, GRU and dense layers in float16. O0: nothing, but for the LSTM on Ascend from
+    MindSpore 2.3 on, where it is reported to compute wrong results in float32.
 
     Args:
         network: Before it is compiled.
@@ -23,7 +23,7 @@ def set_precision(network: nn.Cell, level: str) -> None:
     """
     kinds: tuple[type[nn.Cell], ...] = ()
     if level == HALF:
-        kinds = (nn.Conv2d, nn.LSTM, nn.Dense)
+        kinds = (nn.Conv2d, nn.LSTM, nn.GRU, nn.Dense)
     elif is_lstm_broken(ms.get_context("device_target"), ms.__version__):
         kinds = (nn.LSTM,)
     for _, cell in network.cells_and_names():

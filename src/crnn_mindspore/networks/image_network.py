@@ -10,6 +10,7 @@ from mindspore import Parameter, Tensor, nn
 
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.cpu import allow_any_size
+from crnn_mindspore.networks.gru import allow_any_length
 
 IN_CHANNELS = (1, 3)  # grey, colour
 
@@ -66,6 +67,7 @@ class ImageNetwork(nn.Cell):
     def accept_any_shape(self) -> Self:
         """Compile once for every batch and image size (graph mode); used by evaluation and export."""
         allow_any_size(self)
+        allow_any_length(self)
         self.set_inputs(Tensor(shape=list(self.input_shape), dtype=ms.float32))
         return self
 

@@ -5,6 +5,7 @@ from mindspore.common.initializer import HeNormal, Uniform, initializer
 
 from crnn_mindspore.artifacts.artifact import BATCH_NORM_EPSILON
 from crnn_mindspore.networks.cpu import WinogradConv2d, is_cpu, quicken_lstm
+from crnn_mindspore.networks.gru import create_gru
 
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -61,17 +62,31 @@ class DenseBatchNorm(nn.Cell):
         return self.bn(x[:, :, None, None])[:, :, 0, 0].astype(x.dtype)
 
 
-class BidirectionalLSTM(nn.Cell):
-    """Bidirectional LSTM, then one dense layer on every time step: (T,N,in) -> (T,N,out)."""
+class BidirectionalRNN(nn.Cell):
+    """A bidirectional recurrent layer, then one dense layer on every time step: (T,N,in) -> (T,N,out)."""
 
-    def __init__(self, input_size: int, hidden_size: int, output_size: int) -> None:
+    def __init__(self, rnn: nn.LSTM | nn.GRU, hidden_size: int, output_size: int) -> None:
         super().__init__()
-        self.rnn = create_lstm(input_size, hidden_size)
+        self.rnn = rnn
         self.embedding = create_dense(2 * hidden_size, output_size)
 
     def construct(self, x: Tensor) -> Tensor:
         y, _ = self.rnn(x)  # (T,N,in) -> (T,N,2*hidden)
         return self.embedding(y.astype(x.dtype))
+
+
+class BidirectionalLSTM(BidirectionalRNN):
+    """With LSTM."""
+
+    def __init__(self, input_size: int, hidden_size: int, output_size: int) -> None:
+        super().__init__(create_lstm(input_size, hidden_size), hidden_size, output_size)
+
+
+class BidirectionalGRU(BidirectionalRNN):
+    """With GRU."""
+
+    def __init__(self, input_size: int, hidden_size: int, output_size: int) -> None:
+        super().__init__(create_gru(input_size, hidden_size), hidden_size, output_size)
 
 
 def create_convolution(

@@ -4,7 +4,8 @@ Both have seven convolutions, five of them with bias in `vgg` and all in `paper`
 
 Source: for `paper` Shi, Bai, Yao (2015), table 1, as https://github.com/meijieru/crnn.pytorch has it
 (models/crnn.py), whose parameter names ours are; for `vgg` https://github.com/clovaai/
-deep-text-recognition-benchmark, VGG and BiLSTM and CTC (modules/feature_extraction.py, model.py).
+deep-text-recognition-benchmark, VGG and BiLSTM and CTC (modules/feature_extraction.py, model.py). GRU takes
+the place of LSTM as in descendants of both: `nn.GRU` in the same module, nothing else changed.
 """
 
 import mindspore as ms
@@ -14,9 +15,17 @@ from crnn_mindspore.artifacts.artifact import PYTORCH_EPSILON
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import check_height, scaled_channels
 from crnn_mindspore.networks.image_network import IN_CHANNELS, ImageNetwork
-from crnn_mindspore.networks.layers import BatchNorm, BidirectionalLSTM, create_convolution, create_dense
+from crnn_mindspore.networks.layers import (
+    BatchNorm,
+    BidirectionalGRU,
+    BidirectionalLSTM,
+    create_convolution,
+    create_dense,
+)
+from crnn_mindspore.tasks.ctc.network_spec import GRU, LSTM, RNN_TYPES
 
 PAPER, VGG = VERSIONS = ("paper", "vgg")
+
 _NORMALISED = {PAPER: (2, 4, 6), VGG: (4, 5)}  # convolutions, from 0, that batch norm follows
 _WITHOUT_BIAS = {PAPER: (), VGG: (4, 5)}
 
@@ -76,12 +85,13 @@ class PyTorchCRNN(ImageNetwork):
 
     Args:
         num_classes: Characters plus the blank.
-        hidden_size: Units of each LSTM direction.
+        hidden_size: Units of each direction of the recurrent layers.
         version: "paper" or "vgg".
         channel_scale: Multiplies the published channel counts 64..512; must give whole channels.
         image_height: Pixels; must be 32 so that one row of features is left.
         in_channels: 1 (grey) or 3.
         leaky_slope: Of LeakyReLU below 0; 0 for ReLU.
+        rnn_type: "lstm" or "gru".
 
     Inputs:
         images (N, C, H, W) float32.
@@ -90,7 +100,7 @@ class PyTorchCRNN(ImageNetwork):
         logits (T, N, K) float32, not normalised; T is W // 4 + 1 of `paper`, W // 4 - 1 of `vgg`.
 
     Raises:
-        UserError: If version, height, channels or channel scale cannot be built.
+        UserError: If version, height, channels, channel scale or recurrent layers cannot be built.
     """
 
     def __init__(
@@ -102,9 +112,12 @@ class PyTorchCRNN(ImageNetwork):
         image_height: int = 32,
         in_channels: int = 1,
         leaky_slope: float = 0.0,
+        rnn_type: str = LSTM,
     ) -> None:
         if version not in VERSIONS:
             raise UserError(f"model_version is {version!r}, must be one of {', '.join(VERSIONS)}")
+        if rnn_type not in RNN_TYPES:
+            raise UserError(f"rnn_type is {rnn_type!r}, must be one of {', '.join(RNN_TYPES)}")
         if in_channels not in IN_CHANNELS:
             raise UserError(f"in_channels is {in_channels}, must be 1 or 3")
         super().__init__(["cnn"], (None, in_channels, 32, None))
@@ -112,9 +125,10 @@ class PyTorchCRNN(ImageNetwork):
         channels = scaled_channels(channel_scale)
         self.cnn = PyTorchFeatures(version, channels, in_channels, leaky_slope)
         last = num_classes if version == PAPER else hidden_size
+        block = BidirectionalGRU if rnn_type == GRU else BidirectionalLSTM
         self.rnn = nn.SequentialCell(
-            BidirectionalLSTM(channels[-1], hidden_size, hidden_size),
-            BidirectionalLSTM(hidden_size, hidden_size, last),
+            block(channels[-1], hidden_size, hidden_size),
+            block(hidden_size, hidden_size, last),
         )
         self.prediction = create_dense(hidden_size, num_classes) if version == VGG else None
 

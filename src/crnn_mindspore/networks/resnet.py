@@ -6,6 +6,8 @@ Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (201
 "Identity Mappings in Deep Residual Networks" (2016), figure 4e, for v2.
 """
 
+from collections.abc import Sequence
+
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
@@ -27,13 +29,14 @@ Stem = tuple[int, bool]  # stride of the first convolution; whether pooling by 2
 class BlockV1(nn.Cell):
     """Two convolutions with batch norm, added to the input: (N,in,H,W) -> (N,out,H/stride,W/stride).
 
-    Where stride or channels change, the input goes through a 1x1 convolution with batch norm.
+    Where stride or channels change, the input goes through a 1x1 convolution with batch norm. Between the two
+    there are `inner_channels`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, inner_channels: int) -> None:
         super().__init__()
-        self.conv1 = ConvBatchNorm(in_channels, out_channels, stride=stride)
-        self.conv2 = ConvBatchNorm(out_channels, out_channels)
+        self.conv1 = ConvBatchNorm(in_channels, inner_channels, stride=stride)
+        self.conv2 = ConvBatchNorm(inner_channels, out_channels)
         is_projected = stride != 1 or in_channels != out_channels
         self.shortcut = ConvBatchNorm(in_channels, out_channels, 1, stride) if is_projected else None
         self.relu = nn.ReLU()
@@ -50,11 +53,11 @@ class BlockV2(nn.Cell):
     input reads what the first convolution reads, and has no batch norm.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, inner_channels: int) -> None:
         super().__init__()
         self.bn = BatchNorm(in_channels)
-        self.conv1 = ConvBatchNorm(in_channels, out_channels, stride=stride)
-        self.conv2 = Convolution(out_channels, out_channels)
+        self.conv1 = ConvBatchNorm(in_channels, inner_channels, stride=stride)
+        self.conv2 = Convolution(inner_channels, out_channels)
         is_projected = stride != 1 or in_channels != out_channels
         self.shortcut = Convolution(in_channels, out_channels, 1, stride) if is_projected else None
         self.relu = nn.ReLU()
@@ -72,9 +75,13 @@ class ResNetFeatures(nn.Cell):
 
     The stem of v1 has batch norm and ReLU; in v2 the first block brings them, and the last stage is followed
     by batch norm and ReLU.
+
+    `channels` are those of each stage, `inner` those between the convolutions of each of the eight blocks.
     """
 
-    def __init__(self, in_channels: int, channels: tuple[int, ...], block: str, stem: Stem) -> None:
+    def __init__(
+        self, in_channels: int, channels: Sequence[int], inner: Sequence[int], block: str, stem: Stem
+    ) -> None:
         super().__init__()
         is_v1 = block == "v1"
         kind = BlockV1 if is_v1 else BlockV2
@@ -83,8 +90,9 @@ class ResNetFeatures(nn.Cell):
         stages = []
         previous = channels[0]
         for number, width in enumerate(channels):
-            first = kind(previous, width, 1 if number == 0 else 2)
-            others = [kind(width, width, 1) for _ in range(BLOCKS_PER_STAGE - 1)]
+            first_inner, *other_inners = inner[number * BLOCKS_PER_STAGE : (number + 1) * BLOCKS_PER_STAGE]
+            first = kind(previous, width, 1 if number == 0 else 2, first_inner)
+            others = [kind(width, width, 1, between) for between in other_inners]
             stages.append(nn.SequentialCell(first, *others))
             previous = width
         self.stage1, self.stage2, self.stage3, self.stage4 = stages
@@ -121,6 +129,8 @@ class ResNet18(ImageNetwork):
         stem: Stride of the first convolution, 1 or 2; whether pooling by 2 follows it.
         image_size: Height and width of all images, for scores that are made of all places of the last map
             instead of its mean.
+        channels: Of each stage, and behind it between the convolutions of its two blocks, 12 numbers, in
+            place of those of `channel_scale`; () for these.
 
     Inputs:
         images (N, C, H, W) float32.
@@ -143,6 +153,7 @@ class ResNet18(ImageNetwork):
         in_channels: int = 3,
         stem: Stem = (2, True),
         image_size: tuple[int, int] | None = None,
+        channels: Sequence[int] = (),
     ) -> None:
         if block not in BLOCKS:
             raise UserError(f"resnet_block is {block!r}, must be one of {', '.join(BLOCKS)}")
@@ -150,11 +161,17 @@ class ResNet18(ImageNetwork):
             raise UserError(f"stem_stride is {stem[0]!r}, must be 1 or 2")
         if in_channels not in IN_CHANNELS:
             raise UserError(f"in_channels is {in_channels}, must be 1 or 3")
-        channels = scale_channels((*STAGE_CHANNELS[:-1], last_channels), channel_scale)
+        if channels:
+            per_stage = 1 + BLOCKS_PER_STAGE
+            widths = tuple(channels[::per_stage])
+            inner = tuple(count for i, count in enumerate(channels) if i % per_stage)
+        else:
+            widths = scale_channels((*STAGE_CHANNELS[:-1], last_channels), channel_scale)
+            inner = tuple(width for width in widths for _ in range(BLOCKS_PER_STAGE))
         super().__init__(["features"], (None, in_channels, None, None))
-        self.features = ResNetFeatures(in_channels, channels, block, stem)
-        self.features_shape = None if image_size is None else (-1, channels[-1] * _places(image_size, stem))
-        features = channels[-1] if self.features_shape is None else self.features_shape[1]
+        self.features = ResNetFeatures(in_channels, widths, inner, block, stem)
+        self.features_shape = None if image_size is None else (-1, widths[-1] * _places(image_size, stem))
+        features = widths[-1] if self.features_shape is None else self.features_shape[1]
         self.head = PositionScores(features, num_positions, num_classes, mask)
         fit_tiles(self)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import cv2
 
 from crnn_mindspore.artifacts.artifact import Artifact
-from crnn_mindspore.data.image_io import UnreadableImageError, decode_image
+from crnn_mindspore.data.image_io import OutsideImageError, UnreadableImageError, decode_image
 from crnn_mindspore.data.preprocess import Preprocessing, to_uint8
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.whole_file import whole_file
+from crnn_mindspore.shown import shortened
+from crnn_mindspore.whole_file import whole_file, write_new
 
 LIST_NAME = "inputs.txt"
 _FIRST_LINES = {1: "crnn_inputs 1", 2: "crnn_inputs 2"}
@@ -76,8 +77,14 @@ def write_inputs(
         resize_here: Whether every image is decoded and resized here, for a machine whose OpenCV differs.
 
     Raises:
-        UserError: If the folder holds files, cannot be written, or there are no images.
+        UserError: If the folder holds files or cannot be written, there are no images, or the model's keep
+            their ratio.
     """
+    if artifact.preprocessing.width_step:
+        raise UserError(
+            "offline inference reads images of one size, but this model was trained with keep_ratio; "
+            "use `crnn eval`"
+        )
     if len(source) == 0:
         raise UserError("\n".join([f"no images in {source.origin}", *source.report.lines()]))
     writer = _ImageWriter(Path(folder) / _IMAGE_FOLDER, artifact.preprocessing, resize_here)
@@ -125,10 +132,19 @@ def read_inputs(folder: str) -> InputList:
         images = [line.split(b"\t") for line in lines[header:-1]]
         if lines[-1] or len(images) != int(values["images"]):
             raise ValueError("cut off")
-        pairs = [(os.fsdecode(result), os.fsdecode(image)) for result, image in images]
+        pairs = [(_result_name(os.fsdecode(result)), os.fsdecode(image)) for result, image in images]
         return InputList(preprocessing, int(values["time_steps"]), classes, pairs)
-    except (ValueError, KeyError, IndexError) as error:
-        raise UserError(f"{path}: damaged list of images ({error}); make it again") from None
+    except UserError as error:
+        raise UserError(f"{path}: {shortened(str(error))}") from None
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
+        raise UserError(f"{path}: damaged list of images ({shortened(str(error))}); make it again") from None
+
+
+def _result_name(name: str) -> str:
+    """The name of a result's file, if it is one and no path."""
+    if "/" in name or not name.strip(".") or "\0" in name:
+        raise ValueError(f"result {name!r} is not the name of a file")
+    return name
 
 
 def _lines(inputs: InputList) -> Iterator[bytes]:
@@ -186,12 +202,13 @@ class _ImageWriter:
                 pixels = to_uint8(decode_image(data, name), self._preprocessing)
                 data = cv2.imencode(".png", pixels)[1].tobytes()
         except UnreadableImageError as error:
-            if listed:  # no PNG or JPEG: it will be refused under its own name
+            # No PNG or JPEG: it will be refused under its own name.
+            if listed and not isinstance(error, OutsideImageError):
                 return os.path.abspath(name)
             _logger.warning("unreadable image, counted as wrong: %s", error)
             data = b""
         self._folder.mkdir(exist_ok=True)
         self.count += 1
         path = self._folder / f"{i:07d}"
-        path.write_bytes(data)
+        write_new(path, data)
         return str(path.absolute())

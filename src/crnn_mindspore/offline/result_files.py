@@ -16,9 +16,10 @@ from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation, ImageReading, compare_readings
 from crnn_mindspore.evaluation.metric import create_protocol
+from crnn_mindspore.guards.inside import to_write
 from crnn_mindspore.offline.input_list import InputList, result_names
 from crnn_mindspore.text.decoder import Decoder
-from crnn_mindspore.whole_file import whole_file
+from crnn_mindspore.whole_file import whole_file, write_new
 
 TIMINGS_NAME = "test_perform_static.txt"
 _DECODED_AT_ONCE = 256  # images
@@ -83,7 +84,7 @@ def infer(
                 image = preprocess(decode_image(read_image_file(path), path), inputs.preprocessing)
             except UnreadableImageError as error:
                 on_unreadable(str(error))
-                (results / name).write_bytes(b"")
+                write_new(to_write(result_dir, name), b"")
                 report.unreadable += 1
                 continue
             report.preprocess_ms += 1000 * (time.perf_counter() - start)
@@ -92,7 +93,7 @@ def infer(
                 _forward(backend, pending, results, report)
                 pending = []
         _forward(backend, pending, results, report)
-        (Path(time_dir) / TIMINGS_NAME).write_text("\n".join([*report.lines(), ""]), encoding="utf-8")
+        write_new(Path(time_dir) / TIMINGS_NAME, "\n".join([*report.lines(), ""]).encode())
     except OSError as error:
         raise UserError(f"{error.filename or result_dir}: {error.strerror}") from None
     return report
@@ -149,7 +150,7 @@ def _forward(
     logits = backend.forward(images)  # (T,N,C)
     report.predict_ms += 1000 * (time.perf_counter() - start)
     for n, (name, _) in enumerate(pending):
-        with whole_file(results / name) as temporary:
+        with whole_file(to_write(str(results), name)) as temporary:
             temporary.write_bytes(np.ascontiguousarray(logits[:, n], dtype=np.float32).tobytes())
     report.images += len(pending)
 

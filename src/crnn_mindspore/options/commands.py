@@ -12,6 +12,7 @@ from crnn_mindspore.options.converters import (
     IcdarOptions,
     Iiit5kOptions,
     LmdbOptions,
+    PruneOptions,
     SvtOptions,
     WeightsOptions,
 )
@@ -22,6 +23,7 @@ SECTIONS: tuple[type[Options], ...] = (
     common.EngineOptions,
     common.BatchOptions,
     common.WorkerOptions,
+    common.LinkOptions,
     common.ImageTextOptions,
     common.NetworkOptions,
     training_sections.TrainingDataOptions,
@@ -62,6 +64,7 @@ class TrainOptions(
     training_sections.TrainingDataOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
     common.DeviceOptions,
@@ -80,6 +83,7 @@ class EvalOptions(
     common.DecodingOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
@@ -115,6 +119,7 @@ class ExportCommandOptions(
 class ReportCommandOptions(
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
@@ -130,6 +135,7 @@ class ReportCommandOptions(
 
 class CheckOptions(
     common.ModelOptions,
+    common.LinkOptions,
     common.WorkerOptions,
     using_sections.EvaluationPathOptions,
     using_sections.EvaluationDataOptions,
@@ -164,6 +170,7 @@ class OfflineCommandOptions(
     common.DecodingOptions,
     common.ProtocolOptions,
     common.ModelOptions,
+    common.LinkOptions,
     common.BatchOptions,
     common.EngineOptions,
     common.DeviceOptions,
@@ -174,7 +181,13 @@ class OfflineCommandOptions(
     """Options of the three steps of `crnn offline`, so that one list serves all."""
 
 
-class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOptions, common.BatchOptions):
+class ReadOptions(
+    common.DecodingOptions,
+    common.LinkOptions,
+    common.EngineOptions,
+    common.DeviceOptions,
+    common.BatchOptions,
+):
     """Options of `crnn read`."""
 
     images: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -201,7 +214,7 @@ class ReadOptions(common.DecodingOptions, common.EngineOptions, common.DeviceOpt
     )
 
 
-class ParityOptions(common.BatchOptions, common.EngineOptions, common.DeviceOptions):
+class ParityOptions(common.LinkOptions, common.BatchOptions, common.EngineOptions, common.DeviceOptions):
     """Options of `crnn parity`."""
 
     models: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -307,6 +320,7 @@ COMMANDS: dict[str, type[Options]] = {
     "train": TrainOptions,
     "eval": EvalOptions,
     "export": ExportCommandOptions,
+    "prune": PruneOptions,
     "report": ReportCommandOptions,
     "check": CheckOptions,
     "parity": ParityOptions,

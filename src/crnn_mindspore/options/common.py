@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from crnn_mindspore.options.base import Number, Options, PathText, Text, Whole, in_home
+from crnn_mindspore.options.base import ListText, Number, Options, PathText, Text, Whole, in_home
 
 # An alphabet is taken as it is; the path of one may begin with `~`.
 LabelDictText = Annotated[
@@ -45,6 +45,15 @@ class BatchOptions(Options):
     """Batches."""
 
     batch_size: Whole = Field(ge=1, description="images a batch and device")
+
+
+class LinkOptions(Options):
+    """Links in data folders."""
+
+    allow_outside: bool = Field(
+        description="reads images and label files also behind symbolic links that lead out of the data set's "
+        "folder; the folder itself may always be a link"
+    )
 
 
 class WorkerOptions(Options):
@@ -107,6 +116,21 @@ class ImageTextOptions(Options):
         description="pixels; gives image_width // 4 - 1 time steps, with paper image_width // 4 + 1",
     )
     image_height: Whole = Field(le=65_536, description="pixels")
+    keep_ratio: bool = Field(
+        description="images keep their ratio of width to height: each has a width of its own, image_width at "
+        "most; see docs/lines.md"
+    )
+    image_width_step: Whole = Field(
+        ge=1,
+        le=65_536,
+        description="keep_ratio: widths are rounded up to a multiple of so many pixels; a larger step makes "
+        "fewer widths",
+    )
+    image_turn_above: Number = Field(
+        ge=0,
+        description="keep_ratio: an image more than so many times as high as wide is a column of text and is "
+        "turned to the left; 0: none",
+    )
     image_colours: Literal["BGR", "RGB", "GREY"] = Field(
         description="channels of the network's input: blue, green, red; red, green, blue; or grey alone"
     )
@@ -129,9 +153,13 @@ class NetworkOptions(Options):
         "vgg, as in deep-text-recognition-benchmark; of output positions resnet18 "
         "(residual blocks, plates) and character_net (five convolutions, single characters)"
     )
-    hidden_size: Whole = Field(ge=1, le=65_536, description="units of each LSTM direction")
+    hidden_size: Whole = Field(ge=1, le=65_536, description="units of each direction of LSTM or GRU")
     channel_scale: Number = Field(
         le=1_024, description="multiplies the channel counts 64 to 512 of the convolutions"
+    )
+    channels: ListText = Field(
+        description="V1, V2, resnet18, character_net: channels of every layer, as in a network that "
+        "`crnn prune` has cut, with commas between; empty: those of channel_scale"
     )
     resnet_block: Literal["v1", "v2"] = Field(
         description="resnet18: batch norm and ReLU after each convolution (v1) or before it (v2)"
@@ -155,13 +183,15 @@ class NetworkOptions(Options):
     leaky_slope: Number = Field(
         ge=0, lt=1, description="paper, vgg: slope of LeakyReLU below 0 in place of ReLU; 0: ReLU"
     )
+    rnn_type: Literal["lstm", "gru"] = Field(description="paper, vgg: the recurrent layers")
     class_num: Whole = Field(description="follows from label_dict: its length + 1; checked when given")
     blank: Whole = Field(description="follows from label_dict: its length; checked when given")
     num_step: Whole = Field(
         description="follows from image_width: image_width // 4 - 1, of paper + 1; checked when given"
     )
     input_size: Whole = Field(
-        description="follows from channel_scale: 512 * channel_scale; checked when given"
+        description="follows from channel_scale: 512 * channel_scale, or from channels: the last; checked "
+        "when given"
     )
 
 

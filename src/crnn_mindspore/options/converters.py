@@ -1,4 +1,4 @@
-"""The options of `crnn convert`."""
+"""The options of `crnn convert` and `crnn prune`."""
 
 from typing import Annotated, Literal
 
@@ -12,6 +12,9 @@ class OutputOptions(Options):
 
     output_dir: Annotated[PathText, Argument("-o")] = Field("./processed", description="folder to write to")
     lmdb: Flag = Field(False, description="make OUTPUT_DIR an LMDB instead")
+    allow_outside: Flag = Field(
+        False, description="read images also behind symbolic links that lead out of their folder"
+    )
 
 
 class AnnotationOptions(OutputOptions):
@@ -74,6 +77,9 @@ class LmdbOptions(Options):
     to: Literal["lmdb", "folder"] = Field("lmdb", description="what to write")
     lexicon: Text = Field("", description="lexicon to keep: 50, 1000 or full")
     keep_unreadable: Flag = Field(False, description="copy images without decoding them")
+    allow_outside: Flag = Field(
+        False, description="read images also behind symbolic links that lead out of their folder"
+    )
 
 
 class WeightsOptions(Options):
@@ -107,3 +113,30 @@ class WeightsOptions(Options):
     image_mean: Number = Field(127.5, description="the same: subtracted from each value, 0 to 255")
     image_std: Number = Field(127.5, description="the same: divides each value")
     leaky_slope: Number = Field(0.0, ge=0, lt=1, description="the same: slope of LeakyReLU below 0; 0: ReLU")
+
+
+class PruneOptions(Options):
+    """Options of `crnn prune`."""
+
+    ckpt_file: PathText = Field(
+        "", description="the checkpoint, best trained with --gamma_l1; a folder or pretrained as for reading"
+    )
+    output: PathText = Field("", description="the checkpoint of the smaller network to write, .ckpt")
+    prune_share: Number = Field(
+        0.3, gt=0, lt=1, description="share of all channels to cut, those with the smallest gamma"
+    )
+    prune_least: Whole = Field(8, ge=1, description="channels that a layer keeps at least")
+    prune_layer_share: Number = Field(
+        0.75, gt=0, le=1, description="share of the channels of one layer to cut at most"
+    )
+    prune_multiple: Whole = Field(
+        8, ge=1, description="a layer keeps a multiple of so many, which computes faster than odd numbers"
+    )
+    masked: PathText = Field(
+        "",
+        description="also write the original with gamma and beta of the cut channels at 0, .ckpt, to compare "
+        "with by `crnn parity`",
+    )
+    task: Text = Field(
+        "words", description="whose weights pretrained is; for a model of a kind of your own the module"
+    )

@@ -6,9 +6,10 @@ from typing import Any
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.options.base import argument_of, choices_of, shown
 from crnn_mindspore.options.commands import COMMANDS, SECTIONS
-from crnn_mindspore.options.load import DEFAULT_CONFIG, read_yaml
+from crnn_mindspore.options.load import DEFAULT_CONFIG
 from crnn_mindspore.options.parser import heading, option_name, owner_of
 from crnn_mindspore.shipped import shipped
 

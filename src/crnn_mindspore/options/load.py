@@ -1,13 +1,13 @@
 """Reading options: default_config.yaml, another yaml laid over it, the command line over both."""
 
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import allow_outside
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.nearest import nearest, unknown_message
 from crnn_mindspore.options.base import Options, argument_of
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
@@ -85,6 +85,7 @@ def load_options(
     given = {name: value for name, value in overlay.items() if name in in_yaml}
     given |= {name: value for name, value in typed.items() if name in kind.model_fields}
     options = kind.checked({**defaults, **given}, frozenset(given), origin)
+    allow_outside(getattr(options, "allow_outside", False))
     foreign = sorted(typed.keys() - kind.model_fields.keys())
     if foreign:
         _logger.warning("options of other programs, without effect here: %s", ", ".join(foreign))
@@ -183,35 +184,3 @@ def _check_unknown(unknown: Sequence[str], own: list[str], is_on_modelarts: bool
         raise UserError(unknown_message("option", name, options))
     if unknown:
         _logger.warning("not options of this program, ignored: %s", " ".join(unknown))
-
-
-class _OneOfEachKey(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping, of which plain YAML takes the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """The mapping of a node."""
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if key != "<<" and keys.count(key) > 1:
-                raise yaml.YAMLError(f"'{key}' stands twice")
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The first document of a yaml file, which must be a mapping.
-
-    Raises:
-        UserError: If it is missing, is no yaml, or holds something else.
-    """
-    try:
-        documents = list(yaml.load_all(path.read_text(encoding="utf-8"), _OneOfEachKey))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: text that is no UTF-8, a date that is none
-        raise UserError(f"{path}: not a yaml file: {' '.join(str(error).split())}") from None
-    first = documents[0] if documents else None
-    if first is None:
-        return {}
-    if not isinstance(first, dict):
-        raise UserError(f"{path}: expected lines of 'key: value'")
-    return first

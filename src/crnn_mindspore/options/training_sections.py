@@ -92,6 +92,11 @@ class LearningOptions(Options):
         description="L2 penalty on the weights, not on biases and batch norm; adamw, radam: decoupled"
     )
     gamma_decay: Number = Field(description="the same on the gamma of batch norm")
+    gamma_l1: Number = Field(
+        ge=0,
+        description="L1 penalty on the gamma of batch norm, for `crnn prune`: channels that do little go to "
+        "0; adamw, radam: decoupled; 0: none",
+    )
     clip_norm: Number = Field(ge=0, description="gradients are scaled down to this global norm; 0: never")
     ema_decay: Number = Field(
         ge=0,

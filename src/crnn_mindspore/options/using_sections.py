@@ -98,6 +98,13 @@ class ServiceOptions(Options):
     )
     host: Text = Field(description="address to listen at; 0.0.0.0 is reached from other machines")
     port: Whole = Field(ge=0, description="its port; 0: any that is free")
+    metrics_port: Whole = Field(
+        ge=0, description="a port of their own for the figures of /metrics; 0: beside the rest"
+    )
+    allowed_hosts: Text = Field(
+        description="names by which the service is called, commas between, *.example.com for all below; "
+        "others are refused; empty: any, but at a loopback address only localhost and addresses; *: any"
+    )
     batch_wait_ms: Number = Field(
         ge=0, description="milliseconds for which a batch waits for images that are being decoded"
     )
@@ -111,6 +118,10 @@ class ServiceOptions(Options):
     max_waiting_images: Whole = Field(
         ge=1,
         description="images accepted and not yet read; beyond, requests are refused with status 503",
+    )
+    max_connections: Whole = Field(
+        ge=1,
+        description="connections at a time; a further one replaces the one that has been waited for longest",
     )
     shutdown_seconds: Whole = Field(
         ge=1, description="seconds for the requests in flight when the service is told to end"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import load_json
 from crnn_mindspore.text.ctc import Floats
 from crnn_mindspore.text.decoder import Decoder
 from crnn_mindspore.text.temperature import (
@@ -127,7 +128,7 @@ def load_calibration(model_path: str, artifact: Artifact) -> Calibration | None:
     """
     path = calibration_path(model_path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = load_json(path, is_finite=False)
         version = values.pop("format_version")
         if version != FORMAT_VERSION:
             raise UserError(f"{path}: has format {version!r}; this program reads {FORMAT_VERSION}")

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, image_format, refused_files, refused_format
 from crnn_mindspore.data.image_io import MAX_FILE_BYTES
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import folders_below
+from crnn_mindspore.guards.inside import folders_below, require_inside
 
 STDIN = "-"
 
@@ -60,6 +60,8 @@ def _named(name: str, natural: bool) -> Iterator[Path]:
     if os.path.isdir(path):
         files = sorted(Path(place, name) for place, names in folders_below(str(path)) for name in names)
         found = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+        for file in found:
+            require_inside(str(path), str(file))
         refused = refused_files(map(str, files))
         if not found:
             raise UserError(f"{name}: no image in this folder" + (f", but {refused}" if refused else ""))

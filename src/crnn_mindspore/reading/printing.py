@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from crnn_mindspore.reading.recognition import Alternative, Recognition
+from crnn_mindspore.shown import shown
 
 _BREAKS = re.compile(r"[\t\n\r]")
 
@@ -14,12 +15,13 @@ _BREAKS = re.compile(r"[\t\n\r]")
 def table(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:
     """Aligned columns under a headline; attributes, alternatives, characters on lines of their own below.
 
-    A tab or line break in a path or a text becomes a space.
+    A tab or line break in a path or a text becomes a space, another control character its code.
     """
     del shows_rejected
     rows = list(results)
-    names = max([len("path"), *(len(r.name) for r in rows)])
-    texts = max([len("text"), *(len(t) for r in rows for t in (r.text, *(a.text for a in r.alternatives)))])
+    names = max([len("path"), *(len(_one_cell(r.name)) for r in rows)])
+    read = (_one_cell(text) for r in rows for text in (r.text, *(a.text for a in r.alternatives)))
+    texts = max([len("text"), *map(len, read)])
     yield f"{'path':<{names}}  {'text':<{texts}}  confidence"
     for r in rows:
         confidence = "unreadable" if r.error else f"{r.confidence:.4f}{_class(r)}" + "  rejected" * r.rejected
@@ -57,7 +59,7 @@ def tab_separated(results: Iterable[Recognition], shows_rejected: bool = False) 
 
 
 def _one_cell(text: str) -> str:
-    return _BREAKS.sub(" ", text)
+    return shown(_BREAKS.sub(" ", text))
 
 
 def json_list(results: Iterable[Recognition], shows_rejected: bool = False) -> Iterator[str]:

@@ -52,7 +52,8 @@ class Character:
         confidence: Its probability at the step where it is highest.
         first_step: Its first time step, from 0.
         last_step: Its last time step, included.
-        start: Where the first of its time steps begins, in pixels from the left of the image as given.
+        start: Where the first of its time steps begins, in pixels from the left of the image as given; from
+            the top of a column of text that was turned.
         end: Where the last of its time steps ends. The network often needs one step for a character that is
             wider than that.
     """
@@ -106,7 +107,7 @@ class PreparedImage:
     Attributes:
         name: What its result is called.
         pixels: (3, H, W) float32, the network's input.
-        width: Of the image as given, in pixels.
+        width: Of the image as given, in pixels; the height of one that was turned.
         wanted: What is wanted of it.
     """
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from crnn_mindspore.artifacts.artifact import WIDEST
 from crnn_mindspore.artifacts.model_path import PRETRAINED, WORDS, resolve_model
 from crnn_mindspore.data.image_io import (
     MAX_PIXELS,
@@ -18,7 +19,7 @@ from crnn_mindspore.data.image_io import (
     read_image_file,
 )
 from crnn_mindspore.data.pixels import to_bgr
-from crnn_mindspore.data.preprocess import preprocess
+from crnn_mindspore.data.preprocess import is_turned, preprocess
 from crnn_mindspore.engines.backend import Backend, open_reader
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
@@ -30,8 +31,6 @@ from crnn_mindspore.text.decoder import Decoded, Decoder
 from crnn_mindspore.text.decoding import AUTO_DECODING, Decoding, check_reject_below
 
 Image = str | Path | bytes | npt.NDArray[np.uint8] | MissingImage
-
-_LARGEST_WIDTH = 4096  # pixels; wider images are squeezed
 
 
 class Recognizer:
@@ -51,11 +50,12 @@ class Recognizer:
         characters: Whether confidence and position of each character are wanted.
         keep_ratio: Whether an image that is longer than the model's input keeps its ratio of width to
             height. False: every image is brought to the one size that the model was trained on. None: up to
-            the width that the model's description gives, if it gives one.
+            the width that the model's description gives, if it gives one. A model that was trained on images
+            that keep it is always read so.
 
     Raises:
         UserError: If `batch_size`, `top_k` or `reject_below` is out of range, or `keep_ratio` is wanted of a
-            kind of output whose images have one size.
+            kind of output whose images have one size, or not wanted of a model trained so.
     """
 
     def __init__(
@@ -84,8 +84,13 @@ class Recognizer:
                 f"keep_ratio: a model of {artifact.task} reads images of one size, "
                 f"{own.width} x {own.height} pixels, to which every image is brought; leave keep_ratio out"
             )
-        widest = {True: _LARGEST_WIDTH, False: 0, None: artifact.widest}[keep_ratio]
-        self._preprocessing = replace(own, widest=min(widest, _LARGEST_WIDTH))
+        if keep_ratio is False and own.width_step:
+            raise UserError(
+                "no-keep_ratio: the model was trained on images that keep their ratio, and has no one size "
+                "to squeeze them into; leave no-keep_ratio out"
+            )
+        widest = {True: WIDEST, False: 0, None: artifact.widest}[keep_ratio]
+        self._preprocessing = replace(own, widest=min(widest, WIDEST))
 
     @classmethod
     def load(
@@ -163,7 +168,11 @@ class Recognizer:
         """
         decoded = _decoded(image, name, most_pixels)
         network_input = preprocess(decoded.pixels, self._preprocessing)
-        return PreparedImage(name, network_input, decoded.width, wanted or self.wanted)
+        height, width = decoded.pixels.shape[:2]
+        length = decoded.width
+        if is_turned(self._preprocessing, height, width):
+            length = round(decoded.width * height / width)
+        return PreparedImage(name, network_input, length, wanted or self.wanted)
 
     def read(self, images: Sequence[PreparedImage]) -> list[Recognition]:
         """Reads prepared images of any number and widths; those of one width share a batch."""

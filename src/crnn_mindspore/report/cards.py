@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.data.preprocess import width_of_steps
 from crnn_mindspore.report.edits import aligned
 from crnn_mindspore.report.marking import Mark, marks
 from crnn_mindspore.report.shown_images import Sample
@@ -147,13 +148,14 @@ def _probability(value: float) -> str:
 
 
 def _drawing(sample: Sample, artifact: Artifact, name: str) -> Drawing:
-    p, strip, image_width = sample.prediction, sample.strip, artifact.preprocessing.width
+    p, strip, size = sample.prediction, sample.strip, artifact.preprocessing
+    image_width = width_of_steps(size, len(strip.path)) if strip and size.width_step else size.width
     width = plot_width(image_width)
     step = width * 4 / image_width
     low, high = _PICTURE_HEIGHTS
     picture = max(low, min(high, round(width * sample.size[1] / sample.size[0])))
     first_row = picture + 5
-    shares = artifact.kind.step_centres(image_width, artifact.preprocessing.step_offset)
+    shares = artifact.kind.step_centres(image_width, size.step_offset)
     rows: list[Row] = []
     path: list[Letter] = []
     rows_end = picture

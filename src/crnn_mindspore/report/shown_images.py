@@ -9,7 +9,7 @@ import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
 from crnn_mindspore.data.image_io import decode_image
-from crnn_mindspore.data.loading.loader import load_batch
+from crnn_mindspore.data.loading.loader import load_batches
 from crnn_mindspore.data.loading.word_dataset import WordDataset
 from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.evaluation.evaluator import Prediction
@@ -110,29 +110,28 @@ def load_samples(
         normalize: The protocol's.
         batch_size: Images a batch.
     """
-    samples = []
+    samples: dict[int, Sample] = {}
     artifact = backend.artifact
     decoder = artifact.decoder()
+    by_index = {p.index: p for p in predictions}
     for first in range(0, len(predictions), batch_size):
-        part = predictions[first : first + batch_size]
-        batch = load_batch(dataset, [p.index for p in part])
-        logits = backend.forward(batch.images)  # (T,N,K)
-        probabilities = np.exp(log_softmax(logits))
-        targets = [dataset.targets(p.index).tolist() for p in part]
-        of_truths = decoder.probabilities(logits, targets)
-        for n, prediction in enumerate(part):
-            image = original_image(dataset, prediction.index)
-            is_known = is_writable(prediction.truth, dataset.codec, normalize)
-            samples.append(
-                Sample(
+        indices = [p.index for p in predictions[first : first + batch_size]]
+        for batch in load_batches(dataset, indices):
+            logits = backend.forward(batch.images)  # (T,N,K)
+            probabilities = np.exp(log_softmax(logits))
+            targets = [dataset.targets(index).tolist() for index in batch.indices.tolist()]
+            of_truths = decoder.probabilities(logits, targets)
+            for n, index in enumerate(batch.indices.tolist()):
+                prediction, image = by_index[index], original_image(dataset, index)
+                is_known = is_writable(prediction.truth, dataset.codec, normalize)
+                samples[index] = Sample(
                     prediction=prediction,
                     jpeg=_jpeg(image),
                     size=(image.shape[1], image.shape[0]),
                     strip=artifact.kind.strip(artifact, probabilities[:, n], targets[n]),
                     truth_probability=float(of_truths[n]) if is_known else None,
                 )
-            )
-    return samples
+    return [samples[p.index] for p in predictions]
 
 
 def is_writable(truth: str, codec: Codec, normalize: Normalize) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pydantic import BaseModel, Field
 
 from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.data.preprocess import width_of_steps
 from crnn_mindspore.engines.backend import Backend
 from crnn_mindspore.reading.recognition import Recognition, Wanted
 from crnn_mindspore.text.strip import Strip
@@ -176,7 +177,8 @@ def image_result(reading: Recognition, wanted: Wanted, artifact: Artifact) -> Im
 
 def _alignment(strip: Strip, artifact: Artifact) -> Alignment:
     names = [*artifact.codec.classes, ""]
-    centres = artifact.kind.step_centres(artifact.preprocessing.width, artifact.preprocessing.step_offset)
+    p = artifact.preprocessing
+    centres = artifact.kind.step_centres(width_of_steps(p, len(strip.path)), p.step_offset)
     return Alignment(
         centres=[] if centres is None else [_rounded(c) for c in centres],
         rows=[

@@ -19,17 +19,18 @@ from starlette.types import ASGIApp
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.reading.recognition import Wanted
 from crnn_mindspore.serving.answers import Answer, Health, Models, NamedHealth, Problem, image_result
-from crnn_mindspore.serving.batching import BatchingReader, BusyError, Result
+from crnn_mindspore.serving.batching import BatchingReader, BusyError, Reading, Result
 from crnn_mindspore.serving.bodies import RETRY, BodyReader, Upload
+from crnn_mindspore.serving.browsers import BrowserRules
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
 from crnn_mindspore.serving.served_models import ServedModel
-from crnn_mindspore.serving.wrapping import WrappedApp
+from crnn_mindspore.serving.wrapping import METRICS_PATH, WrappedApp
 
 # Pages ask relative to their own address: a proxy may have this server below a path of its own.
 _DOCS_FILES = "static-offline-docs"
 _STATIC = Path(__file__).with_name("static")
-_PATHS = ("/", "/recognize", "/models", "/health", "/metrics", "/docs", "/openapi.json")
+_PATHS = ("/", "/recognize", "/models", "/health", METRICS_PATH, "/docs", "/openapi.json")
 _CLIENT_LEFT = 499  # by convention; nobody is there to see it but the metrics
 
 _DESCRIPTION = (
@@ -58,9 +59,11 @@ _BODY = {
 }
 _PROBLEMS = {
     400: "no image, or a form or JSON that cannot be read",
+    403: "a browser sent it for a page of another origin",
     408: "the body did not arrive in time",
     413: "the body is too large",
     415: "one image was sent, and it is none; or another type of content",
+    421: "the service does not go by this name",
     422: "one image was sent, and it is damaged or too large; or an unknown or wrong parameter",
     503: "too many images are waiting",
 }
@@ -81,13 +84,21 @@ class Options(BaseModel):
         return Wanted(self.top_k, self.positions, self.alignment, self.greedy)
 
 
-def create_app(models: Sequence[ServedModel], metrics: Metrics, limits: Limits) -> ASGIApp:
+def create_app(
+    models: Sequence[ServedModel],
+    metrics: Metrics,
+    limits: Limits,
+    rules: BrowserRules | None = None,
+    metrics_port: int | None = None,
+) -> ASGIApp:
     """The application, to be run by any ASGI server.
 
     Args:
         models: With different names; the first answers under /recognize and /health too.
         metrics: Counts.
         limits: On requests.
+        rules: On names and pages; by default those of a service that is reached under any name.
+        metrics_port: See `WrappedApp`.
     """
     app = FastAPIOffline(
         title="CRNN text recogniser",
@@ -95,6 +106,7 @@ def create_app(models: Sequence[ServedModel], metrics: Metrics, limits: Limits) 
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would lead to whatever the request calls its host
         static_url=f"/{_DOCS_FILES}",
         servers=[{"url": "."}],
     )
@@ -114,7 +126,7 @@ def create_app(models: Sequence[ServedModel], metrics: Metrics, limits: Limits) 
 
     async def answer(model: ServedModel, request: Request, options: Options) -> Answer:
         async with bodies.uploads(request) as uploads:
-            results = await _read(model.reader, uploads, options.wanted())
+            results = await _read(request, model.reader, uploads, options.wanted())
         metrics.count_results(results)
         if len(results) == 1 and (problem := results[0].recognition.error):
             raise HTTPException(422 if results[0].is_image else 415, problem)
@@ -157,7 +169,7 @@ def create_app(models: Sequence[ServedModel], metrics: Metrics, limits: Limits) 
         """The model of this name."""
         return named(name).health
 
-    @app.get("/metrics", response_class=Response)
+    @app.get(METRICS_PATH, response_class=Response)
     async def get_metrics() -> Response:
         """Counters for Prometheus."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
@@ -179,15 +191,45 @@ def create_app(models: Sequence[ServedModel], metrics: Metrics, limits: Limits) 
     app.mount("/static", StaticFiles(directory=_STATIC))
     _name_problems(app)
     own = [f"/models/{name}/{path}" for name in by_name for path in ("recognize", "health")]
-    return WrappedApp(app, metrics, [*_PATHS, *own])
+    return WrappedApp(app, metrics, [*_PATHS, *own], rules or BrowserRules(), metrics_port)
 
 
-async def _read(reader: BatchingReader, uploads: Sequence[Upload], wanted: Wanted) -> list[Result]:
+async def _read(
+    request: Request, reader: BatchingReader, uploads: Sequence[Upload], wanted: Wanted
+) -> list[Result]:
+    """What became of the images; the work ends with the client's connection.
+
+    Raises:
+        HTTPException: 503 if too many images wait.
+        ClientDisconnect: If the client has gone.
+    """
+    busy = HTTPException(503, "too many images are waiting; try again", RETRY)
     try:
-        futures = reader.submit(uploads, wanted)
+        reading = reader.submit(uploads, wanted, request.client.host if request.client else "")
     except BusyError:
-        raise HTTPException(503, "too many images are waiting; try again", RETRY) from None
-    return await asyncio.gather(*map(asyncio.wrap_future, futures))
+        raise busy from None
+    results = asyncio.create_task(_all(reading))
+    leaving: asyncio.Task[Any] = asyncio.create_task(_client_leaves(request))
+    try:
+        await asyncio.wait([results, leaving], return_when=asyncio.FIRST_COMPLETED)
+        if not results.done():
+            raise ClientDisconnect
+        return results.result()
+    except BusyError:
+        raise busy from None
+    finally:
+        leaving.cancel()
+        results.cancel()
+        reading.abandon()
+
+
+async def _all(reading: Reading) -> list[Result]:
+    return await asyncio.gather(*map(asyncio.wrap_future, reading.results))
+
+
+async def _client_leaves(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass  # the end of a body that was read already
 
 
 def _name_problems(app: FastAPI) -> None:

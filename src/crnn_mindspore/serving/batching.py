@@ -5,20 +5,46 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from crnn_mindspore.data.image_formats import image_format
-from crnn_mindspore.data.image_io import MAX_PIXELS, UnreadableImageError
+from crnn_mindspore.data.image_io import MAX_PIXELS, UnreadableImageError, declared_pixels
 from crnn_mindspore.reading.recognition import PreparedImage, Recognition, Wanted
 from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.bodies import Upload
+from crnn_mindspore.serving.turns import ANY, LARGE, Turns
+
+_LARGE_BYTES = 1 << 20
+_LARGE_PIXELS = 1_000_000
 
 _logger = logging.getLogger(__name__)
 
 
 class BusyError(Exception):
     """More images are waiting than allowed."""
+
+
+class Reading:
+    """The images of one request, accepted.
+
+    Args:
+        count: How many.
+        forget: Called where the rest is not wanted any more.
+
+    Attributes:
+        results: One of each image, in order; a `BusyError` if the request has to yield to a smaller one.
+    """
+
+    def __init__(self, count: int, forget: "Callable[[Reading], object]") -> None:
+        self.results: list[Future[Result]] = [Future() for _ in range(count)]
+        self._forget = forget
+
+    def abandon(self) -> None:
+        """Nobody waits any more: what is not decoded yet will not be, and what is not read yet neither."""
+        self._forget(self)
+        for result in self.results:
+            result.cancel()
 
 
 @dataclass(frozen=True)
@@ -35,6 +61,13 @@ class Result:
 
 
 @dataclass(frozen=True)
+class _Waiting:
+    upload: Upload
+    wanted: Wanted | None
+    result: "Future[Result]"
+
+
+@dataclass(frozen=True)
 class _Prepared:
     image: PreparedImage
     result: "Future[Result]"
@@ -43,9 +76,10 @@ class _Prepared:
 class BatchingReader:
     """Reads images of many requests with one recogniser.
 
-    An image is decoded and preprocessed by a small pool of threads and then read by one thread, together with
-    all that are ready by then. That thread waits for further images only if some are being prepared, so a
-    client that is alone waits for nobody.
+    An image is decoded and preprocessed by one of a few threads, which serve clients in turn, and then read
+    by one thread, together with all that are ready by then. That thread waits for further images only if some
+    are being prepared, so a client that is alone waits for nobody. Of several threads that prepare, one takes
+    no large images: they cost a thousand times as much as a word, and a word need not wait for them.
 
     Args:
         recognizer: Its batch size is the largest batch.
@@ -72,38 +106,56 @@ class BatchingReader:
         self._most_pixels = most_pixels
         self._on_batch = on_batch
         self._waiting = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a result that is set while it is held calls `_leave`
+        self._turns: Turns[_Waiting] = Turns()
         self._ready: queue.Queue[_Prepared | None] = queue.Queue()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
+        self._preparing = [
+            threading.Thread(target=self._prepare_all, args=(i == 0 and workers > 1,), daemon=True)
+            for i in range(workers)
+        ]
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
-        self._thread.start()
+        for thread in (*self._preparing, self._thread):
+            thread.start()
 
     @property
     def waiting(self) -> int:
         """Images accepted and not yet read."""
         return self._waiting
 
-    def submit(self, uploads: Sequence[Upload], wanted: Wanted | None = None) -> "list[Future[Result]]":
+    def submit(self, uploads: Sequence[Upload], wanted: Wanted | None = None, client: str = "") -> Reading:
         """Accepts the images of a request, all or none.
+
+        Where too many wait, the largest request of the client with most yields to a smaller one.
+
+        Args:
+            uploads: The images.
+            wanted: What is asked of them.
+            client: Who asks; clients take turns.
 
         Raises:
             BusyError: If more would wait than allowed.
         """
+        reading = Reading(len(uploads), lambda abandoned: self._turns.drop(client, abandoned))
         with self._lock:
-            if self._waiting + len(uploads) > self._most_waiting:
-                raise BusyError
+            while self._waiting + len(uploads) > self._most_waiting:
+                displaced = self._turns.displace(client, len(uploads))
+                if not displaced:
+                    raise BusyError
+                for waiting in displaced:
+                    _set_exception(waiting.result, BusyError())
             self._waiting += len(uploads)
-        results = []
-        for upload in uploads:
-            result: Future[Result] = Future()
+        for result in reading.results:
             result.add_done_callback(self._leave)
-            self._pool.submit(self._prepare, upload, wanted, result)
-            results.append(result)
-        return results
+        pieces = [_Waiting(u, wanted, result) for u, result in zip(uploads, reading.results, strict=True)]
+        self._turns.put(client, reading, pieces)
+        return reading
 
     def close(self) -> None:
         """Reads what was accepted, then ends the threads."""
-        self._pool.shutdown()
+        self._turns.close()
+        for thread in self._preparing:
+            thread.join()
+        self._prepare_all(leaves_large=False)  # what was found to be large last
         self._ready.put(None)
         self._thread.join()
 
@@ -111,9 +163,19 @@ class BatchingReader:
         with self._lock:
             self._waiting -= 1
 
+    def _prepare_all(self, leaves_large: bool) -> None:
+        lanes = (ANY,) if leaves_large else (ANY, LARGE)
+        while (turn := self._turns.take(lanes)) is not None:
+            client, request, waiting = turn
+            if waiting.result.done():
+                continue  # abandoned
+            if leaves_large and _is_large(waiting.upload.data):
+                self._turns.put(client, request, [waiting], LARGE)
+                continue
+            self._prepare(waiting.upload, waiting.wanted, waiting.result)
+            lanes = lanes[::-1]
+
     def _prepare(self, upload: Upload, wanted: Wanted | None, result: "Future[Result]") -> None:
-        if not result.set_running_or_notify_cancel():
-            return
         try:
             image = self._recognizer.prepare(upload.data, upload.name, wanted, self._most_pixels)
             self._ready.put(_Prepared(image, result))
@@ -121,9 +183,9 @@ class BatchingReader:
             rejected = self._recognizer.reject_below > 0
             recognition = Recognition(upload.name, "", 0.0, str(error), rejected)
             is_image = not upload.data or image_format(upload.data) is not None
-            result.set_result(Result(recognition, is_image=is_image))
+            _set_result(result, Result(recognition, is_image=is_image))
         except Exception as error:  # whoever waits for the result must hear of it
-            result.set_exception(error)
+            _set_exception(result, error)
 
     def _work(self) -> None:
         while batch := self._gather():
@@ -132,14 +194,15 @@ class BatchingReader:
             except Exception as error:
                 _logger.exception("a batch of %d images could not be read", len(batch))
                 for item in batch:
-                    item.result.set_exception(error)
+                    _set_exception(item.result, error)
             else:
                 for item, result in zip(batch, results, strict=True):
-                    item.result.set_result(result)
+                    _set_result(item.result, result)
 
     def _gather(self) -> list[_Prepared]:
         """The next batch; empty once there is none to come."""
-        first = self._ready.get()
+        while (first := self._ready.get()) is not None and first.result.done():
+            pass  # abandoned
         if first is None:
             return []
         batch, end = [first], time.monotonic() + self._batch_wait
@@ -153,9 +216,25 @@ class BatchingReader:
             if item is None:
                 self._ready.put(None)
                 break
-            batch.append(item)
+            if not item.result.done():
+                batch.append(item)
         return batch
 
     def _read(self, batch: list[_Prepared]) -> list[Result]:
         self._on_batch(len(batch))
         return [Result(recognition) for recognition in self._recognizer.read([item.image for item in batch])]
+
+
+def _is_large(data: bytes) -> bool:
+    return len(data) > _LARGE_BYTES or declared_pixels(data) > _LARGE_PIXELS
+
+
+# A result is running only while it is set: until then whoever asked may cancel it.
+def _set_result(future: "Future[Result]", result: Result) -> None:
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_result(result)
+
+
+def _set_exception(future: "Future[Result]", error: Exception) -> None:
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_exception(error)

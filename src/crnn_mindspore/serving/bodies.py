@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from fastapi import HTTPException, Request
-from starlette.datastructures import UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
@@ -44,6 +45,7 @@ class BodyReader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._held = 0
+        self._parsing = asyncio.Semaphore(1)
 
     @contextlib.asynccontextmanager
     async def uploads(self, request: Request) -> AsyncIterator[list[Upload]]:
@@ -85,7 +87,9 @@ class BodyReader:
             reason = "the body is empty" if kind else f"the request holds no image: {_HOW_TO_SEND}"
             raise HTTPException(400, reason)
         if is_json:
-            return self._json(data)
+            # Other clients are served meanwhile; one at a time, as it takes several times the body's memory.
+            async with self._parsing:
+                return await asyncio.to_thread(self._json, data)
         # A form without its type, or a text: better told how to send than that it is damaged.
         if kind in _UNDESCRIBED and not image_format(data) and not refused_format(data):
             named = f"Content-Type is {kind!r}" if kind else "there is no Content-Type"
@@ -93,17 +97,19 @@ class BodyReader:
         return [Upload("image", data)]
 
     def _json(self, data: bytes) -> list[Upload]:
+        most = self._limits.request_images
         try:
-            images = parse_json_body(data)
+            images = parse_json_body(data, most)
         except ValueError as error:
             raise HTTPException(400, f"the JSON cannot be read: {error}") from None
-        most = self._limits.request_images
         if not 1 <= len(images) <= most:
             raise HTTPException(400, f"the JSON holds {len(images)} images, must hold 1 to {most}")
         return [Upload(name, image) for name, image in images]
 
     async def _form(self, body: "_Body") -> list[Upload]:
-        parser = _FormParser(body.headers, self._counted(body), max_files=self._limits.request_images)
+        parser = _FormParser(
+            _without_charset(body.headers), self._counted(body), max_files=self._limits.request_images
+        )
         parser.spool_max_size = self._limits.body_bytes  # in memory, which is limited; never on a disk
         try:
             form = await parser.parse()
@@ -166,6 +172,18 @@ class _Body:
     async def _read_away(self) -> None:
         async for _ in self.chunks():
             pass
+
+
+def _without_charset(headers: Headers) -> Headers:
+    """The Content-Type of a form with its boundary alone.
+
+    Names are UTF-8, as browsers send them; a character set that a client states may raise errors of its own.
+    """
+    kind, parameters = parse_options_header(headers["content-type"])
+    if boundary := parameters.get(b"boundary"):
+        escaped = boundary.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        kind += b'; boundary="' + escaped + b'"'
+    return Headers(raw=[(b"content-type", kind)])
 
 
 class _FormParser(MultiPartParser):

@@ -4,7 +4,12 @@ import base64
 import binascii
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+# JSON that means nothing here would be held as objects, a hundred times its size, before it is refused.
+_MARKS = b'"{[,:'
+_MARKS_OF_AN_IMAGE = 64
+_NAME_LENGTH = 1_000
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
@@ -30,7 +35,7 @@ class NamedImage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image: Base64
-    name: str | None = None
+    name: Annotated[str, Field(max_length=_NAME_LENGTH)] | None = None
 
 
 class JsonImages(BaseModel):
@@ -59,12 +64,18 @@ class JsonImages(BaseModel):
         ]
 
 
-def parse_json_body(body: bytes) -> list[tuple[str, bytes]]:
+def parse_json_body(body: bytes, most_images: int) -> list[tuple[str, bytes]]:
     """Name and bytes of each image of a JSON body.
+
+    Args:
+        body: The JSON.
+        most_images: As many are expected; a body with marks for many more is not parsed.
 
     Raises:
         ValueError: If it is not JSON, or holds something else; the message says what and where.
     """
+    if sum(map(body.count, _MARKS)) > _MARKS_OF_AN_IMAGE * (most_images + 1):
+        raise ValueError(f"it holds more than {most_images} images")
     try:
         return JsonImages.model_validate_json(body).named()
     except ValidationError as error:

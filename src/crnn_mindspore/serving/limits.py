@@ -22,6 +22,8 @@ class Limits:
         image_pixels: Of one image; a larger JPEG is decoded at a fraction of its size.
         waiting_images: Accepted and not yet answered, of all requests.
         held_bytes: Of all the bodies in memory at a time.
+        connections: At a time; fewer where the process may open fewer files.
+        write_seconds: In which a client must have taken its answer.
         shutdown_seconds: For the requests in flight when the server is told to end.
 
     Raises:
@@ -36,6 +38,8 @@ class Limits:
     image_pixels: int = 16 * MEGAPIXEL
     waiting_images: int = 256
     held_bytes: int = 256 * MEBIBYTE
+    connections: int = 512
+    write_seconds: float = 30.0
     shutdown_seconds: int = 30
 
     def __post_init__(self) -> None:

@@ -36,11 +36,23 @@ class Metrics:
         self._batches = Histogram(
             "crnn_batch_images", "Images in a batch.", buckets=_BATCH_SIZES, registry=registry
         )
+        self._connections = Gauge("crnn_connections", "Open connections.", registry=registry)
+        self._ended = Counter(
+            "crnn_connections_ended", "Connections ended by the server.", ("reason",), registry=registry
+        )
         self._waiting = Gauge("crnn_waiting_images", "Images accepted and not yet read.", registry=registry)
 
     def watch_waiting(self, waiting: Callable[[], int]) -> None:
         """Names the source of the number of images accepted and not yet read."""
         self._waiting.set_function(waiting)
+
+    def watch_connections(self, connections: Callable[[], int]) -> None:
+        """Names the source of the number of open connections."""
+        self._connections.set_function(connections)
+
+    def count_ended(self, reason: str) -> None:
+        """The server ends a connection."""
+        self._ended.labels(reason).inc()
 
     def count_batch(self, size: int) -> None:
         """One batch of `size` images goes to the model."""

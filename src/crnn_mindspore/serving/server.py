@@ -4,13 +4,14 @@ import asyncio
 import logging
 import signal
 import socket
+from collections.abc import Sequence
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.serving.limits import Limits
+from crnn_mindspore.serving.connections import Connections, Guard, quiet_complaints
 from crnn_mindspore.signals import ending_signals, handled
 
 _LAST_PORT = 65535
@@ -45,34 +46,54 @@ def open_socket(host: str, port: int) -> socket.socket:
     return bound
 
 
-def create_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
-    """The server for an application: HTTP/1.1, one process, one event loop."""
+def create_server(app: ASGIApp, connections: Connections) -> uvicorn.Server:
+    """The server for an application: HTTP/1.1, one process, one event loop.
 
-    class Protocol(_TimedProtocol):
-        header_seconds = limits.header_seconds
-
+    Args:
+        app: The application.
+        connections: Guard it.
+    """
+    logging.getLogger("python_multipart").setLevel(
+        logging.ERROR
+    )  # what clients do wrong is counted, not logged
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=Protocol,
+            http=partial(Guard, connections),  # type: ignore[arg-type] # a class, to uvicorn
             ws="none",
             loop="asyncio",
             lifespan="off",
             log_config=None,
+            log_level="error",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=limits.shutdown_seconds,
+            proxy_headers=False,  # nothing here asks who sent a request, and anybody can claim to be a proxy
+            backlog=connections.backlog,
+            timeout_graceful_shutdown=connections.limits.shutdown_seconds,
         )
     )
 
 
-def serve(server: uvicorn.Server, listener: socket.socket) -> None:
+def run(server: uvicorn.Server, listeners: Sequence[socket.socket]) -> None:
+    """Answers requests at these sockets until the server is told to end, then finishes those in flight."""
+
+    async def answer() -> None:
+        asyncio.get_running_loop().set_exception_handler(quiet_complaints())
+        await server.serve(sockets=list(listeners))
+
+    asyncio.run(answer())
+
+
+def serve(server: uvicorn.Server, listeners: Sequence[socket.socket]) -> None:
     """Answers requests until a signal asks to end, then finishes those in flight.
+
+    Args:
+        server: See `create_server`.
+        listeners: Bound sockets; the first is announced, the second, if there is one, as that of the metrics.
 
     Raises:
         KeyboardInterrupt: After SIGINT.
     """
-    host, port = listener.getsockname()[:2]
 
     def end(*_: object) -> None:
         server.should_exit = True
@@ -80,43 +101,8 @@ def serve(server: uvicorn.Server, listener: socket.socket) -> None:
     # A signal is the usual way to end a server, not a failure. Uvicorn ends gracefully and then raises the
     # signal again for whoever handled it before; by default that would kill the process with its status.
     with handled(end, [number for number in ending_signals() if number != signal.SIGINT]):
-        listener.listen()  # whoever reads the next line may connect
-        _logger.info("serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-        server.run(sockets=[listener])
-
-
-class _TimedProtocol(HttpToolsProtocol):
-    """Closes a connection whose client does not send the head of its next request in time.
-
-    Uvicorn bounds only the time between an answer and the first byte after it, so a client that sends its
-    head byte by byte, or nothing, would keep a connection for ever.
-    """
-
-    header_seconds = 10.0
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._start_timer()
-
-    def on_headers_complete(self) -> None:
-        self._stop_timer()
-        super().on_headers_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.cycle.response_complete:  # else the next request is in work already
-            self._start_timer()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def _start_timer(self) -> None:
-        self._stop_timer()
-        self._timer = self.loop.call_later(self.header_seconds, self.transport.close)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for listener, what in zip(listeners, ("serving", "metrics"), strict=False):
+            listener.listen()  # whoever reads the next line may connect
+            host, port = listener.getsockname()[:2]
+            _logger.info("%s on http://%s:%d", what, f"[{host}]" if ":" in host else host, port)
+        run(server, listeners)

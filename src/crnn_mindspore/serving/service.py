@@ -1,7 +1,7 @@
 """The service from its parts: a model with its decoder, the reader, the application, the socket."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from crnn_mindspore.reading.recognizer import Recognizer
 from crnn_mindspore.serving.answers import health
 from crnn_mindspore.serving.app import create_app
 from crnn_mindspore.serving.batching import BatchingReader
+from crnn_mindspore.serving.browsers import BrowserRules
+from crnn_mindspore.serving.connections import Connections
 from crnn_mindspore.serving.limits import Limits
 from crnn_mindspore.serving.metrics import Metrics
 from crnn_mindspore.serving.served_models import ServedModel
@@ -74,6 +76,8 @@ def run_service(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    metrics_port: int = 0,
+    allowed_hosts: Sequence[str] = (),
     batch_wait: float = 0.005,
     workers: int = 2,
 ) -> None:
@@ -85,14 +89,18 @@ def run_service(
         limits: On requests.
         host: Address to listen at.
         port: Its port; 0 for a free one.
+        metrics_port: Where the metrics are; 0 for beside the rest.
+        allowed_hosts: See `BrowserRules`.
         batch_wait: Seconds for which a batch waits for images being prepared.
         workers: Threads that prepare images.
 
     Raises:
         UserError: If the address cannot be had.
     """
-    metrics = Metrics()
-    with open_socket(host, port) as listener, ExitStack() as readers:
+    metrics, rules = Metrics(), BrowserRules(allowed_hosts, host)
+    with ExitStack() as opened:
+        ports = [port, *([metrics_port] if metrics_port else [])]
+        listeners = [opened.enter_context(open_socket(host, number)) for number in ports]
         served = []
         for name, (path, recognizer) in recognizers.items():
             reader = BatchingReader(
@@ -103,11 +111,14 @@ def run_service(
                 workers=workers,
                 on_batch=metrics.count_batch,
             )
-            readers.callback(reader.close)
+            opened.callback(reader.close)
             description = health(recognizer.backend, Path(path).name, recognizer.decoder.name)
             served.append(ServedModel(name, recognizer.backend.artifact, reader, description))
             called = f"{name}: " if len(recognizers) > 1 else ""
             _logger.info("%smodel %s, decoder %s", called, path, recognizer.decoder.name)
         metrics.watch_waiting(lambda: sum(model.reader.waiting for model in served))
-        serve(create_server(create_app(served, metrics, limits), limits), listener)
+        connections = Connections(limits, metrics.count_ended)
+        metrics.watch_connections(lambda: len(connections))
+        app = create_app(served, metrics, limits, rules, metrics_port or None)
+        serve(create_server(app, connections), listeners)
     _logger.info("every request is answered")

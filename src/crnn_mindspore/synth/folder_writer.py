@@ -9,6 +9,7 @@ from crnn_mindspore.errors import UserError
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.synth.writer import MARKER, check_folder, clear_folder, encoded_images
+from crnn_mindspore.whole_file import write_new
 
 _PER_FOLDER = 1000
 
@@ -49,15 +50,14 @@ def write_folders(
                 for index, (data, label) in enumerate(images):
                     path = folder / split / str(index // _PER_FOLDER) / f"{index}.jpg"
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(data)
+                    write_new(path, data)
                     lines.append(f"{path.relative_to(folder / split)}\t{label}\n")
                     labels.add(label)
                     progress.update()
                 text = "".join(lines)
-                (folder / split / "labels.tsv").write_text(text, encoding="utf-8", newline="\n")
-        (folder / MARKER).write_text(
-            json.dumps({"format": "folder", "images": total}) + "\n", encoding="utf-8"
-        )
+                write_new(folder / split / "labels.tsv", text.encode())
+        content = json.dumps({"format": "folder", "images": total}) + "\n"
+        write_new(folder / MARKER, content.encode())
     except OSError as error:
         raise UserError(f"cannot write into --output_dir {folder}: {error.strerror or error}") from None
     rate = total / max(time.perf_counter() - start, 1e-9)

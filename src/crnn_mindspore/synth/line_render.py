@@ -1,6 +1,7 @@
 """The renderer of lines: (seed, index) -> a picture of a line of a large alphabet and what it says."""
 
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from crnn_mindspore.synth.line_kinds import LineKind, load_line_kinds
 from crnn_mindspore.synth.render import check_series, checked_strength, default_cache_file, generator_of
 from crnn_mindspore.synth.render_facts import Facts, at_work, renderer_facts
 from crnn_mindspore.synth.scene import draw_scene
-from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
+from crnn_mindspore.synth.typefaces.fonts import FontLibrary, Typeface, scan_fonts
 from crnn_mindspore.synth.words.line_texts import LineTexts
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.folding import wide_form
@@ -21,6 +22,18 @@ from crnn_mindspore.text.folding import wide_form
 _PLAIN_LENGTH = 5
 _TRIES = 20
 _PROBES = 16
+
+
+LineHabit = tuple[int, int]  # which kind of line, and how many characters
+
+
+@dataclass(frozen=True)
+class _Begun:
+    dice: Dice
+    kind: int
+    text: str
+    label: str
+    face: Typeface
 
 
 class LineRenderer:
@@ -55,7 +68,9 @@ class LineRenderer:
         shares = np.cumsum([kind.share for kind in kinds])
         self._shares = shares / shares[-1]
 
-    def render(self, index: int, difficulty: float = 1.0) -> tuple[Image, str]:
+    def render(
+        self, index: int, difficulty: float = 1.0, habit: LineHabit | None = None
+    ) -> tuple[Image, str]:
         """One image and its label, within the alphabet; as `Renderer.render`.
 
         At difficulty 0 lines are short, and none is of characters at random.
@@ -63,23 +78,34 @@ class LineRenderer:
         Raises:
             UserError: If the index is negative, or the difficulty lies outside 0..1.
         """
+        begun = self._begun(index, difficulty, habit)
+        rng, kind, face = begun.dice.rng, self.kinds[begun.kind], begun.face
+        others = [self.texts.sample(rng, kind.habits)[0] for _ in range(2)] if begun.dice.strength else []
+        shape = kind.shape(rng.random() < kind.dark_text)
+        others = [other for other in others if face.covers(other)]
+        return draw_scene(begun.text, face, others, begun.dice, self.photos, shape), begun.label
+
+    def habit_of(self, index: int, difficulty: float) -> LineHabit:
+        """Kind of line and characters of an image: what its width follows from."""
+        begun = self._begun(index, difficulty, None)
+        return begun.kind, len(begun.text)
+
+    def _begun(self, index: int, difficulty: float, habit: LineHabit | None) -> "_Begun":
+        """What is decided before anything is drawn."""
         rng = generator_of(self.seed, self.split, index)
         strength = checked_strength(rng, difficulty)
-        kind = self.kinds[int(np.searchsorted(self._shares, rng.random(), side="right"))]
+        number = int(np.searchsorted(self._shares, rng.random(), side="right"))
+        number, exact = habit or (number, None)
+        kind = self.kinds[number]
         dice = Dice(kind.effects, rng, strength)
         longest = None if rng.random() < strength else _PLAIN_LENGTH
         rare = rng.random() < strength
         for _ in range(_TRIES):
-            text, label = self.texts.sample(rng, kind.habits, longest, rare)
+            text, label = self.texts.sample(rng, kind.habits, longest, rare, exact)
             face = self.fonts.pick(rng, text)
             if face is not None:
-                break
-        else:
-            raise UserError(f"no typeface can draw {text!r}; give more with --render_fonts")
-        others = [self.texts.sample(rng, kind.habits)[0] for _ in range(2)] if strength else []
-        shape = kind.shape(rng.random() < kind.dark_text)
-        others = [other for other in others if face.covers(other)]
-        return draw_scene(text, face, others, dice, self.photos, shape), label
+                return _Begun(dice, number, text, label, face)
+        raise UserError(f"no typeface can draw {text!r}; give more with --render_fonts")
 
     def of_split(self, split: str) -> "LineRenderer":
         """The same renderer for another series."""

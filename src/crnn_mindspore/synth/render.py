@@ -12,7 +12,7 @@ from crnn_mindspore.synth.effects.photographs import Photographs, load_photograp
 from crnn_mindspore.synth.effects.settings import EffectSettings, load_effects
 from crnn_mindspore.synth.render_facts import Facts, at_work, renderer_facts
 from crnn_mindspore.synth.scene import draw_scene
-from crnn_mindspore.synth.typefaces.fonts import FontLibrary, scan_fonts
+from crnn_mindspore.synth.typefaces.fonts import FontLibrary, Typeface, scan_fonts
 from crnn_mindspore.synth.words.corpus import Corpus, check_split
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.user_folders import cache_folder
@@ -21,6 +21,7 @@ PUNCTUATION = ".,!?:;'\"()-&@#$£€+%®/"
 _SPLIT_IDS = {"train": 0, "test": 1, "all": 2}
 _PLAIN_LENGTH = 5
 _TRIES = 20
+_LENGTH_TRIES = 100
 _WIDE_SPACE = "\u3000"
 
 
@@ -60,13 +61,14 @@ class Renderer:
         self.split = split
         self.photos = photos
 
-    def render(self, index: int, difficulty: float = 1.0) -> tuple[Image, str]:
+    def render(self, index: int, difficulty: float = 1.0, habit: int | None = None) -> tuple[Image, str]:
         """One image and its label.
 
         Args:
             index: Number of the image, from 0, without an upper end.
             difficulty: 0 plain, high-contrast, short words in common typefaces; 1 the full distribution; in
                 between a mixture of both, and of weaker effects.
+            habit: Characters of the text, if chance finds such a word; see `habit_of`.
 
         Returns:
             The image (H, W, 3) uint8 BGR, 14 to 112 pixels high, and its label: not empty, within the charset
@@ -75,6 +77,17 @@ class Renderer:
         Raises:
             UserError: If the index is negative, or the difficulty lies outside 0..1.
         """
+        dice, text, label, face = self._begun(index, difficulty, habit)
+        others = [_spaced(self.corpus.neighbour(dice.rng)) for _ in range(2)] if dice.strength else []
+        others = [other for other in others if face.covers(other)]
+        return draw_scene(text, face, others, dice, self.photos), label
+
+    def habit_of(self, index: int, difficulty: float) -> int:
+        """Characters of the text of an image: what its width follows from."""
+        return len(self._begun(index, difficulty, None)[1])
+
+    def _begun(self, index: int, difficulty: float, length: int | None) -> tuple[Dice, str, str, Typeface]:
+        """What is decided before anything is drawn: text, label and typeface."""
         rng = generator_of(self.seed, self.split, index)
         strength = checked_strength(rng, difficulty)
         dice = Dice(self.effects, rng, strength)
@@ -84,22 +97,26 @@ class Renderer:
             longest = round(dice.between("short_word"))
         capitals = dice.chosen("capitals")
         for _ in range(_TRIES):
-            text, label = self.corpus.sample(rng, longest)
+            text, label = self._sample(rng, longest, length)
             if capitals and self.corpus.label(text.upper()):
                 text, label = text.upper(), self.corpus.label(text.upper())
             text = _spaced(text)
             face = self.fonts.pick(rng, text, plain)
             if face is not None:
-                break
+                return dice, text, label, face
             text = _spaced(label)
             face = self.fonts.pick(rng, text, plain)
             if face is not None:
+                return dice, text, label, face
+        raise UserError(f"no typeface can draw {text!r}; give more with --font_dir")
+
+    def _sample(self, rng: np.random.Generator, longest: int | None, length: int | None) -> tuple[str, str]:
+        found = self.corpus.sample(rng, longest if length is None else length)
+        for _ in range(_LENGTH_TRIES if length is not None else 0):
+            if len(found[0]) == length:
                 break
-        else:
-            raise UserError(f"no typeface can draw {text!r}; give more with --font_dir")
-        others = [_spaced(self.corpus.neighbour(rng)) for _ in range(2)] if strength else []
-        others = [other for other in others if face.covers(other)]
-        return draw_scene(text, face, others, dice, self.photos), label
+            found = self.corpus.sample(rng, length)
+        return found
 
     @property
     def facts(self) -> Facts:

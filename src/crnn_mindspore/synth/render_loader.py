@@ -1,12 +1,13 @@
 """Training batches straight from the renderer: nothing is written, and there is no end."""
 
+import logging
 from collections import deque
 from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,11 @@ from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import Preprocessing, normalize, to_uint8
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.synth.render import difficulty_at
+from crnn_mindspore.synth.width_plan import BatchWidth, WidthPlan, create_width_plan, render_of_width
 from crnn_mindspore.synth.workers import kill_workers, start_workers
 from crnn_mindspore.text.codec import Codec
+
+_logger = logging.getLogger(__name__)
 
 _BATCHES_AHEAD = 4  # for each worker: rendering goes on while the network is busy elsewhere
 
@@ -61,6 +65,9 @@ class RenderLoader:
     without rendering those before it, so a resumed training goes on at its image. The batches are the same
     for any number of workers; several ranks share the series.
 
+    Where images keep their ratio, the width of a step follows from its number, the same on all ranks, and its
+    images are rendered for it; see `WidthPlan`. They then follow from their number and the images a step.
+
     Args:
         renderer: Makes the images.
         preprocessing: The network's input.
@@ -94,6 +101,7 @@ class RenderLoader:
         self.num_workers = num_workers
         self.rank = rank
         self.world_size = world_size
+        self._plan: WidthPlan | None = None
         self._pool: ProcessPoolExecutor | None = None  # started when first needed, kept between epochs
 
     @property
@@ -114,6 +122,9 @@ class RenderLoader:
         """
         first = epoch * self.steps_per_epoch
         steps = range(first + start_step, first + self.steps_per_epoch)
+        if self.preprocessing.width_step and self._plan is None:
+            self._plan = create_width_plan(self.renderer, self.preprocessing)
+            _logger.info("keep_ratio: images of %d widths are rendered", len(self._plan.widths))
         if self._pool is None and self.num_workers > 0:
             self._pool = start_workers(
                 self.num_workers, _prepare, self.renderer, self.preprocessing, self.ramp
@@ -140,7 +151,7 @@ class RenderLoader:
                 yield self._batch(step, *future.result())
         except BrokenProcessPool:
             kill_workers()
-            first, count = self._images(step)
+            first, count, _ = self._images(step)
             raise UserError(
                 f"a rendering process died at images {first} to {first + count - 1}; too little memory? "
                 "--num_parallel_workers sets the number of processes"
@@ -149,9 +160,13 @@ class RenderLoader:
             for _, future in pending:
                 future.cancel()
 
-    def _images(self, step: int) -> tuple[int, int]:
-        """Number of the first image of this rank's batch, and how many."""
-        return (step * self.world_size + self.rank) * self.batch_size, self.batch_size
+    def _images(self, step: int) -> tuple[int, int, BatchWidth | None]:
+        """Number of the first image of this rank's batch, how many, and their width where it changes."""
+        wanted = None
+        if self._plan is not None:
+            first = step * self.world_size * self.batch_size
+            wanted = self._plan.at(step, difficulty_at(first, self.ramp.start, self.ramp.end))
+        return (step * self.world_size + self.rank) * self.batch_size, self.batch_size, wanted
 
     def _batch(self, step: int, pixels: Pixels, texts: list[str]) -> Batch:
         encoded = [self.renderer.codec.encode(text) for text in texts]
@@ -172,14 +187,33 @@ class RenderLoader:
 
 
 def render_images(
-    renderer: ImageRenderer, preprocessing: Preprocessing, ramp: Ramp, first: int, count: int
+    renderer: Any,
+    preprocessing: Preprocessing,
+    ramp: Ramp,
+    first: int,
+    count: int,
+    wanted: BatchWidth | None = None,
 ) -> tuple[Pixels, list[str]]:
-    """Images `first` to `first + count - 1`, (count, H, W, 3) uint8 BGR at the network's size, and labels."""
-    pixels = np.empty((count, preprocessing.height, preprocessing.width, 3), dtype=np.uint8)
+    """Images `first` to `first + count - 1`, (count, H, W, 3) uint8 BGR at the network's size, and labels.
+
+    Args:
+        renderer: An `ImageRenderer`; with `wanted` a `FittingRenderer`.
+        preprocessing: The network's input.
+        ramp: From easy to hard.
+        first: Number of the first image.
+        count: How many.
+        wanted: Their width, where images keep their ratio.
+    """
+    width = preprocessing.width if wanted is None else wanted.width
+    pixels = np.empty((count, preprocessing.height, width, 3), dtype=np.uint8)
     texts = []
     for row, index in zip(pixels, range(first, first + count), strict=True):
-        image, text = renderer.render(index, difficulty_at(index, ramp.start, ramp.end))
-        row[:] = to_uint8(image, preprocessing)
+        difficulty = difficulty_at(index, ramp.start, ramp.end)
+        if wanted is None:
+            image, text = renderer.render(index, difficulty)
+            row[:] = to_uint8(image, preprocessing)
+        else:
+            row[:], text = render_of_width(renderer, preprocessing, index, difficulty, wanted)
         texts.append(text)
     return pixels, texts
 
@@ -192,6 +226,6 @@ def _prepare(renderer: ImageRenderer, preprocessing: Preprocessing, ramp: Ramp) 
     _worker = (renderer, preprocessing, ramp)
 
 
-def _render_in_worker(first: int, count: int) -> tuple[Pixels, list[str]]:
+def _render_in_worker(first: int, count: int, wanted: BatchWidth | None) -> tuple[Pixels, list[str]]:
     assert _worker is not None
-    return render_images(*_worker, first, count)
+    return render_images(*_worker, first, count, wanted)

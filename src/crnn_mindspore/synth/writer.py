@@ -27,6 +27,7 @@ from crnn_mindspore.synth.render import Renderer, create_renderer, difficulty_at
 from crnn_mindspore.synth.render_loader import ImageRenderer
 from crnn_mindspore.synth.workers import kill_workers, start_workers
 from crnn_mindspore.text.charset import DEFAULT_CHARACTERS
+from crnn_mindspore.whole_file import write_new
 
 MARKER = "render_words.json"
 _PER_FOLDER = 1000
@@ -156,12 +157,10 @@ def write_word_set(
                 for written in _write_split(folder, split, images, spec, lexicon):
                     size += written
                     progress.update()
-        (folder / "lexicon.txt").write_text(
-            "".join(f"{w}\n" for w in lexicon), encoding="utf-8", newline="\n"
-        )
+        write_new(folder / "lexicon.txt", "".join(f"{w}\n" for w in lexicon).encode())
         content = {"format": "mjsynth", "images": total, **asdict(spec)}
         text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-        (folder / MARKER).write_text(text, encoding="utf-8", newline="\n")
+        write_new(folder / MARKER, text.encode())
     except OSError as error:
         raise UserError(f"cannot write into --output_dir {folder}: {error.strerror or error}") from None
     fonts = renderers[0].fonts
@@ -189,10 +188,10 @@ def _write_split(
         path = folder / name
         if (index + offset) % _PER_FOLDER == 0 or index == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        write_new(path, data)
         lines.append(f"./{name} {word}\n")
         yield len(data)
-    (folder / f"annotation_{split}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
+    write_new(folder / f"annotation_{split}.txt", "".join(lines).encode())
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
@@ -221,7 +220,7 @@ def clear_folder(folder: Path) -> None:
                 shutil.rmtree(entry)
             elif entry.name in ("annotation_train.txt", "annotation_test.txt", "lexicon.txt"):
                 entry.unlink()
-        (folder / MARKER).write_text("{}\n", encoding="utf-8")  # an interrupted run can be overwritten
+        write_new(folder / MARKER, b"{}\n")  # an interrupted run can be overwritten
     except OSError as error:
         raise UserError(f"cannot write --output_dir {folder}: {error.strerror or error}") from None
 

@@ -5,7 +5,7 @@ A kind is stateless; what it says depends on the description of a model, or on o
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.synth.render_loader import ImageRenderer
+from crnn_mindspore.tasks.channels import ChannelGroup
 from crnn_mindspore.text.codec import Codec
 from crnn_mindspore.text.decoder import Decoded, Decoder
 from crnn_mindspore.text.decoding import Decoding
@@ -142,6 +143,10 @@ class Kind(ABC):
     @abstractmethod
     def network_of(self, values: Mapping[str, Any]) -> Any:
         """What the network is built from, a frozen dataclass, from its fields."""
+
+    def describe_network(self, network: Any) -> dict[str, Any]:
+        """What `network_of` takes, values of JSON."""
+        return asdict(network)
 
     def format_version(self, codec: Codec) -> int:
         """The oldest format of descriptions that can say it."""
@@ -270,6 +275,14 @@ class Kind(ABC):
         Raises:
             UserError: If a parameter is missing.
         """
+
+    def channel_groups(self, artifact: Model) -> Sequence[ChannelGroup]:
+        """The channels of the network that can be cut, in the order of its field `channels`.
+
+        Raises:
+            UserError: If none can.
+        """
+        raise UserError(f"the networks of output {self.name!r} cannot be cut")
 
     # --- Training: the door to MindSpore ---
 

@@ -12,7 +12,7 @@ from crnn_mindspore.text.decoder import Decoded, Decoder, ImageLexicons, Part
 
 Booleans = npt.NDArray[np.bool_]
 
-_LOG_TEMPERATURES = np.linspace(np.log(0.05), np.log(20), 25)
+LOG_TEMPERATURES = np.linspace(np.log(0.05), np.log(20), 25)
 _LEAST_PROBABILITY = 1e-12
 
 
@@ -88,9 +88,9 @@ def fit_temperature(confidences_at: Callable[[float], Floats], correct: Booleans
     def loss(log_temperature: float) -> float:
         return negative_log_likelihood(confidences_at(float(np.exp(log_temperature))), correct)
 
-    nearest = int(np.argmin([loss(t) for t in _LOG_TEMPERATURES]))
-    low = _LOG_TEMPERATURES[max(nearest - 1, 0)]
-    high = _LOG_TEMPERATURES[min(nearest + 1, len(_LOG_TEMPERATURES) - 1)]
+    nearest = int(np.argmin([loss(t) for t in LOG_TEMPERATURES]))
+    low = LOG_TEMPERATURES[max(nearest - 1, 0)]
+    high = LOG_TEMPERATURES[min(nearest + 1, len(LOG_TEMPERATURES) - 1)]
     from scipy.optimize import minimize_scalar  # not needed to read
 
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-4})

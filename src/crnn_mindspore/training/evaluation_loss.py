@@ -17,7 +17,7 @@ class EvaluationLoss:
     """Scores (T, N, K) and their batch -> the losses of its images, (n,) float32.
 
     An image that cannot be read, and one whose label cannot be learnt, has none. All batches are brought to
-    one size, so that one graph is compiled.
+    one size, so that one graph is compiled for each width.
 
     Args:
         artifact: The model.
@@ -37,9 +37,10 @@ class EvaluationLoss:
 
     def __call__(self, scores: npt.NDArray[np.float32], batch: Batch) -> npt.NDArray[np.float32]:
         """The losses of the images that have one."""
-        kept = [n for n in range(len(batch)) if batch.readable[n] and self._is_learnt(batch.texts[n])]
+        steps = scores.shape[0]
+        kept = [n for n in range(len(batch)) if batch.readable[n] and self._is_learnt(batch.texts[n], steps)]
         self._size = max(self._size, len(batch))
-        steps, count = scores.shape[0], len(kept)
+        count = len(kept)
         # Rows without an image hold one class, which any loss can be computed of.
         targets = np.zeros((self._size, steps), np.int32)
         lengths = np.ones(self._size, np.int32)
@@ -51,5 +52,5 @@ class EvaluationLoss:
         found: npt.NDArray[np.float32] = self._losses(*map(ms.Tensor, (filled, targets, lengths))).asnumpy()
         return found[:count]
 
-    def _is_learnt(self, text: str) -> bool:
-        return self._artifact.codec.refusal(text, self._artifact.preprocessing.time_steps, None) is None
+    def _is_learnt(self, text: str, steps: int) -> bool:
+        return self._artifact.codec.refusal(text, steps, None) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import load_json
 from crnn_mindspore.text_file import write_text
 from crnn_mindspore.whole_file import put_aside
 
@@ -19,7 +20,7 @@ RESULT_NAME = "train_result.json"
 def images_of_result(folder: Path) -> int:
     """The images seen by the run that wrote the result of a folder; 0 where there is none, or only damage."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return int(json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))["images_seen"])
+        return int(load_json(folder / RESULT_NAME, is_finite=False)["images_seen"])
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crnn_mindspore.artifacts.agreement import model_of
-from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.artifacts.artifact import WIDEST, Artifact
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.loading.first_batches import FirstBatches
 from crnn_mindspore.data.loading.loader import TrainLoader
@@ -114,10 +114,14 @@ def check_overfitting(
 
 
 def describe(options: TrainOptions) -> Artifact:
-    """The self-description of this training's checkpoints."""
+    """The self-description of this training's checkpoints.
+
+    What is trained on images that keep their ratio reads longer ones so, too.
+    """
     packages = ("mindspore", "numpy", "opencv-python-headless")
     return replace(
         model_of(options),
+        reading={"widest": WIDEST} if options.keep_ratio else {},
         versions={name: importlib.metadata.version(name) for name in packages},
         training={"dataset": options.train_dataset, "batch_size": options.batch_size, "seed": options.seed},
     )

@@ -34,6 +34,7 @@ from crnn_mindspore.training.ranks import Ranks
 from crnn_mindspore.training.result_file import images_of_result
 from crnn_mindspore.training.trainer import Batches, Trainer, updates_per_epoch
 from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
+from crnn_mindspore.training.updates.gamma_penalty import GammaPenalty
 from crnn_mindspore.training.updates.lr_schedule import create_milestones, create_schedule
 from crnn_mindspore.training.updates.optimizers import create_optimizer
 from crnn_mindspore.training.updates.step import CRNNForTrain, WeightAverage
@@ -100,6 +101,7 @@ class TrainingSession:
             options.weight_decay,
             options.gamma_decay,
         )
+        self.penalty = GammaPenalty(self.optimizer, options.gamma_l1) if options.gamma_l1 else None
         changing = self.network.changing_parameters()
         self.average = WeightAverage(changing, options.ema_decay) if options.ema_decay > 0 else None
         learner = artifact.kind.learner()
@@ -227,6 +229,7 @@ class TrainingSession:
                 accumulate_steps=options.accumulate_steps,
                 scaler=self.scaler,
                 accuracy=self.accuracy,
+                penalty=self.penalty,
             ),
             create_schedule(
                 options.lr_schedule,
@@ -364,6 +367,7 @@ class TrainingSession:
             run_number=number,
             options=self.recorded,
             data=facts,
+            evaluated_step=0,  # none yet: one that a kill cuts off is made up for, the first too
         )
 
     def _write(self, path: str, state: TrainState) -> None:

@@ -25,7 +25,7 @@ def create_train_loader(options: TrainOptions) -> tuple[TrainLoader | RenderLoad
     limits = model.codec, model.preprocessing, options.max_text_length
     hints = model.kind.dropped_label_hints(source, *limits)
     try:
-        dataset = WordDataset(source, *limits)
+        dataset = WordDataset(source, *limits, num_workers=options.num_parallel_workers)
     except UserError as error:
         raise UserError("\n".join([str(error), *map(str, hints)])) from None
     for line in dataset.report.lines():

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import parse_json
 from crnn_mindspore.whole_file import whole_file
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -71,7 +72,7 @@ def _header(content: bytes) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > _LONGEST_HEADER or 8 + length > len(content):
         raise ValueError(f"its header would have {length:,} bytes, the file has {len(content):,}")
-    header = json.loads(content[8 : 8 + length])
+    header = parse_json(content[8 : 8 + length])
     if not isinstance(header, dict):
         raise ValueError("its header is not a mapping")
     return header, 8 + length

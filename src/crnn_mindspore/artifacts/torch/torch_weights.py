@@ -25,11 +25,13 @@ from crnn_mindspore.artifacts.torch.torch_layouts import (
     without_prefix,
 )
 from crnn_mindspore.artifacts.torch.torch_names import COUNTER, our_names, torch_name
+from crnn_mindspore.artifacts.weights import require_finite
 from crnn_mindspore.errors import UserError
 
 Weights = dict[str, npt.NDArray[np.generic]]
 
 _PIECE = re.compile(r"(.+)-(\d+)-of-(\d+)")
+_MOST_DIGITS = 4  # of the number of files that a model lies in
 _LAYOUT_KEY = "crnn_layout"  # in a file with a description: whose names it has
 
 
@@ -55,15 +57,19 @@ def read_torch_weights(path: str) -> TorchWeights:
         UserError: If the file is missing, damaged, of another format, or holds no network of this project.
     """
     if path.lower().endswith(ENDINGS):
-        return _foreign(read_pth(path), path)
-    arrays: Weights = {}
+        arrays = read_pth(path)
+        require_finite(arrays, path)
+        return _foreign(arrays, path)
+    pieces: Weights = {}
     texts: list[dict[str, str]] = []
     for piece in _pieces(Path(path)):
         more, its_texts = read_safetensors(piece)
-        arrays |= more
+        pieces |= more
         texts.append(its_texts)
     if any(text != texts[0] for text in texts):
         raise UserError(f"{path}: its {len(texts)} files are not of one saving")
+    arrays = pieces
+    require_finite(arrays, path)
     if METADATA_KEY not in texts[0]:
         return _foreign(arrays, path)
     arrays = {name: array for name, array in arrays.items() if not name.endswith(f".{COUNTER}")}
@@ -127,6 +133,8 @@ def _pieces(path: Path) -> list[Path]:
     if match is None:
         return [path]
     stem, _, count = match.groups()
+    if len(count) > _MOST_DIGITS:
+        raise UserError(f"{path}: of {count} files, more than a model has")
     return [path.with_name(f"{stem}-{number}-of-{count}{path.suffix}") for number in range(1, int(count) + 1)]
 
 

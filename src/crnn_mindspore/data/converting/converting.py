@@ -15,9 +15,11 @@ from crnn_mindspore.data.converting.word_output import WordOutput
 from crnn_mindspore.data.image_io import UnreadableImageError, decode_image, read_image_file
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import OutsideError, joined
 from crnn_mindspore.progress_bar import progress_bar
+from crnn_mindspore.shown import shown
 from crnn_mindspore.text.codec import EMPTY_LABEL
-from crnn_mindspore.text_file import is_inside, require_folder
+from crnn_mindspore.text_file import require_folder
 
 MISSING_IMAGE = "image missing"
 UNREADABLE_IMAGE = "image unreadable"
@@ -56,9 +58,9 @@ class Summary:
             *self.report.lines()[1:],
         ]
         if self.missing:
-            shown = ", ".join(self.missing[:_NAMES_SHOWN])
+            names = ", ".join(self.missing[:_NAMES_SHOWN])
             more = len(self.missing) - _NAMES_SHOWN
-            out.append(f"missing images: {shown}" + (f" and {more:,} more" if more > 0 else ""))
+            out.append(f"missing images: {shown(names)}" + (f" and {more:,} more" if more > 0 else ""))
         out.extend(f"unreadable: {name}" for name in self.unreadable[:_NAMES_SHOWN])
         return out
 
@@ -95,10 +97,11 @@ def _convert_scene(scene: Scene, images: str, output: WordOutput, summary: Summa
     if "\n" in scene.image:
         report.drop(MALFORMED, repr(scene.image), max(1, len(scene.regions)))
         return
-    if not is_inside(scene.image):
+    try:
+        name = joined("", scene.image)
+    except OutsideError:
         report.drop(OUTSIDE_FOLDER, scene.image, max(1, len(scene.regions)))
         return
-    name = scene.image.removeprefix("./").replace("\\", "/")
     path = os.path.join(images, name)
     if not os.path.isfile(path):
         summary.missing.append(name)
@@ -106,7 +109,7 @@ def _convert_scene(scene: Scene, images: str, output: WordOutput, summary: Summa
             report.drop(MISSING_IMAGE, name, len(scene.regions))
         return
     try:
-        data = read_image_file(path)
+        data = read_image_file(path, images or os.curdir)
         # Boxes are given in the pixels of the file, whatever way up the camera says they are.
         image = decode_image(data, path, orient=False)
     except UnreadableImageError as error:

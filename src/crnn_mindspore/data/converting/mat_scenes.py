@@ -7,8 +7,12 @@ import numpy as np
 from crnn_mindspore.data.converting.scenes import Region, Scene
 from crnn_mindspore.data.sources.samples import MALFORMED, FilterReport
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.limited_child import run_limited
 from crnn_mindspore.text_file import require_file
 
+MOST_MEMORY = 2 * 2**30  # bytes; testdata.mat, of 3 million words, takes some 0.4 GB
+MOST_SECONDS = 300  # of the processor
+_MOST_OUTPUT = 512 * 2**20  # bytes
 _LEXICONS = {"50": "smallLexi", "1000": "mediumLexi"}
 
 
@@ -26,30 +30,52 @@ def read_iiit5k(path: str, report: FilterReport) -> list[Scene]:
 
     Source: Mishra et al. 2012, the data set's README.
     """
-    import scipy.io  # large, and needed for this alone
-
     require_file(path, ".mat file")
     try:
-        variables = scipy.io.loadmat(path, simplify_cells=True)
-    except (ValueError, TypeError, OSError, NotImplementedError, scipy.io.matlab.MatReadError) as error:
-        raise UserError(f"{path}: not a .mat file SciPy can read ({error})") from None
+        words = run_limited(
+            words_of, path, memory=MOST_MEMORY, seconds=MOST_SECONDS, most_output=_MOST_OUTPUT
+        )
+    except UserError as error:
+        raise UserError(f"{path}: not a .mat file that can be read ({error})") from None
+    scenes = []
+    for number, word in enumerate(words, start=1):
+        if word is None:
+            report.drop(MALFORMED, f"{path}: entry {number}")
+        else:
+            name, label, lexicons = word
+            found = {key: tuple(listed) for key, listed in lexicons.items()}
+            scenes.append(Scene(name, (Region(label, None, found or None),)))
+    return scenes
+
+
+def words_of(path: str) -> list[tuple[str, str, dict[str, tuple[str, ...]]] | None]:
+    """Image name, label and lexicons of each entry, None for a malformed one.
+
+    SciPy crashes on some damaged files, and a small one can unpack to any size: not for the process that the
+    rest runs in.
+
+    Raises:
+        UserError: If the file has another form.
+    """
+    import scipy.io  # large, and needed for this alone
+
+    variables = scipy.io.loadmat(path, simplify_cells=True)
     for value in variables.values():
         entries = _entries(value)
         if entries and all("ImgName" in entry for entry in entries):
             break
     else:
         names = ", ".join(sorted(name for name in variables if not name.startswith("__")))
-        raise UserError(f"{path}: no struct array with ImgName in it (variables: {names or 'none'})")
-    scenes = []
-    for number, entry in enumerate(entries, start=1):
-        label = _text(entry.get("GroundTruth", entry.get("chars")))
-        name = _text(entry["ImgName"])
-        if not name or label is None:
-            report.drop(MALFORMED, f"{path}: entry {number}")
-            continue
-        lexicons = {key: _words(entry[field]) for key, field in _LEXICONS.items() if field in entry}
-        scenes.append(Scene(name, (Region(label, None, lexicons or None),)))
-    return scenes
+        raise UserError(f"no struct array with ImgName in it (variables: {names or 'none'})")
+    return [_word(entry) for entry in entries]
+
+
+def _word(entry: dict[str, Any]) -> tuple[str, str, dict[str, tuple[str, ...]]] | None:
+    label = _text(entry.get("GroundTruth", entry.get("chars")))
+    name = _text(entry["ImgName"])
+    if not name or label is None:
+        return None
+    return name, label, {key: _words(entry[field]) for key, field in _LEXICONS.items() if field in entry}
 
 
 def _entries(value: Any) -> list[dict[str, Any]]:

@@ -7,12 +7,16 @@ from crnn_mindspore.data.converting.scenes import Points, Region, Scene
 from crnn_mindspore.data.readers.ic13_dataset import parse_ic13_line
 from crnn_mindspore.data.sources.samples import MALFORMED, FilterReport
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import inside
 from crnn_mindspore.text_file import numbered_lines, quoted, require_folder
 
 DONT_CARE = "###"
 
-_UPRIGHT = re.compile(r'^\s*(-?\d+)[,\s]+(-?\d+)[,\s]+(-?\d+)[,\s]+(-?\d+)[,\s]+"(.*)"\s*$')
-_QUADRILATERAL = re.compile(r"^\s*" + r"(-?\d+)\s*,\s*" * 8 + r"(.*?)\s*$")
+# Both are matched against lines without blanks at their ends, and no two of their parts can share out the
+# same characters: the time that they take grows with the line, not with a power of it.
+_NUMBER = r"(-?\d{1,9})"
+_UPRIGHT = re.compile(rf'{_NUMBER}[,\s]+{_NUMBER}[,\s]+{_NUMBER}[,\s]+{_NUMBER}[,\s]+"(.*)"')
+_QUADRILATERAL = re.compile(rf"{_NUMBER}\s*,\s*" * 7 + rf"{_NUMBER}\s*,(.*)")
 _SCENE_FILE = re.compile(r"^gt_(.+)\.txt$", re.IGNORECASE)
 _IMAGE_SUFFIXES = (".jpg", ".JPG", ".png", ".jpeg")
 
@@ -36,7 +40,7 @@ def read_icdar(images: str, annotation: str, report: FilterReport) -> list[Scene
     found = sorted(name for name in os.listdir(require_folder(annotation)) if _SCENE_FILE.match(name))
     if not found:
         raise UserError(f"{annotation!r} holds no gt_*.txt")
-    return [_read_scene(images, os.path.join(annotation, name), report) for name in found]
+    return [_read_scene(images, inside(annotation, name), report) for name in found]
 
 
 def _read_word_images(path: str, report: FilterReport) -> list[Scene]:
@@ -67,13 +71,14 @@ def _read_scene(images: str, path: str, report: FilterReport) -> Scene:
 
 def parse_scene_line(line: str) -> Region | None:
     """A line of a scene's ground truth, None if it has another form."""
-    upright = _UPRIGHT.match(line)
+    line = line.strip()
+    upright = _UPRIGHT.fullmatch(line)
     if upright:
         left, top, right, bottom = (float(upright[k]) for k in range(1, 5))
         return Region(upright[5].replace('\\"', '"'), ((left, top), (right, bottom)))
-    match = _QUADRILATERAL.match(line)
+    match = _QUADRILATERAL.fullmatch(line)
     if match is None:
         return None
     numbers = [float(match[k]) for k in range(1, 9)]
     corners: Points = tuple((numbers[k], numbers[k + 1]) for k in range(0, 8, 2))
-    return Region(match[9], corners)
+    return Region(match[9].strip(), corners)

@@ -10,7 +10,8 @@ from typing import Protocol
 from crnn_mindspore.data.readers.lmdb_io import LmdbWriter
 from crnn_mindspore.data.sources.lexicons import save_lexicons
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.whole_file import whole_file
+from crnn_mindspore.guards.inside import to_write
+from crnn_mindspore.whole_file import whole_file, write_new
 
 Lexicon = dict[str, tuple[str, ...]]
 
@@ -19,7 +20,11 @@ class WordOutput(Protocol):
     """Takes words, inside a `with` block that completes the output."""
 
     def add(self, name: str, image: bytes, label: str, lexicons: Lexicon | None = None) -> None:
-        """Adds a word: a relative name for its file, its encoded image, its transcription, its lexicons."""
+        """Adds a word: a relative name for its file, its encoded image, its transcription, its lexicons.
+
+        Raises:
+            OutsideError: If the name leads out of the folder of the output.
+        """
         ...
 
     def __enter__(self) -> "WordOutput": ...
@@ -74,12 +79,11 @@ class FolderOutput:
 
     def add(self, name: str, image: bytes, label: str, lexicons: Lexicon | None = None) -> None:
         name = self._unused(name)
-        path = os.path.join(self._root, name)
+        path = to_write(self._root, name)
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if not _holds(path, image):
-                with open(path, "wb") as file:
-                    file.write(image)
+                write_new(path, image)
         except OSError as error:
             raise UserError(f"writing {path!r}: {error.strerror}") from None
         self._pairs.append((name, label))

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.loading.facts import Facts, dataset_facts
 from crnn_mindspore.data.loading.sampler import balanced_order, epoch_order
+from crnn_mindspore.data.loading.width_order import WidthOrder
 from crnn_mindspore.data.loading.word_dataset import LoadedImage, WordDataset
 from crnn_mindspore.data.preprocess import Preprocessing, normalize
 from crnn_mindspore.errors import UserError
@@ -144,6 +146,9 @@ class TrainLoader:
     filled up with the first samples of the epoch's order, so that every sample is read. A data set smaller
     than a batch is repeated to fill one.
 
+    Where images keep their ratio, a batch holds images of one width, the same on all ranks, and what an epoch
+    leaves over is read in the next; see `WidthOrder`.
+
     Args:
         dataset: The samples.
         batch_size: Images a batch on this rank.
@@ -187,6 +192,7 @@ class TrainLoader:
         self.augment = augment
         self.fills_last = fills_last
         self.balanced_by = balanced_by
+        self._width_order: WidthOrder | None = None
 
     @property
     def facts(self) -> Facts:
@@ -201,6 +207,8 @@ class TrainLoader:
     @property
     def steps_per_epoch(self) -> int:
         """Whole batches in this rank's share of an epoch, at least 1."""
+        if self.dataset.widths is not None:
+            return max(1, len(self.dataset) // (self.world_size * self.batch_size))
         if self._multiple > 1:
             return -(-len(self.dataset) // (self.world_size * self.batch_size))
         per_rank = -(-len(self.dataset) // self.world_size)
@@ -219,6 +227,8 @@ class TrainLoader:
             epoch: The epoch, from 0.
             start_step: The first step within the epoch, from 0.
         """
+        if self.dataset.widths is not None:
+            return prefetched(self._tasks_by_width(epoch, start_step), self.num_workers)
         shuffle = self.shuffle and epoch >= self.ordered_epochs
         place = self.rank, self.world_size
         if shuffle and self.balanced_by is not None:
@@ -231,6 +241,19 @@ class TrainLoader:
             order = np.resize(order, self.batch_size)
         tasks = (self._task(order, epoch, step) for step in range(start_step, self.steps_per_epoch))
         return prefetched(tasks, self.num_workers)
+
+    def _tasks_by_width(self, epoch: int, start_step: int) -> Iterator[Callable[[], Batch]]:
+        size = self.batch_size * self.world_size
+        if self._width_order is None or self._width_order.size != size:
+            assert self.dataset.widths is not None
+            self._width_order = WidthOrder(self.dataset.widths, size, self.seed, self.ordered_epochs)
+        for number in range(epoch * self.steps_per_epoch + start_step, (epoch + 1) * self.steps_per_epoch):
+            indices = self._width_order.batch(number)[self.rank :: self.world_size].tolist()
+            seeds = []
+            if self.augment:
+                first = number * size + self.rank
+                seeds = [_mix(self.seed, 0, first + n * self.world_size) for n in range(len(indices))]
+            yield partial(load_batch, self.dataset, indices, self.augment, seeds)
 
     def _task(self, order: npt.NDArray[np.int32], epoch: int, step: int) -> Callable[[], Batch]:
         first = step * self.batch_size

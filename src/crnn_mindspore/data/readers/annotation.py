@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from crnn_mindspore.data.corners import NOT_CORNERS, corners_of
+from crnn_mindspore.data.corners import NOT_CORNERS, Corners, corners_of
 from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES, REFUSED_SUFFIXES
 from crnn_mindspore.data.sources.samples import (
     MALFORMED,
@@ -15,7 +15,8 @@ from crnn_mindspore.data.sources.samples import (
     ListSource,
     WordSample,
 )
-from crnn_mindspore.text_file import is_inside, numbered_lines, quoted
+from crnn_mindspore.guards.inside import OutsideError, joined
+from crnn_mindspore.text_file import numbered_lines, quoted
 
 EXTRA_COLUMN = "more than two columns"
 
@@ -71,24 +72,38 @@ def samples_of_rows(
     samples = []
     for k, (number, line, cells) in enumerate(rows):
         where = f"{path}:{number} {quoted(line)}"
-        if cells is None or len(cells) < _COLUMNS or not cells[0]:
-            report.drop(MALFORMED, where)
-        elif not is_inside(cells[0]):
-            report.drop(OUTSIDE_FOLDER, where)
-        else:
-            image = os.path.join(image_folder, cells[0].removeprefix("./").replace("\\", "/"))
+        try:
+            if cells is None or len(cells) < _COLUMNS or not cells[0]:
+                raise _DroppedError(MALFORMED)
+            image = _image(image_folder, cells[0])
             if k == 0 and not cells[0].lower().endswith(IMAGE_SUFFIXES) and not os.path.exists(image):
                 _logger.info("%s:%d %s is taken for the header", path, number, quoted(line))
-            elif any(cell.strip() for cell in cells[_COLUMNS:]):  # spreadsheets write empty ones
-                report.drop(EXTRA_COLUMN, where)
             else:
-                try:
-                    label, corners = corners_of(cells[1])
-                except ValueError:
-                    report.drop(NOT_CORNERS, where)
-                    continue
-                samples.append(WordSample(image, label, corners=corners))
+                label, corners = _label(cells)
+                samples.append(WordSample(image, label, corners=corners, root=image_folder or os.curdir))
+        except _DroppedError as error:
+            report.drop(str(error), where)
     return ListSource(samples, path, report)
+
+
+class _DroppedError(Exception):
+    """A row that cannot be a sample; the message is the reason."""
+
+
+def _image(folder: str, name: str) -> str:
+    try:
+        return joined(folder, name)
+    except OutsideError:
+        raise _DroppedError(OUTSIDE_FOLDER) from None
+
+
+def _label(cells: Sequence[str]) -> tuple[str, Corners | None]:
+    if any(cell.strip() for cell in cells[_COLUMNS:]):  # spreadsheets write empty ones
+        raise _DroppedError(EXTRA_COLUMN)
+    try:
+        return corners_of(cells[1])
+    except ValueError:
+        raise _DroppedError(NOT_CORNERS) from None
 
 
 def read_comma_annotation(path: str, image_folder: str) -> ListSource:

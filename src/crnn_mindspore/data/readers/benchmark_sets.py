@@ -10,6 +10,7 @@ from crnn_mindspore.data.readers.registry import load_samples
 from crnn_mindspore.data.sources.filtered import FilteredSource
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import require_inside
 from crnn_mindspore.text_file import require_folder
 
 _MOST_DEPTH = 4
@@ -102,7 +103,8 @@ def find_benchmarks(root: str, lexicon: str | None = None) -> list[BenchmarkSet]
         UserError: If the folder is missing or holds no data set, or a set lacks the lexicon.
     """
     found = [
-        (_set_name(root, folder), layout, folder) for folder, layout in _data_folders(require_folder(root), 0)
+        (_set_name(root, folder), layout, require_inside(root, folder))
+        for folder, layout in _data_folders(require_folder(root), 0)
     ]
     if not found:
         raise UserError(f"{root!r} holds no data set (looked {_MOST_DEPTH} levels down)")

@@ -11,7 +11,8 @@ from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedString
 from crnn_mindspore.data.sources.line_source import LineSource, require_byte_lines, whole_number
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import is_inside, quoted, require_folder
+from crnn_mindspore.guards.inside import inside, is_name_inside
+from crnn_mindspore.text_file import quoted, require_folder
 
 UNKNOWN_ID = "class id outside the character file"
 EMPTY_LINE = "class id of an empty line"
@@ -43,7 +44,7 @@ def load_chinese(root: str, split: str = "train", lexicon: str | None = None) ->
     require_folder(root)
     path = _first_file(root, [name.format(split=split) for name in _ANNOTATIONS], "annotation")
     characters = _first_file(root, list(_CHARACTER_FILES), "character file")
-    folder = os.path.join(root, "images")
+    folder = inside(root, "images")
     images = folder if os.path.isdir(folder) else root
     note_oddities(characters, character_lines(characters))
     require_byte_lines(path)
@@ -72,7 +73,7 @@ def build_index(path: str, character_file: str) -> CompactIndex:
         reason = None
         if not ids or min(ids) < 0:
             reason = MALFORMED
-        elif not is_inside(os.fsdecode(name)):
+        elif not is_name_inside(os.fsdecode(name)):
             reason = OUTSIDE_FOLDER
         elif not (min(ids) >= 1 and max(ids) < len(characters)):
             reason = UNKNOWN_ID
@@ -110,7 +111,7 @@ def _largest_id(path: str) -> int:
 
 def _first_file(root: str, names: list[str], what: str) -> str:
     for name in names:
-        path = os.path.join(root, name)
+        path = inside(root, name)
         if os.path.isfile(path):
             return path
     raise UserError(f"{root!r} holds no {what} (looked for {', '.join(names)})")

@@ -9,7 +9,8 @@ from crnn_mindspore.data.sources.charset_file import load_charset_file
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
 from crnn_mindspore.data.sources.samples import FilterReport, ListSource, SampleSource, WordSample
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import folders_below, require_folder
+from crnn_mindspore.guards.inside import folders_below, inside, require_inside
+from crnn_mindspore.text_file import require_folder
 
 LIST = "classes.txt"
 UNKNOWN_CLASS = "folder whose name is no id of classes.txt"
@@ -33,11 +34,11 @@ def load_classes(root: str, split: str = "train", lexicon: str | None = None) ->
         UserError: If a folder is missing or there is no image; `classes.txt` cannot be read.
     """
     require_folder(root)
-    listed = os.path.join(root, LIST)
+    listed = inside(root, LIST)
     classes = load_charset_file(listed) if os.path.isfile(listed) else None
     place = root
     if any(os.path.isdir(os.path.join(root, name)) for name in _SPLITS):
-        place = require_folder(os.path.join(root, split))
+        place = require_folder(inside(root, split))
     report = FilterReport()
     samples = []
     for name in sorted(os.listdir(place)):
@@ -45,11 +46,11 @@ def load_classes(root: str, split: str = "train", lexicon: str | None = None) ->
         if not os.path.isdir(folder) or (name.startswith(".") and len(name) > 1):
             continue
         label = _class_of(name, classes)
-        for path in _images(folder, report):
+        for path in _images(require_inside(root, folder), report):
             if label is None:
                 report.drop(UNKNOWN_CLASS, path)
             else:
-                samples.append(WordSample(path, label))
+                samples.append(WordSample(path, label, root=root))
     if not samples and not report.dropped:
         raise UserError(f"no images in the folders of {place!r} (looked for {', '.join(IMAGE_SUFFIXES)})")
     return attach_lexicons(ListSource(samples, root, report), root, lexicon)
@@ -58,7 +59,7 @@ def load_classes(root: str, split: str = "train", lexicon: str | None = None) ->
 def _class_of(name: str, classes: Sequence[str] | None) -> str | None:
     """The class that a folder's name means, None if it is not in the list."""
     if classes is not None:
-        is_id = name.isascii() and name.isdigit() and int(name) < len(classes)
+        is_id = name.isascii() and name.isdigit() and int(name) < len(classes)  # a file's name has 255 digits
         return classes[int(name)] if is_id else None
     code = _CODE_POINT.fullmatch(name)
     return chr(int(code[1], 16)) if code and int(code[1], 16) <= 0x10FFFF else name

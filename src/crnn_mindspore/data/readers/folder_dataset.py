@@ -9,7 +9,8 @@ from crnn_mindspore.data.readers.label_csv import csv_rows
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
 from crnn_mindspore.data.sources.samples import FilterReport, ListSource, SampleSource, WordSample
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import folders_below, read_text, require_folder
+from crnn_mindspore.guards.inside import folders_below, inside
+from crnn_mindspore.text_file import read_text, require_folder
 
 NO_MATCH = "file name does not fit the pattern"
 
@@ -29,7 +30,7 @@ def load_folder(root: str, split: str = "train", lexicon: str | None = None) -> 
     """
     require_folder(root)
     for name in (f"labels_{split}.tsv", f"labels_{split}.csv", "labels.tsv", "labels.csv"):
-        path = os.path.join(root, name)
+        path = inside(root, name)
         if os.path.isfile(path):
             return attach_lexicons(read_labels(path, root), root, lexicon)
     raise UserError(
@@ -75,7 +76,7 @@ def load_named_images(root: str, pattern: str) -> SampleSource:
                 continue
             match = next((found for form in forms if (found := form.fullmatch(name))), None)
             if match:
-                samples.append(WordSample(path, match["text"]))
+                samples.append(WordSample(path, match["text"], root=root))
             else:
                 report.drop(NO_MATCH, path)
     if not samples and not report.dropped:

@@ -8,9 +8,9 @@ from crnn_mindspore.data.readers.annotation import read_annotation, read_comma_a
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
 from crnn_mindspore.data.sources.samples import ListSource, SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import inside, require_inside
 from crnn_mindspore.text_file import require_folder
 
-_QUOTED = re.compile(r'^\s*(?P<name>[^,"]+?)\s*,\s*"(?P<label>.*)"\s*$')
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
@@ -19,10 +19,12 @@ def parse_ic13_line(line: str) -> tuple[str, str] | None:
 
     Source: ICDAR 2013 Robust Reading, task 2.3: the label is quoted, quotes in it are escaped by a backslash.
     """
-    match = _QUOTED.match(line)
-    if match is None:
+    # Not by one regular expression: with several ways to share out blanks it takes the cube of their number.
+    name, comma, quoted = (part.strip() for part in line.partition(","))
+    is_quoted = len(quoted) > 1 and quoted[0] == quoted[-1] == '"'
+    if not comma or not name or '"' in name or not is_quoted:
         return None
-    return match["name"], _ESCAPED.sub(r"\1", match["label"])
+    return name, _ESCAPED.sub(r"\1", quoted[1:-1])
 
 
 def load_ic13(root: str, split: str = "test", lexicon: str | None = None) -> SampleSource:
@@ -39,8 +41,8 @@ def load_ic13(root: str, split: str = "test", lexicon: str | None = None) -> Sam
         UserError: If the folder or the annotation is missing, or several annotations could be meant.
     """
     del split
-    path = os.path.join(require_folder(root), "gt.txt")
-    converted = os.path.join(root, "annotation.txt")
+    path = inside(require_folder(root), "gt.txt")
+    converted = inside(root, "annotation.txt")
     if not os.path.isfile(path) and os.path.isfile(converted):
         path = converted
     elif not os.path.isfile(path):
@@ -48,7 +50,7 @@ def load_ic13(root: str, split: str = "test", lexicon: str | None = None) -> Sam
         if len(official) != 1:
             found = f" and {len(official)} other *GT*.txt are there" if official else ""
             raise UserError(f"annotation {path!r} does not exist{found}")
-        path = official[0]
+        path = require_inside(root, official[0])
     return attach_lexicons(read_ic13(path, root), root, lexicon)
 
 

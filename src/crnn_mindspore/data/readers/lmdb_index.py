@@ -12,10 +12,12 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
+from crnn_mindspore.data.readers.lmdb_pages import BrokenPagesError, check_pages
 from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedStrings
 from crnn_mindspore.data.sources.samples import FilterReport
 from crnn_mindspore.errors import UserError
 
+DATA_FILE = "data.mdb"
 MISSING_LABEL = "entry without a label"
 NOT_UTF8 = "label is not UTF-8"
 BEYOND_COUNT = "entry beyond num-samples"
@@ -72,36 +74,46 @@ def open_environment(path: str) -> OpenEnvironment:
 
 
 def build_index(path: str) -> CompactIndex:
-    """Reads all labels of an environment once.
+    """Reads all labels of an environment once, after a look at all its pages.
+
+    Memory: the labels, and some 40 bytes for each; what `num-samples` states, and the numbers of labels that
+    are not there, take none.
 
     Raises:
         UserError: If it is broken or of another layout; the message names it.
     """
     report = FilterReport()
-    positions: dict[bytes, int] = {}
+    labels = _Labels(path, report)
     try:
+        num_keys = check_pages(os.path.join(path, DATA_FILE)).entries
         stated, last = _num_samples(path)
-        ids = np.full(min(stated, last), -1, dtype=np.int32)
+        labels.count = min(stated, last)
         start = b"label-"
         while start:
-            start = _read_labels(path, start, ids, positions, report)
-    except lmdb.Error as error:
+            start = labels.read(start)
+            if labels.num_read > num_keys:
+                raise BrokenPagesError("its keys are out of order")
+    except (lmdb.Error, BrokenPagesError) as error:
         raise UserError(f"LMDB {path!r} is broken: {error}") from None
-    distinct = list(positions)
-    for k, label in enumerate(distinct):
-        if not _is_utf8(label):
-            bad = np.flatnonzero(ids == k)
-            report.drop(NOT_UTF8, f"{path}#label-{int(bad[0]) + 1:09d} {label[:40]!r}", len(bad))
-            ids[bad] = -2
-            distinct[k] = b""
-    missing = np.flatnonzero(ids == -1)
-    if len(missing):
-        report.drop(MISSING_LABEL, f"{path}#label-{int(missing[0]) + 1:09d}", len(missing))
+    except OSError as error:
+        raise UserError(f"LMDB {path!r}: {error.strerror}") from None
+    numbers, ids = labels.in_order()
+    missing = labels.count - len(numbers)
+    if missing:
+        # The first that is not at its place, or the one behind all.
+        gaps = np.flatnonzero(numbers != np.arange(1, len(numbers) + 1))
+        first = int(gaps[0]) if len(gaps) else len(numbers)
+        report.drop(MISSING_LABEL, f"{path}#label-{first + 1:09d}", missing)
     if stated > last:
         report.drop(MISSING_LABEL, f"{path}#label-{last + 1:09d}", stated - last)
-    kept = np.flatnonzero(ids >= 0)
-    report.kept = len(kept)
-    return CompactIndex((kept + 1).astype(np.uint32), ids[kept], PackedStrings.pack(distinct), report)
+    distinct = list(labels.positions)
+    for k, label in enumerate(distinct):
+        if not _is_utf8(label):
+            bad = ids == k
+            report.drop(NOT_UTF8, f"{path}#label-{numbers[bad][0]:09d} {label[:40]!r}", int(bad.sum()))
+            numbers, ids, distinct[k] = numbers[~bad], ids[~bad], b""
+    report.kept = len(numbers)
+    return CompactIndex(numbers.astype(np.uint32), ids, PackedStrings.pack(distinct), report)
 
 
 def _num_samples(path: str) -> tuple[int, int]:
@@ -129,42 +141,64 @@ def _num_samples(path: str) -> tuple[int, int]:
     return last, last
 
 
-def _read_labels(
-    path: str, start: bytes, ids: npt.NDArray[np.int32], positions: dict[bytes, int], report: FilterReport
-) -> bytes:
-    """Reads up to `_LABELS_AT_ONCE` labels from the key `start` on; returns the key to go on from, or b"".
+class _Labels:
+    """The labels of an environment, read in parts.
 
-    The environment is closed in between, which gives back the memory its mapped pages count for.
-
-    Args:
-        path: The environment's folder.
-        start: The first key.
-        ids: (n,) the position of each sample's label among the distinct ones, filled in.
-        positions: Distinct label -> its position, added to.
-        report: Labels beyond the stated number, and those numbered in another way, are counted here.
+    Attributes:
+        count: Numbers above are counted and left out.
+        num_read: Keys read so far.
+        positions: Distinct label -> its position.
     """
-    opened = open_environment(path)
-    with opened.environment.begin() as transaction:
-        cursor = transaction.cursor()
-        if not cursor.set_range(start):
-            return b""
-        keys: list[bytes] = list(islice(cursor.iternext(values=False), _LABELS_AT_ONCE))
-        cursor.set_range(start)
-        labels: list[bytes] = list(islice(cursor.iternext(keys=False), _LABELS_AT_ONCE))
-        following = bytes(cursor.key()) if cursor.next() else b""
-    numbers = _label_numbers(keys)
-    for key in (keys[k] for k in np.flatnonzero(numbers == 0)):
-        if _OTHER_LABEL_KEY.fullmatch(key):
-            report.drop(OTHER_NUMBER, f"{path}#{key.decode()}")
-    known = positions.__len__
-    beyond = numbers[numbers > len(ids)]
-    if len(beyond):
-        report.drop(BEYOND_COUNT, f"{path}#label-{int(beyond[0]):09d}", len(beyond))
-    usable = (numbers >= 1) & (numbers <= len(ids))
-    if not usable.all():
-        labels = [label for label, is_usable in zip(labels, usable, strict=True) if is_usable]
-    ids[numbers[usable] - 1] = [positions.setdefault(label, known()) for label in labels]
-    return following if following.startswith(b"label-") else b""
+
+    def __init__(self, path: str, report: FilterReport) -> None:
+        self.count = 0
+        self.num_read = 0
+        self.positions: dict[bytes, int] = {}
+        self._path = path
+        self._report = report
+        self._numbers = [np.zeros(0, dtype=np.int64)]
+        self._ids = [np.zeros(0, dtype=np.int32)]
+
+    def read(self, start: bytes) -> bytes:
+        """Reads up to `_LABELS_AT_ONCE` from the key `start` on; returns the key to go on from, or b"".
+
+        The environment is closed in between, which gives back the memory its mapped pages count for.
+        """
+        opened = open_environment(self._path)
+        with opened.environment.begin() as transaction:
+            cursor = transaction.cursor()
+            if not cursor.set_range(start):
+                return b""
+            keys: list[bytes] = list(islice(cursor.iternext(values=False), _LABELS_AT_ONCE))
+            cursor.set_range(start)
+            labels: list[bytes] = list(islice(cursor.iternext(keys=False), _LABELS_AT_ONCE))
+            following = bytes(cursor.key()) if cursor.next() else b""
+        self.num_read += len(keys)
+        numbers = _label_numbers(keys)
+        for key in (keys[k] for k in np.flatnonzero(numbers == 0)):
+            if _OTHER_LABEL_KEY.fullmatch(key):
+                self._report.drop(OTHER_NUMBER, f"{self._path}#{key.decode()}")
+        beyond = numbers[numbers > self.count]
+        if len(beyond):
+            self._report.drop(BEYOND_COUNT, f"{self._path}#label-{int(beyond[0]):09d}", len(beyond))
+        usable = (numbers >= 1) & (numbers <= self.count)
+        if not usable.all():
+            labels = [label for label, is_usable in zip(labels, usable, strict=True) if is_usable]
+        known = self.positions.__len__
+        found = [self.positions.setdefault(label, known()) for label in labels]
+        self._numbers.append(numbers[usable])
+        self._ids.append(np.array(found, dtype=np.int32))
+        return following if following.startswith(b"label-") else b""
+
+    def in_order(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """The numbers of all labels, ascending, and the position of each among the distinct ones."""
+        numbers, ids = np.concatenate(self._numbers), np.concatenate(self._ids)
+        order = np.argsort(numbers, kind="stable")
+        numbers, ids = numbers[order], ids[order]
+        is_last = np.append(numbers[1:] != numbers[:-1], True)[
+            : len(numbers)
+        ]  # keys of a broken tree may repeat
+        return numbers[is_last], ids[is_last]
 
 
 def _label_numbers(keys: Sequence[bytes]) -> npt.NDArray[np.int64]:

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.data.image_io import UnreadableImageError
-from crnn_mindspore.data.readers.lmdb_index import OpenEnvironment, build_index, open_environment
+from crnn_mindspore.data.readers.lmdb_index import DATA_FILE, OpenEnvironment, build_index, open_environment
 from crnn_mindspore.data.sources.compact_index import cached_index
 from crnn_mindspore.data.sources.concat import ConcatSource
 from crnn_mindspore.data.sources.lexicons import Lexicons, load_lexicons, save_lexicons
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import folders_below, require_folder
+from crnn_mindspore.guards.inside import folders_below, inside, require_inside
+from crnn_mindspore.text_file import require_folder
 from crnn_mindspore.whole_file import whole_folder
 
-_DATA_FILE = "data.mdb"
 _FIRST_MAP_SIZE = 64 * 1024 * 1024
 _COMMIT_EVERY = 2000
 _MOST_SAMPLES = 999_999_999  # nine digits in a key
@@ -40,9 +40,11 @@ def load_lmdb(root: str, split: str = "train", lexicon: str | None = None) -> Sa
     """
     del split
     require_folder(root)
-    environments = sorted(folder for folder, files in folders_below(root) if _DATA_FILE in files)
+    environments = sorted(folder for folder, files in folders_below(root) if DATA_FILE in files)
     if not environments:
-        raise UserError(f"{root!r} holds no LMDB: no {_DATA_FILE} in it or in a folder below it")
+        raise UserError(f"{root!r} holds no LMDB: no {DATA_FILE} in it or in a folder below it")
+    for path in environments:
+        require_inside(root, os.path.join(path, DATA_FILE))
     sources = [LmdbSource(path, load_lexicons(path, lexicon)) for path in environments]
     return sources[0] if len(sources) == 1 else ConcatSource(sources, root)
 
@@ -62,7 +64,7 @@ class LmdbSource:
         self.origin = path
         self._lexicons = lexicons
         self._opened: OpenEnvironment | None = None
-        self._index = cached_index([os.path.join(path, _DATA_FILE)], "lmdb", lambda: build_index(path))
+        self._index = cached_index([inside(path, DATA_FILE)], "lmdb", lambda: build_index(path))
         self.report = self._index.report
 
     def __len__(self) -> int:

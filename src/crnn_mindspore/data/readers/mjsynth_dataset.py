@@ -10,7 +10,8 @@ from crnn_mindspore.data.sources.compact_index import CompactIndex, PackedString
 from crnn_mindspore.data.sources.line_source import LineSource, require_byte_lines, whole_number
 from crnn_mindspore.data.sources.samples import MALFORMED, OUTSIDE_FOLDER, FilterReport, SampleSource
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.text_file import is_inside, quoted, read_text, require_file, require_folder, split_lines
+from crnn_mindspore.guards.inside import inside, is_name_inside
+from crnn_mindspore.text_file import quoted, read_text, require_file, require_folder, split_lines
 
 SPLITS = ("train", "test", "val")
 
@@ -39,7 +40,7 @@ def load_mjsynth(root: str, split: str = "train", lexicon: str | None = None) ->
         raise UserError(f"lexicon {lexicon!r}: the synth data set has no lexicons")
     if split not in SPLITS:
         raise UserError(f"unknown split {split!r} of the synth data set, must be one of {SPLITS}")
-    return read_mjsynth(os.path.join(require_folder(root), f"annotation_{split}.txt"), root)
+    return read_mjsynth(inside(require_folder(root), f"annotation_{split}.txt"), root)
 
 
 def read_mjsynth(path: str, image_folder: str) -> SampleSource:
@@ -49,7 +50,7 @@ def read_mjsynth(path: str, image_folder: str) -> SampleSource:
         UserError: If the annotation or the lexicon is missing.
     """
     require_byte_lines(require_file(path, "annotation"))
-    word_file = require_file(os.path.join(os.path.dirname(path), "lexicon.txt"), "lexicon")
+    word_file = require_file(inside(os.path.dirname(path) or os.curdir, "lexicon.txt"), "lexicon")
     index = cached_index([path, word_file], "mjsynth", lambda: build_index(path, load_lexicon(word_file)))
     return LineSource(image_folder, path, index, lambda line: _name_and_index(line)[0])
 
@@ -136,7 +137,7 @@ class _Chunk:
             number = whole_number(index)
             if not name or not 0 <= number < len(words):
                 report.drop(MALFORMED, where)
-            elif not is_inside(os.fsdecode(name)):
+            elif not is_name_inside(os.fsdecode(name)):
                 report.drop(OUTSIDE_FOLDER, where)
             else:
                 keep[k], values[k] = True, number

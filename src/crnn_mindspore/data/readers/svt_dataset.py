@@ -7,6 +7,7 @@ from crnn_mindspore.data.readers.folder_dataset import load_folder
 from crnn_mindspore.data.sources.lexicons import attach_lexicons
 from crnn_mindspore.data.sources.samples import MALFORMED, FilterReport, ListSource, SampleSource, WordSample
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import joined
 from crnn_mindspore.text_file import require_folder
 
 
@@ -36,10 +37,10 @@ def load_svt(root: str, split: str = "test", lexicon: str | None = None) -> Samp
     if not names and not report.dropped:
         raise UserError(f"no images in {root!r} (looked for {', '.join(IMAGE_SUFFIXES)})")
     for name in names:
-        path = os.path.join(root, name)
+        path = joined(root, name)
         _, underscore, label = os.path.splitext(name)[0].rpartition("_")
         if underscore:
-            samples.append(WordSample(path, label))
+            samples.append(WordSample(path, label, root=root))
         else:
             report.drop(MALFORMED, f"{path}: no label, expected ..._LABEL{os.path.splitext(name)[1]}")
     return attach_lexicons(ListSource(samples, root, report), root, lexicon)

@@ -12,9 +12,11 @@ import numpy as np
 
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import parse_json
 from crnn_mindspore.shipped import found
 from crnn_mindspore.text.charset import Charset, lower_case
 from crnn_mindspore.text_file import read_text, split_lines
+from crnn_mindspore.whole_file import whole_file
 
 AUTO = "auto"
 BLANK_NAMES = {"blank", "<blank>", "[blank]"}
@@ -112,11 +114,8 @@ def _few(items: Sequence[str]) -> str:
 
 def save_charset_file(path: str, classes: Sequence[str]) -> None:
     """Writes the classes one a line."""
-    folder = os.path.dirname(path)
-    if folder:
-        os.makedirs(folder, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{name}\n" for name in classes)
+    with whole_file(path) as temporary:
+        temporary.write_bytes("".join(f"{name}\n" for name in classes).encode())
 
 
 def count_characters(source: SampleSource, *, case_sensitive: bool) -> Counter[str]:
@@ -196,7 +195,7 @@ def _names_file(label_dict: str) -> bool:
 def _listed(text: str) -> Sequence[str]:
     """The classes of a list in JSON; the characters themselves if it is none."""
     try:
-        classes = json.loads(text)
+        classes = parse_json(text)
     except ValueError:
         return text
     is_list = isinstance(classes, list) and all(isinstance(name, str) for name in classes)

@@ -1,6 +1,7 @@
 """Where each of millions of samples lies and what it says, in a few flat arrays that processes share."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import logging
@@ -20,8 +21,7 @@ from crnn_mindspore.user_folders import cache_folder
 from crnn_mindspore.whole_file import whole_folder
 
 _logger = logging.getLogger(__name__)
-_VERSION = 3
-_FOLDER = ".crnn_index"
+_VERSION = 4
 _SAMPLED_BYTES = 65536
 
 
@@ -78,47 +78,48 @@ class CompactIndex:
 def cached_index(files: Sequence[str], kind: str, build: Callable[[], CompactIndex]) -> CompactIndex:
     """The index of some files: from the cache if they have not changed, else built and cached.
 
-    It lies in `.crnn_index` beside the first file, or, where that cannot be written, under
-    `$XDG_CACHE_HOME/crnn` (`~/.cache/crnn`). Arrays are mapped, so all processes of a machine share one copy;
+    It lies under `$XDG_CACHE_HOME/crnn` (`~/.cache/crnn`), never beside the data: one that came with data
+    could say of each image what it liked. Arrays are mapped, so all processes of a machine share one copy;
     one of them builds it, the others wait.
 
     Args:
-        files: What the index is made from; a change of size, time or of a sampled part makes it stale.
+        files: What the index is made from; a change of size, time, place on the disk or of a sampled part
+            makes it stale.
         kind: Which reader it is for.
         build: Makes it.
     """
     name = f"{Path(files[0]).name}-{kind}"
-    fingerprint = _fingerprint(files, kind)
-    folders = _cache_folders(files[0])
-    if index := _find(folders, name, fingerprint):
+    own = f"{name}-{_fingerprint(files, kind)}"
+    folder = _cache_folder(files[0])
+    if folder is None:
+        return _kept_nowhere(files[0], build())
+    if index := _load(folder / own):
         return index
     with contextlib.ExitStack() as alone:
-        for folder in folders:
-            with contextlib.suppress(OSError):  # not writable, or without locks
-                alone.enter_context(locked(folder / f"{name}.lock"))
-                break
-        if index := _find(folders, name, fingerprint):  # of the process that was waited for
+        with contextlib.suppress(OSError):  # not writable, or without locks
+            alone.enter_context(locked(folder / f"{name}.lock"))
+        if index := _load(folder / own):  # of the process that was waited for
             return index
         index = build()
-        for folder in folders:
-            with contextlib.suppress(OSError):  # not writable, or full
-                _save(index, folder, name, fingerprint)
-            if saved := _find([folder], name, fingerprint):
-                return saved
-    _logger.warning("no folder to keep the index of %s in: it is built again at every start", files[0])
+        with contextlib.suppress(OSError):  # not writable, or full
+            _save(index, folder, name, own)
+        return _load(folder / own) or _kept_nowhere(files[0], index)
+
+
+def _kept_nowhere(path: str, index: CompactIndex) -> CompactIndex:
+    _logger.warning(
+        "no folder to keep the index of %s in: it is built again at every start; set XDG_CACHE_HOME", path
+    )
     return index
-
-
-def _find(folders: Iterable[Path], name: str, fingerprint: str) -> CompactIndex | None:
-    found = (_load(folder / f"{name}-{fingerprint}") for folder in folders)
-    return next((index for index in found if index is not None), None)
 
 
 def _fingerprint(files: Sequence[str], kind: str) -> str:
     digest = hashlib.sha256(f"{_VERSION} {kind}".encode())
     for path in files:
         status = os.stat(path)
-        digest.update(f"{os.path.basename(path)} {status.st_size} {status.st_mtime_ns}".encode())
+        # The time of the last change of whatever kind cannot be set, as that of the content can.
+        times = f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_dev} {status.st_ino}"
+        digest.update(f"{os.path.basename(path)} {status.st_size} {times}".encode())
         with open(path, "rb") as file:
             digest.update(file.read(_SAMPLED_BYTES))
             file.seek(max(0, status.st_size - _SAMPLED_BYTES))
@@ -126,11 +127,13 @@ def _fingerprint(files: Sequence[str], kind: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_folders(path: str) -> list[Path]:
-    beside = Path(os.path.abspath(path)).parent
-    place = hashlib.sha256(str(beside).encode()).hexdigest()[:16]
+def _cache_folder(path: str) -> Path | None:
+    """The user's own for the indices of files beside this one; None for a user who has no folder."""
+    place = hashlib.sha256(
+        os.path.dirname(os.path.abspath(path)).encode(errors="surrogateescape")
+    ).hexdigest()
     cache = cache_folder()
-    return [beside / _FOLDER, *([cache / "crnn" / "index" / place] if cache else [])]
+    return cache / "crnn" / "index" / place[:16] if cache else None
 
 
 def _load(folder: Path) -> CompactIndex | None:
@@ -141,7 +144,7 @@ def _load(folder: Path) -> CompactIndex | None:
             for name in ("locators", "text_ids", "blob", "ends")
         ]
         report = FilterReport(**meta)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, EOFError):
         return None  # not there, or cut short by a full disk: it is built again
     locators, text_ids, blob, ends = arrays
     # Plain arrays over the mapping: indexing an np.memmap makes an object of its subclass each time.
@@ -153,9 +156,9 @@ def _load(folder: Path) -> CompactIndex | None:
     )
 
 
-def _save(index: CompactIndex, folder: Path, name: str, fingerprint: str) -> None:
-    """Writes the index; a half-written one is never seen."""
-    final = folder / f"{name}-{fingerprint}"
+def _save(index: CompactIndex, folder: Path, name: str, own: str) -> None:
+    """Writes the index under its own name, and removes stale ones; a half-written one is never seen."""
+    final = folder / own
     if final.exists():  # it could not be loaded
         shutil.rmtree(final, ignore_errors=True)
     with whole_folder(final) as temporary:
@@ -164,6 +167,6 @@ def _save(index: CompactIndex, folder: Path, name: str, fingerprint: str) -> Non
         np.save(temporary / "blob.npy", index.texts.blob)
         np.save(temporary / "ends.npy", index.texts.ends)
         (temporary / "meta.json").write_text(json.dumps(asdict(index.report)), encoding="utf-8")
-    for stale in folder.glob(f"{name}-{'?' * len(fingerprint)}"):
+    for stale in folder.glob(f"{glob.escape(name)}-{'?' * (len(own) - len(name) - 1)}"):
         if stale.name != final.name:
             shutil.rmtree(stale, ignore_errors=True)

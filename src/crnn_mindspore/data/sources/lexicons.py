@@ -11,7 +11,10 @@ from dataclasses import replace
 
 from crnn_mindspore.data.sources.samples import ListSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import inside, to_write
+from crnn_mindspore.guards.plain_json import parse_json
 from crnn_mindspore.text_file import read_text
+from crnn_mindspore.whole_file import write_new
 
 
 class Lexicons:
@@ -33,16 +36,20 @@ class Lexicons:
 
 
 def lexicon_path(folder: str, name: str) -> str:
-    """Where the lexicons of that name ('50', '1000', 'full') lie."""
-    return os.path.join(folder, f"lexicon_{name}.json")
+    """Where the lexicons of that name ('50', '1000', 'full') lie.
+
+    Raises:
+        OutsideError: If that is not in the folder.
+    """
+    return inside(folder, f"lexicon_{name}.json")
 
 
 def save_lexicons(folder: str, name: str, words: Mapping[str, tuple[str, ...]]) -> None:
     """Writes the words of each image; equal lists are written once."""
     numbers: dict[tuple[str, ...], int] = {}
     images = {image: numbers.setdefault(tuple(listed), len(numbers)) for image, listed in words.items()}
-    with open(lexicon_path(folder, name), "w", encoding="utf-8") as file:
-        json.dump({"lists": list(numbers), "images": images}, file, ensure_ascii=False)
+    content = json.dumps({"lists": list(numbers), "images": images}, ensure_ascii=False)
+    write_new(to_write(folder, f"lexicon_{name}.json"), content.encode())
 
 
 def load_lexicons(folder: str, name: str | None) -> Lexicons | None:
@@ -64,7 +71,7 @@ def load_lexicons(folder: str, name: str | None) -> Lexicons | None:
             f"lexicon {name!r} of {folder!r} does not exist (there: {', '.join(there) or 'none'})"
         )
     try:
-        loaded = json.loads(read_text(path))
+        loaded = parse_json(read_text(path))
         lists = [tuple(map(str, listed)) for listed in loaded["lists"]]
         images = {str(image): int(number) for image, number in loaded["images"].items()}
         if images and not 0 <= min(images.values()) <= max(images.values()) < len(lists):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from crnn_mindspore.data.image_io import read_image_file
 from crnn_mindspore.data.sources.compact_index import CompactIndex
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.inside import joined, require_inside
 from crnn_mindspore.text_file import UTF16_MARKS, refuse_wide_characters
 
 _LINE_BYTES = 512  # read at once for one line; longer ones take further reads
@@ -51,6 +52,9 @@ class LineSource:
         path: The annotation.
         index: Byte offsets of its lines, and their texts.
         image_of: A line without its end -> the image's path in it.
+
+    Raises:
+        OutsideError: If the first image lies behind a link that leads out of `root`.
     """
 
     def __init__(self, root: str, path: str, index: CompactIndex, image_of: Callable[[bytes], bytes]) -> None:
@@ -60,6 +64,8 @@ class LineSource:
         self._index = index
         self._image_of = image_of
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - lives as long as the source
+        if len(self):
+            require_inside(root, self.name(0))
 
     def __len__(self) -> int:
         return len(self._index.locators)
@@ -69,10 +75,10 @@ class LineSource:
 
     def name(self, i: int) -> str:
         image = self._image_of(self._line(int(self._index.locators[i])))
-        return os.path.join(self._root, os.fsdecode(image.removeprefix(b"./")).replace("\\", "/"))
+        return joined(self._root, os.fsdecode(image))
 
     def image_bytes(self, i: int) -> bytes:
-        return read_image_file(self.name(i))
+        return read_image_file(self.name(i), self._root)
 
     def lexicon(self, i: int) -> tuple[str, ...] | None:
         return None

@@ -1,5 +1,6 @@
 """What a data set is made of: samples behind one small protocol, and what was dropped and why."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,6 +10,8 @@ import numpy.typing as npt
 
 from crnn_mindspore.data.corners import Corners
 from crnn_mindspore.data.image_io import read_image_file
+from crnn_mindspore.guards.inside import require_inside
+from crnn_mindspore.shown import shown
 
 ImageSource = str  # the path of an image file
 
@@ -27,12 +30,14 @@ class WordSample:
         text: The transcription as the annotation gives it, case and punctuation kept.
         lexicon: The words the evaluation may choose from, None without a lexicon.
         corners: Of the part of the image that is meant, which is made straight; None: all of it.
+        root: The folder that the image must lie in, behind symbolic links too; empty: any.
     """
 
     image: ImageSource
     text: str
     lexicon: tuple[str, ...] | None = None
     corners: Corners | None = None
+    root: str = field(default="", compare=False)
 
 
 @dataclass
@@ -54,7 +59,7 @@ class FilterReport:
         self.dropped[reason] = self.dropped.get(reason, 0) + count
         examples = self.examples.setdefault(reason, [])
         if len(examples) < _EXAMPLES_KEPT:
-            examples.append(example)
+            examples.append(shown(example))
 
     @property
     def num_dropped(self) -> int:
@@ -138,6 +143,9 @@ class ListSource:
         samples: The samples, images as paths.
         origin: Folder or file they come from, for messages.
         report: What the reader dropped; `kept` is set here.
+
+    Raises:
+        OutsideError: If the first image of a folder lies behind a link that leads out of the samples' root.
     """
 
     def __init__(
@@ -147,6 +155,7 @@ class ListSource:
         self.origin = origin
         self.report = report or FilterReport()
         self.report.kept = len(self.samples)
+        _check_links(self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -156,7 +165,7 @@ class ListSource:
 
     def image_bytes(self, i: int) -> bytes:
         sample = self.samples[i]
-        data = read_image_file(sample.image)
+        data = read_image_file(sample.image, sample.root)
         return data if sample.corners is None else sample.corners.straight(data, sample.image)
 
     def name(self, i: int) -> str:
@@ -169,3 +178,13 @@ class ListSource:
         positions: dict[str, int] = {}
         ids = [positions.setdefault(sample.text, len(positions)) for sample in self.samples]
         return list(positions), np.array(ids, dtype=np.int32)
+
+
+def _check_links(samples: Sequence[WordSample]) -> None:
+    """Looks at one image of each folder: a data set of links is refused before the work begins."""
+    seen: set[str] = set()
+    for sample in samples:
+        folder = os.path.dirname(sample.image)
+        if sample.root and folder not in seen:
+            seen.add(folder)
+            require_inside(sample.root, sample.image)

@@ -7,6 +7,8 @@ from mindspore import nn
 
 from crnn_mindspore.artifacts.artifact import Artifact, description_path, hash_weights, read_descriptions
 from crnn_mindspore.artifacts.checkpoint_file import as_computed, read_checkpoint_file
+from crnn_mindspore.artifacts.mindir_digest import own_description
+from crnn_mindspore.artifacts.weights import require_finite
 from crnn_mindspore.engines.backend import Foreign
 from crnn_mindspore.engines.mindspore.parameters import load_weights
 from crnn_mindspore.errors import UserError
@@ -73,10 +75,11 @@ def load_mindir_backend(path: str) -> MindSporeBackend:
         raise UserError(f"{path}: not a whole MINDIR: {str(error).strip().splitlines()[0]}") from None
     weights = {p.name: p.asnumpy() for p in graph.get_parameters()}
     digest = hash_weights(weights)
-    artifact = next((artifact for artifact in described if artifact.weights_sha256 == digest), None)
-    if artifact is None:
+    of_weights = [artifact for artifact in described if artifact.weights_sha256 == digest]
+    if not of_weights:
         raise UserError(
             f"{path}: its parameters do not have the hash in {description_path(path)}: damaged, "
             "or of another model"
         )
-    return MindSporeBackend(graph, artifact, "MindSpore MINDIR")
+    require_finite(weights, path)
+    return MindSporeBackend(graph, own_description(path, of_weights), "MindSpore MINDIR")

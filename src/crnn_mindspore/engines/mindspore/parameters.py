@@ -1,6 +1,5 @@
 """Between a network's parameters and arrays by name, and to a checkpoint file."""
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -88,7 +87,6 @@ def write_checkpoint(
             finally:
                 with suppress(OSError):  # MindSpore writes to a name of its own and leaves it when it fails
                     temporary.with_suffix(".tmp").unlink()
-            os.chmod(temporary, 0o644)
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{path}: the checkpoint cannot be written: {error}") from None
     return stored

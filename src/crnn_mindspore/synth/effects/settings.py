@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.shipped import shipped
 
@@ -91,17 +90,7 @@ def read_effects(path: Path) -> dict[str, object]:
     Raises:
         UserError: If it cannot be read, or is no mapping.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the effects file {path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"the effects file {path} is no yaml: {' '.join(str(error).split())}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise UserError(f"the effects file {path} must hold 'name: value' lines")
-    return content
+    return read_yaml(path)
 
 
 def _check(key: str, value: object, path: Path) -> float | Range:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.load import read_yaml
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.shipped import found, shipped
 from crnn_mindspore.synth.effects.camera import illuminate, occlude, photograph
 from crnn_mindspore.synth.effects.dice import Dice

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import ImageFont
 
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import load_json
 from crnn_mindspore.progress_bar import progress_bar
 from crnn_mindspore.synth.typefaces.font_files import find_font_files
 from crnn_mindspore.synth.typefaces.glyphs import Glyphs, descriptors, draw_glyphs, drawn_space
@@ -225,7 +226,7 @@ class _Cache:
         self._header = header
         if path is not None and path.is_file():
             try:
-                content = json.loads(path.read_text(encoding="utf-8"))
+                content = load_json(path)
                 if all(content.get(k) == v for k, v in header.items()):
                     self._entries = content["files"]
             except (OSError, ValueError, KeyError, AttributeError):

@@ -82,7 +82,12 @@ class LineTexts:
         self._text, self._starts = self._cleaned(lines, able, str(text_file or "the built-in phrases"))
 
     def sample(
-        self, rng: np.random.Generator, habits: TextHabits, max_length: int | None = None, rare: bool = True
+        self,
+        rng: np.random.Generator,
+        habits: TextHabits,
+        max_length: int | None = None,
+        rare: bool = True,
+        exact: int | None = None,
     ) -> tuple[str, str]:
         """The next text and its label, which is not empty.
 
@@ -91,19 +96,23 @@ class LineTexts:
             habits: Of the kind of line.
             max_length: Most characters.
             rare: Whether characters at random are among the texts.
+            exact: So many characters, in place of what habits and `max_length` say; a wish that is dropped
+                when chance finds none.
         """
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             count = self._count(rng, habits)
-            count = count if max_length is None else min(count, max_length)
+            count = exact or (count if max_length is None else min(count, max_length))
             if rare and rng.random() < self.rare:
                 text = "".join(self._pool[i] for i in rng.integers(0, len(self._pool), size=count))
             else:
-                text = self._window(rng, count, habits)
+                text = self._window(rng, count, habits, ends_early=exact is None)
                 if rng.random() < habits.dressed:
                     text = dressed(text, rng)[:count]
                 text = _in_one_width(text, rng)
             text = self._fitting(text.strip())
             label = self.label(text)
+            if exact and len(text) != exact and attempt < _TRIES // 2:
+                continue
             if any(c.isalnum() for c in label) or len(label) > 3:
                 return text, label
         character = self._pool[int(rng.integers(len(self._pool)))]
@@ -131,7 +140,9 @@ class LineTexts:
         low, high = max(self.length[0], 1), self.length[1]
         return count if low <= count <= high else int(rng.integers(low, high + 1))
 
-    def _window(self, rng: np.random.Generator, count: int, habits: TextHabits) -> str:
+    def _window(
+        self, rng: np.random.Generator, count: int, habits: TextHabits, ends_early: bool = True
+    ) -> str:
         """So many characters of the text, or fewer where a phrase ends."""
         if rng.random() >= habits.phrase:
             start = int(rng.integers(max(1, len(self._text) - count)))
@@ -139,7 +150,7 @@ class LineTexts:
         place = int(rng.integers(len(self._starts)))
         start = int(self._starts[place])
         window = self._text[start : start + count]
-        ends = [i for i, c in enumerate(window) if c in _BREAKS]
+        ends = [i for i, c in enumerate(window) if c in _BREAKS] if ends_early else []
         # the phrase alone, or as many phrases as fit
         end = (ends[0] if rng.random() < 0.7 else ends[-1]) if ends else len(window)
         return window[: max(end, 1)].replace("\n", "")

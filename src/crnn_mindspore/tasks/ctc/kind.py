@@ -2,8 +2,8 @@
 
 import importlib
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,25 @@ from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.synth.line_render import LineRenderer, create_line_renderer
 from crnn_mindspore.synth.render import Renderer, create_renderer
 from crnn_mindspore.synth.render_loader import ImageRenderer
+from crnn_mindspore.tasks.channels import (
+    ChannelGroup,
+    channel_counts,
+    channels_text,
+    described_network,
+    sizes_with_text,
+    widths_text,
+)
 from crnn_mindspore.tasks.ctc.charset_in import charset_in
+from crnn_mindspore.tasks.ctc.cutting import channel_groups
 from crnn_mindspore.tasks.ctc.decoders import create_decoder
-from crnn_mindspore.tasks.ctc.network_spec import STEP_OFFSETS, NetworkSpec, PyTorchSpec, create_spec
+from crnn_mindspore.tasks.ctc.network_spec import (
+    GRU,
+    LSTM,
+    STEP_OFFSETS,
+    NetworkSpec,
+    PyTorchSpec,
+    create_spec,
+)
 from crnn_mindspore.tasks.interface import FORMAT_VERSION, Arrays, Kind, Learner, Model
 from crnn_mindspore.text.charset import Charset
 from crnn_mindspore.text.codec import Codec
@@ -67,7 +83,11 @@ class Ctc(Kind):
 
     def network_of(self, values: Mapping[str, Any]) -> NetworkSpec:
         """Version and sizes."""
-        return create_spec(**values)
+        return create_spec(**{**values, "channels": channel_counts(values.get("channels", ()))})
+
+    def describe_network(self, network: Any) -> dict[str, Any]:
+        """Version and sizes."""
+        return described_network(network)
 
     def classes_of(self, codec: Codec) -> dict[str, Any]:
         """The alphabet as the options have it."""
@@ -76,11 +96,7 @@ class Ctc(Kind):
 
     def sizes_of(self, network: Any) -> dict[str, Any]:
         """Version and sizes, under the names of the options and of the description."""
-        return {**self._sizes(network), "version": network.version}
-
-    def _sizes(self, network: Any) -> dict[str, Any]:
-        sizes = asdict(network)
-        return {"model_version": sizes.pop("version"), **sizes}
+        return {**sizes_with_text(network), "version": network.version}
 
     def derived(self, options: ModelOptions) -> dict[str, int]:
         """`class_num`, `blank`, `num_step` and `input_size`."""
@@ -89,8 +105,12 @@ class Ctc(Kind):
             "class_num": charset.num_classes,
             "blank": charset.blank,
             "num_step": self._time_steps(options),
-            "input_size": round(_FULL_FEATURES * options.channel_scale),
+            "input_size": self._features(options),
         }
+
+    def _features(self, options: ModelOptions) -> int:
+        counts = channel_counts(options.channels)
+        return counts[-1] if counts else round(_FULL_FEATURES * options.channel_scale)
 
     def codec_from(self, options: ModelOptions) -> Charset:
         """The alphabet of `label_dict`, which may name a file; `auto` must be settled by the labels first."""
@@ -102,8 +122,10 @@ class Ctc(Kind):
             known = ", ".join(STEP_OFFSETS)
             raise UserError(f"output ctc: model_version is {options.model_version!r}, must be one of {known}")
         sizes = options.model_version, options.hidden_size, options.channel_scale
-        spec = create_spec(*sizes)
-        return PyTorchSpec(*sizes, options.leaky_slope) if isinstance(spec, PyTorchSpec) else spec
+        spec = create_spec(*sizes, channels=channel_counts(options.channels))
+        if not isinstance(spec, PyTorchSpec):
+            return spec
+        return replace(spec, leaky_slope=options.leaky_slope, rnn_type=options.rnn_type)
 
     def step_offset(self, model_version: str) -> int:
         """Time steps beyond a quarter of the width."""
@@ -123,11 +145,12 @@ class Ctc(Kind):
             "blank": charset.blank,
             "num_step": artifact.preprocessing.time_steps,
         }
+        given: dict[str, Callable[[], Any]] = {
+            "label_dict": lambda: self.codec_from(options).description,
+            "channels": lambda: channels_text(channel_counts(options.channels)),
+        }
         return {
-            name: (
-                value,
-                self.codec_from(options).description if name == "label_dict" else getattr(options, name),
-            )
+            name: (value, given[name]() if name in given else getattr(options, name))
             for name, value in own.items()
             if name in options.given
         }
@@ -136,7 +159,7 @@ class Ctc(Kind):
         """Alphabet, version and sizes."""
         return {
             "label_dict": label_dict_of(charset_in(artifact)),
-            **self._sizes(artifact.network),
+            **sizes_with_text(artifact.network),
         }
 
     def dropped_label_hints(
@@ -196,12 +219,13 @@ class Ctc(Kind):
     def facts(self, artifact: Model) -> dict[str, str]:
         """Network and alphabet."""
         n, charset = artifact.network, charset_in(artifact)
-        leaky = f", LeakyReLU {n.leaky_slope:g}" if getattr(n, "leaky_slope", 0) else ""
+        others = f", LeakyReLU {n.leaky_slope:g}" if getattr(n, "leaky_slope", 0) else ""
+        others += ", GRU" if getattr(n, "rnn_type", LSTM) == GRU else ""
         case = "case-sensitive" if charset.case_sensitive else "case-insensitive"
         shown = charset.characters
         shown = shown if len(shown) <= _CHARSET_SHOWN else f"{shown[:_CHARSET_SHOWN]}…"
         return {
-            "network": f"{n.version}, hidden size {n.hidden_size}, channel scale {n.channel_scale:g}{leaky}",
+            "network": f"{n.version}, hidden size {n.hidden_size}, {widths_text(n)}{others}",
             "charset": f"{shown} ({len(charset)} characters, {case})",
         }
 
@@ -218,6 +242,10 @@ class Ctc(Kind):
         from crnn_mindspore.artifacts.onnx_graph import build_onnx
 
         return build_onnx(weights, artifact)
+
+    def channel_groups(self, artifact: Model) -> Sequence[ChannelGroup]:
+        """Those of each convolution, of V1 and V2."""
+        return channel_groups(artifact.network)
 
     def learner(self) -> Learner:
         """CRNN and the CTC loss."""

@@ -9,10 +9,11 @@ from crnn_mindspore.artifacts.weights import CLASS_LAYERS
 from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
 from crnn_mindspore.data.sources.charset_file import resolve_charset
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.tasks.ctc.network_spec import STEP_OFFSETS, NetworkSpec, create_spec
+from crnn_mindspore.tasks.ctc.network_spec import GRU, LSTM, STEP_OFFSETS, NetworkSpec, create_spec
 from crnn_mindspore.text.charset import Charset
 
 _FULL_FEATURES = 512  # channels of the last convolution at channel_scale 1
+_GATES = {LSTM: 4, GRU: 3}  # of a unit
 _logger = logging.getLogger(__name__)
 
 
@@ -101,7 +102,7 @@ def _spec_of(
     """What the shapes say: sizes of the network, its input's channels, its classes.
 
     Raises:
-        UserError: If a parameter is missing, or the recurrent layers are no LSTM.
+        UserError: If a parameter is missing, or the recurrent layers are neither LSTM nor GRU.
     """
     try:
         gates, hidden = weights["rnn.0.rnn.weight_hh_l0"].shape
@@ -110,7 +111,11 @@ def _spec_of(
         classes, _ = weights[f"{CLASS_LAYERS[layout.version]}.weight"].shape
     except (KeyError, ValueError, IndexError):
         raise UserError(f"{origin}: lacks parameters of {layout.made_by}, or has other shapes") from None
-    if gates == 3 * hidden:
-        raise UserError(f"{origin}: is a network with GRU in place of LSTM, which is not known here")
-    spec = create_spec(layout.version, hidden, features / _FULL_FEATURES, leaky_slope=leaky_slope)
+    if gates not in (hidden * number for number in _GATES.values()):
+        raise UserError(
+            f"{origin}: its recurrent layers are neither LSTM nor GRU: {gates} rows for {hidden} units"
+        )
+    rnn_type = next(name for name, number in _GATES.items() if gates == hidden * number)
+    sizes = layout.version, hidden, features / _FULL_FEATURES
+    spec = create_spec(*sizes, leaky_slope=leaky_slope, rnn_type=rnn_type)
     return spec, channels, classes

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crnn_mindspore.errors import UserError
-from crnn_mindspore.options.load import read_yaml
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.shipped import found
 from crnn_mindspore.synth.plates.plate_layout import PlateLayout, plate_layout_of
 

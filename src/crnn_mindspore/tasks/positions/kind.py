@@ -1,7 +1,7 @@
 """Positions: one row of scores a position, one class each; licence plates, single characters."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,21 @@ import numpy.typing as npt
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_yaml import read_yaml
 from crnn_mindspore.nearest import unknown_message
 from crnn_mindspore.options.common import ModelOptions
-from crnn_mindspore.options.load import read_yaml
 from crnn_mindspore.options.task_file import layout_with_files_beside, task_file
 from crnn_mindspore.synth.render_loader import ImageRenderer
+from crnn_mindspore.tasks.channels import (
+    ChannelGroup,
+    channel_counts,
+    described_network,
+    sizes_with_text,
+    widths_text,
+)
 from crnn_mindspore.tasks.interface import Arrays, Details, Kind, Learner, Model
 from crnn_mindspore.tasks.positions.codec import PositionsCodec
+from crnn_mindspore.tasks.positions.cutting import channel_groups
 from crnn_mindspore.tasks.positions.decoder import PositionsDecoder
 from crnn_mindspore.tasks.positions.details import PositionsDetails
 from crnn_mindspore.tasks.positions.forms import load_forms
@@ -45,11 +53,15 @@ class Positions(Kind):
 
     def codec_of(self, values: Mapping[str, Any]) -> PositionsCodec:
         """The layout of a description."""
-        return PositionsCodec(layout_of(values["positions"]))
+        return PositionsCodec(layout_of(values["positions"], reads_files=False))
 
     def network_of(self, values: Mapping[str, Any]) -> PositionsNetwork:
         """Version and sizes."""
-        return PositionsNetwork(**values)
+        return PositionsNetwork(**{**values, "channels": channel_counts(values.get("channels", ()))})
+
+    def describe_network(self, network: Any) -> dict[str, Any]:
+        """Version and sizes."""
+        return described_network(network)
 
     def classes_of(self, codec: Codec) -> dict[str, Any]:
         """The layout as the options have it."""
@@ -57,8 +69,7 @@ class Positions(Kind):
 
     def sizes_of(self, network: Any) -> dict[str, Any]:
         """Version and sizes."""
-        sizes = asdict(network)
-        return {"model_version": sizes.pop("version"), **sizes}
+        return sizes_with_text(network)
 
     def codec_from(self, options: ModelOptions) -> PositionsCodec:
         """The layout of `positions`: a mapping, the path of a yaml, or the name of an alphabet."""
@@ -82,8 +93,9 @@ class Positions(Kind):
             raise UserError(
                 f"output positions: model_version is {options.model_version!r}, must be one of {known}"
             )
+        channels = channel_counts(options.channels)
         if options.model_version != RESNET18:
-            return PositionsNetwork(options.model_version, options.channel_scale)
+            return PositionsNetwork(options.model_version, options.channel_scale, channels=channels)
         return PositionsNetwork(
             options.model_version,
             options.channel_scale,
@@ -92,6 +104,7 @@ class Positions(Kind):
             options.stem_pooling,
             options.last_channels,
             options.map_mean,
+            channels,
         )
 
     def adoptable(self, artifact: Model) -> dict[str, Any]:
@@ -155,7 +168,7 @@ class Positions(Kind):
         n, layout = artifact.network, _own(artifact.codec).layout
         named = ", ".join(f"{p.name} ({len(p.classes)} classes)" for p in layout.positions)
         changed = [f"{name} {value}" for name, value in _changed_sizes(n).items()]
-        network = ", ".join([n.version, f"channel scale {n.channel_scale:g}", *changed])
+        network = ", ".join([n.version, widths_text(n), *changed])
         return {"network": network, "positions": named}
 
     def score_shape(self, artifact: Model) -> tuple[int, int]:
@@ -168,6 +181,10 @@ class Positions(Kind):
         from crnn_mindspore.tasks.positions.onnx_network import build_onnx  # onnx is slow to import
 
         return build_onnx(weights, artifact)
+
+    def channel_groups(self, artifact: Model) -> Sequence[ChannelGroup]:
+        """Those inside of blocks, and those that the blocks of a stage add to; those of each layer."""
+        return channel_groups(artifact.network)
 
     def learner(self) -> Learner:
         """Networks and losses."""
@@ -184,6 +201,7 @@ def _own(codec: Codec) -> PositionsCodec:
 def _changed_sizes(network: PositionsNetwork) -> dict[str, Any]:
     """Of the options of ResNet-18, those with another value than the usual one."""
     usual = asdict(PositionsNetwork(network.version, network.channel_scale))
+    usual["channels"] = network.channels
     return {name: value for name, value in asdict(network).items() if value != usual[name]}
 
 

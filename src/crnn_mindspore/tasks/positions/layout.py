@@ -148,7 +148,7 @@ class Layout:
         return plain
 
 
-def layout_of(plain: Mapping[str, Any]) -> Layout:
+def layout_of(plain: Mapping[str, Any], reads_files: bool = True) -> Layout:
     """The layout that a mapping of a yaml or JSON file describes.
 
     Its keys are `text` and `attributes`, lists of positions, and `alphabets`, names for classes that several
@@ -161,6 +161,7 @@ def layout_of(plain: Mapping[str, Any]) -> Layout:
 
     Args:
         plain: The mapping.
+        reads_files: Whether classes may be the path of a file; not in what comes with a model.
 
     Raises:
         UserError: If it describes no layout; the message names the position.
@@ -173,18 +174,20 @@ def layout_of(plain: Mapping[str, Any]) -> Layout:
         raise UserError(f"alphabets of the layout: expected a mapping of names to classes, not {written!r}")
     alphabets: dict[str, Classes] = {GB2312: tuple(level_one())}
     for name, value in written.items():  # an alphabet may be made of those above it
-        alphabets[str(name)] = _classes(value, alphabets, f"alphabet {name!r}")
+        alphabets[str(name)] = _classes(value, alphabets, f"alphabet {name!r}", reads_files)
     positions: list[Position] = []
     for key in ("text", "attributes"):
         entries = plain.get(key, [])
         if isinstance(entries, str) or not isinstance(entries, Sequence):
             raise UserError(f"{key} of the layout: expected a list of positions, not {entries!r}")
         for entry in entries:
-            positions.append(_position(entry, key == "text", len(positions) + 1, alphabets))
+            positions.append(_position(entry, key == "text", len(positions) + 1, alphabets, reads_files))
     return Layout(tuple(positions))
 
 
-def _position(entry: object, in_text: bool, number: int, alphabets: Mapping[str, Classes]) -> Position:
+def _position(
+    entry: object, in_text: bool, number: int, alphabets: Mapping[str, Classes], reads_files: bool
+) -> Position:
     given: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {"classes": entry}
     name = str(number if given.get("name") is None else given["name"])
     where = f"position {name!r}"
@@ -194,14 +197,16 @@ def _position(entry: object, in_text: bool, number: int, alphabets: Mapping[str,
     weight = given.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise UserError(f"{where}: weight is {weight!r}, must be a number")
-    return Position(name, _classes(given["classes"], alphabets, where), in_text, float(weight))
+    return Position(name, _classes(given["classes"], alphabets, where, reads_files), in_text, float(weight))
 
 
-def _classes(value: object, alphabets: Mapping[str, Classes], where: str) -> Classes:
+def _classes(value: object, alphabets: Mapping[str, Classes], where: str, reads_files: bool) -> Classes:
     """The classes of a text or a list."""
     if isinstance(value, str):
         if value in alphabets:
             return alphabets[value]
+        if value.endswith(".txt") and not reads_files:
+            raise UserError(f"{where}: a model names the file {value!r} in place of its classes")
         if value.endswith(".txt"):
             return load_charset_file(value)
         message = unknown_message("alphabet", value, alphabets, _NEARNESS)

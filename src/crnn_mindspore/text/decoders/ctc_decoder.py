@@ -1,11 +1,11 @@
 """What decoders of CTC share: the alphabet, probabilities over all paths, which step gave which character."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from crnn_mindspore.text.charset import Charset
-from crnn_mindspore.text.ctc import Floats, align, log_softmax, text_log_probabilities
+from crnn_mindspore.text.ctc import Floats, TargetScores, align, log_softmax, text_log_probabilities
 from crnn_mindspore.text.decoder import Decoder, Part
 
 _MOST_WORDS_AT_ONCE = 2048  # bounds the memory of the forward algorithm
@@ -33,6 +33,11 @@ class CtcDecoder(Decoder):
             parts.append(np.exp(text_log_probabilities(log_probs, own, self.charset.blank)))
         return np.minimum(np.concatenate(parts), 1.0)
 
+    def confidences(self, logits: Floats, targets: Sequence[Sequence[int]]) -> Callable[[float], Floats]:
+        """Temperature -> (N,) the probabilities of one text each of N images."""
+        scores = TargetScores(logits, targets, self.charset.blank)
+        return lambda temperature: np.minimum(np.exp(scores.log_probabilities(temperature)), 1.0)
+
     def parts(self, logits: Floats, target: Sequence[int]) -> list[Part]:
         """The characters of a text on its most probable path, logits (T, C)."""
         log_probs = log_softmax(logits)
@@ -49,7 +54,17 @@ class CtcDecoder(Decoder):
         ]
 
 
-def best_paths(log_probs: Floats, charset: Charset) -> list[str]:
-    """The most probable class at every step, '-' for the blank: N strings of T classes."""
+def best_paths(scores: Floats, charset: Charset) -> list[str]:
+    """The most probable class at every step, '-' for the blank: N strings of T classes.
+
+    Args:
+        scores: (T, N, C) logits or log-probabilities.
+        charset: The alphabet.
+    """
+    return written_paths(scores.argmax(axis=2).T, charset)  # (T,N,C) -> (N,T)
+
+
+def written_paths(paths: Iterable[Iterable[int]], charset: Charset) -> list[str]:
+    """Paths of class ids as strings, '-' for the blank."""
     symbols = [*charset.classes, "-"]
-    return ["".join(symbols[i] for i in path) for path in log_probs.argmax(axis=2).T]  # (T,N,C) -> (N,T)
+    return ["".join(symbols[i] for i in path) for path in paths]

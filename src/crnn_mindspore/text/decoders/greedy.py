@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crnn_mindspore.text.ctc import Floats, log_softmax, text_log_probabilities
+from crnn_mindspore.text.ctc import Floats, TargetScores
 from crnn_mindspore.text.decoder import Decoded, ImageLexicons
 from crnn_mindspore.text.decoders.beam import BeamDecoder
-from crnn_mindspore.text.decoders.ctc_decoder import CtcDecoder, best_paths
+from crnn_mindspore.text.decoders.ctc_decoder import CtcDecoder, written_paths
 
 _BEAM_WIDTH = 10
 
@@ -41,13 +41,13 @@ class GreedyDecoder(CtcDecoder):
         return readings
 
     def _read(self, logits: Floats) -> list[Decoded]:
-        log_probs = log_softmax(logits)
         blank = self.charset.blank
-        ids = [collapse(path, blank) for path in log_probs.argmax(axis=2).T]  # (T,N,C) -> (N,T)
-        confidences = np.exp(text_log_probabilities(log_probs, ids, blank))
+        paths = logits.argmax(axis=2).T  # (T,N,C) -> (N,T)
+        ids = [collapse(path, blank) for path in paths]
+        confidences = np.exp(TargetScores(logits, ids, blank).log_probabilities())
         return [
             Decoded(self.charset.decode(text_ids), float(min(confidence, 1.0)), raw, tuple(text_ids))
             for text_ids, confidence, raw in zip(
-                ids, confidences, best_paths(log_probs, self.charset), strict=True
+                ids, confidences, written_paths(paths, self.charset), strict=True
             )
         ]

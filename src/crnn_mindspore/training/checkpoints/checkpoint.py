@@ -12,6 +12,7 @@ from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.checkpoint_file import STATE_KEY, Weights, read_checkpoint_file, read_texts
 from crnn_mindspore.engines.mindspore.parameters import write_checkpoint
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.guards.plain_json import parse_json
 
 TEMPORARY_GLOB = ".crnn*-*.tmp*"  # what `save_checkpoint` leaves when it is killed
 
@@ -111,6 +112,6 @@ def _read_state(text: str | None, path: str) -> TrainState | None:
     if text is None:
         return None
     try:
-        return TrainState(**json.loads(text))
+        return TrainState(**parse_json(text, is_finite=False))
     except (ValueError, TypeError) as error:
         raise UserError(f"{path}: its training state is damaged ({error})") from None

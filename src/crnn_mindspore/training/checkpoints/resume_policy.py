@@ -34,6 +34,7 @@ ANNOUNCED = frozenset(
         "ema_decay",
         "epoch_size",
         "gamma_decay",
+        "gamma_l1",
         "last_batch",
         "learning_rate",
         "loss_scale",

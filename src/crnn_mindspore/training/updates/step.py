@@ -1,4 +1,4 @@
-"""One training step: gradients -> all-reduce -> clip by global norm -> update."""
+"""One training step: gradients -> all-reduce -> clip by global norm -> penalty -> update."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -107,6 +107,7 @@ class CRNNForTrain(nn.Cell):
         scaler: Scales the loss before it is differentiated and the gradients back, and adapts itself. With
             one, an update whose gradients are not finite is not made.
         accuracy: (logits, targets) -> the share of images that are read right, a scalar; None: not computed.
+        penalty: Gradients, clipped -> gradients with those of a penalty on weights; None: there is none.
 
     Inputs:
         images (N,3,H,W) float32, targets (N,L) int32, target_lengths (N,) int32; then any further inputs of
@@ -129,10 +130,12 @@ class CRNNForTrain(nn.Cell):
         accumulate_steps: int = 1,
         scaler: Scaler | None = None,
         accuracy: nn.Cell | None = None,
+        penalty: nn.Cell | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.scaler = scaler
         self.optimizer = optimizer
+        self.penalty = penalty
         self.parameters = optimizer.parameters
         self.clip_norm = clip_norm
         self.forward_backward = ops.value_and_grad(
@@ -167,11 +170,16 @@ class CRNNForTrain(nn.Cell):
             scale = self.clip_norm / ops.maximum(norm, Tensor(self.clip_norm, ms.float32))
             gradients = scale_all(gradients, scale)
         if self.scaler is None:
-            return ops.depend(loss, self.optimizer(gradients)), norm, *shares
+            return ops.depend(loss, self._update(gradients)), norm, *shares
         is_finite = ops.isfinite(norm)
         if is_finite:
-            loss = ops.depend(loss, self.optimizer(gradients))
+            loss = ops.depend(loss, self._update(gradients))
         return ops.depend(loss, self.scaler.adjust(is_finite)), norm, *shares
+
+    def _update(self, gradients: tuple[Tensor, ...]) -> Tensor:
+        if self.penalty is not None:
+            gradients = self.penalty(gradients)
+        return self.optimizer(gradients)
 
 
 class WeightAverage(nn.Cell):

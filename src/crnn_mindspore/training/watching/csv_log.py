@@ -5,11 +5,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from crnn_mindspore.whole_file import put_aside, whole_file
+from crnn_mindspore.whole_file import not_through_links, put_aside, whole_file
 
 _logger = logging.getLogger(__name__)
 
 _IMAGES = "images_seen"
+_MOST_DIGITS = 18
 
 
 class CsvLog:
@@ -70,7 +71,7 @@ class CsvLog:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8", newline="") as file:
+            with open(self._path, "a", encoding="utf-8", newline="", opener=not_through_links) as file:
                 writer = csv.writer(file)
                 if file.tell() == 0:
                     writer.writerow(self._columns)
@@ -83,7 +84,7 @@ class CsvLog:
         if len(row) != len(self._columns):
             return -1
         text = row[self._columns.index(_IMAGES)]
-        return int(text) if text.isdecimal() else -1
+        return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else -1
 
     def _give_up(self, error: Exception) -> None:
         _logger.warning("%s: cannot be written, goes on without it: %s", self._path, error)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from crnn_mindspore.data.loading.loader import Batch
 from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
 from crnn_mindspore.errors import UserError
+from crnn_mindspore.whole_file import write_new
 
 _NAMES_SHOWN = 3
 
@@ -126,7 +127,7 @@ def save_batch(
     for n in range(len(batch)):
         image = denormalize(batch.images[n], preprocessing)
         file = folder / f"{n:04d}.png"
-        file.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+        write_new(file, cv2.imencode(".png", image)[1].tobytes())
         length = int(batch.target_lengths[n])
         samples.append(
             {
@@ -138,7 +139,7 @@ def save_batch(
             }
         )
     text = json.dumps({**facts, "samples": samples}, ensure_ascii=False, indent=2)
-    (folder / "batch.json").write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_new(folder / "batch.json", text.encode("utf-8", errors="backslashreplace"))
 
 
 def denormalize(image: npt.NDArray[np.float32], p: Preprocessing) -> npt.NDArray[np.uint8]:

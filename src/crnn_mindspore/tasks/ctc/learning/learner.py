@@ -29,6 +29,7 @@ class CtcLearner:
                 image_height=image.height,
                 in_channels=image.channels,
                 leaky_slope=spec.leaky_slope,
+                rnn_type=spec.rnn_type,
             )
         return CRNN(
             num_classes=artifact.codec.num_classes,
@@ -38,6 +39,7 @@ class CtcLearner:
             image_height=image.height,
             use_dropout=use_dropout,
             in_channels=image.channels,
+            channels=spec.channels,
         )
 
     def create_loss(self, artifact: Model, options: Any) -> CTCLoss:

@@ -15,7 +15,8 @@ from crnn_mindspore.tasks.ctc.growth import CharsetChange, grow_classes
 _logger = logging.getLogger(__name__)
 
 # The alphabet is matched by character; to convolutions and LSTM, the width is only a number of time steps.
-_MAY_DIFFER = ("label_dict", "case_sensitive", "image_width")
+_WIDTHS = ("image_width", "image_width_step", "image_turn_above")
+_MAY_DIFFER = ("label_dict", "case_sensitive", *_WIDTHS)
 
 
 def load_pretrained(network: nn.Cell, checkpoint: Any, wanted: Artifact, origin: str) -> None:
@@ -40,6 +41,8 @@ def load_pretrained(network: nn.Cell, checkpoint: Any, wanted: Artifact, origin:
     own.check_same_model(wanted, origin, free=_MAY_DIFFER)
     if own.preprocessing.width != wanted.preprocessing.width:
         _logger.info("image_width: %d before, now %d", own.preprocessing.width, wanted.preprocessing.width)
+    if (own.preprocessing.width_step > 0) != (wanted.preprocessing.width_step > 0):
+        _logger.info("keep_ratio: %s before", own.preprocessing.width_step > 0)
     weights = checkpoint.weights
     if own.codec != wanted.codec:
         change = CharsetChange(charset_in(own), charset_in(wanted))

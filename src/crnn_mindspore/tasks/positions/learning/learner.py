@@ -40,6 +40,7 @@ class PositionsLearner:
                 last_channels=spec.last_channels,
                 in_channels=image.channels,
                 image_size=None if spec.map_mean else (image.height, image.width),
+                channels=spec.channels,
             )
         return CharacterNet(
             *sizes,
@@ -47,6 +48,7 @@ class PositionsLearner:
             image_size=(image.height, image.width),
             in_channels=image.channels,
             dropout=DROPOUT if use_dropout else 0.0,
+            channels=spec.channels,
         )
 
     def create_loss(self, artifact: Model, options: Any) -> nn.Cell:
