@@ -5,7 +5,8 @@
 #       --build-arg EXTRA_REQUIREMENTS=requirements-ascend-lock.txt .
 #   docker build -t crnn:gpu --build-arg BASE=nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04 .
 # CANN: MindSpore 2.8.0 wants 8.2, 8.3 or 8.5 (mindspore/run_check/_check_version.py of the wheel); images for
-# the first Ascend 910 are tagged 910 instead of 910b.
+# the first Ascend 910 are tagged 910 instead of 910b, those of openEuler openeuler22.03; all are there for Arm
+# and x86-64.
 # CUDA: MindSpore 2.8.0 brings a plug-in for CUDA 11.6, whose images end at Ubuntu 20.04 without Python 3.11;
 # those of 11.8 have the same library versions. Neither has been run on its hardware.
 # A tag can be moved to another image. What one means today, to be given as --build-arg PYTHON_IMAGE=python@sha256:...:
@@ -51,10 +52,14 @@ SHELL ["/bin/bash", "-c"]
 # libgomp1 is MindSpore's OpenMP. CUDA's images have no Python 3.11, which is needed. No versions,
 # as distributions keep the newest of a package only.
 # hadolint ignore=DL3008,SC2046
-RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends libgomp1 \
-        $(command -v python3.11 >/dev/null || echo python3.11 python3.11-venv) \
-    && rm -rf /var/lib/apt/lists/*
+RUN if ! command -v apt-get >/dev/null; then \
+        dnf install --assumeyes libgomp shadow-utils && dnf clean all; \
+    else \
+        apt-get update \
+        && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends libgomp1 \
+            $(command -v python3.11 >/dev/null || echo python3.11 python3.11-venv) \
+        && rm -rf /var/lib/apt/lists/*; \
+    fi
 ARG USER_ID=1000
 RUN useradd --non-unique --uid "${USER_ID}" --create-home crnn && install --directory --owner=crnn /opt/crnn
 WORKDIR /opt/crnn

@@ -52,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _render(args, given)
     if args.engine:
         return run_engine(args, lambda args: _created(args, given))
-    results = [_measured(network, args, given) for network in args.networks]
     turns = f"{args.repeats} turns of {args.steps} updates, {args.clock} clock"
     print(f"batch {args.batch_size}, {args.threads} threads, {turns}; {machine()}\n")
     header = [
@@ -65,11 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "rendered/s",
         "first losses",
     ]
-    print(markdown_table(header, [row for result in results for row in _rows(result)]))
-    if args.json:
-        Path(args.json).write_text(
-            json.dumps({"machine": machine(), "results": results}, indent=2), encoding="utf-8"
-        )
+    print(markdown_table(header, []), flush=True)
+    results: list[dict[str, Any]] = []
+    for network in args.networks:
+        results.append(_measured(network, args, given))
+        for row in _rows(results[-1]):
+            print("| " + " | ".join(row) + " |", flush=True)
+        if args.json:
+            figures = {"machine": machine(), "results": results}
+            Path(args.json).write_text(json.dumps(figures, indent=2), encoding="utf-8")
     return 0
 
 

@@ -117,6 +117,7 @@ CALLS = {
         ("--dataset", "folder", "--dataset_path", "words", "-o", "lmdb"), ("lmdb/data.mdb",)
     ),
     "convert weights": Call(("--ckpt_file=zoo.ckpt", "--output=own.ckpt"), ("own.ckpt",)),
+    "doctor": Call(("--quick", "--json", "--device_target=CPU")),
     "launch": Call(
         ("--platform=Ascend", "--rank_table=table.json", "--python=./trainer", "--log_dir=logs", "--"),
         ("trained", "logs/worker_0.log"),

@@ -59,6 +59,7 @@ ROOMS = (
     # What starts the others; imports MindSpore's rooms inside functions, when the environment is set.
     "launch",
     "modelarts",
+    "doctor",
     "cli",
 )
 NEED_MINDSPORE = frozenset(ROOMS[ROOMS.index("networks") : ROOMS.index("launch")])

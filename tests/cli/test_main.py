@@ -37,6 +37,7 @@ def test_help_lists_the_options_of_the_subcommand_and_no_others(run_program: Run
     assert listed - {"config_path"} == named - positional
 
 
+MADE_OF_OPTIONS = ("Decoding", "AscendChoices")  # classes whose fields are options of these names
 # Modules that take options by their names as text.
 BY_NAME = (
     "modelarts.job",
@@ -80,7 +81,7 @@ def names_read_by(module: str, seen: set[str]) -> set[str]:
             base_name = str(node.module).removeprefix("crnn_mindspore.")
             for name in (base_name, *(f"{base_name}.{alias.name}" for alias in node.names)):
                 found |= names_read_by(name, seen)
-        elif isinstance(node, ast.ClassDef) and node.name == "Decoding":  # made of options of these names
+        elif isinstance(node, ast.ClassDef) and node.name in MADE_OF_OPTIONS:
             found |= {ast.unparse(line.target) for line in node.body if isinstance(line, ast.AnnAssign)}
     return found
 

@@ -24,7 +24,7 @@ STREAMS = {
     "reader gone": ">&9 2>&9",
 }
 # What these print is the result, so that its loss is a failure.
-PRINTING = ("read", "eval", "check", "parity", "offline postprocess")
+PRINTING = ("read", "eval", "check", "parity", "doctor", "offline postprocess")
 
 
 @pytest.fixture(scope="module")

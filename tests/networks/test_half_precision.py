@@ -6,7 +6,7 @@ import math
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor, amp, nn, ops
 
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
@@ -15,7 +15,7 @@ from crnn_mindspore.networks.half_precision import is_lstm_broken, set_precision
 from crnn_mindspore.networks.image_network import ImageNetwork
 from crnn_mindspore.networks.pytorch_crnn import PyTorchCRNN
 from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
-from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
+from crnn_mindspore.training.updates.amp import create_scaler, resolve_level, scale_of
 from crnn_mindspore.training.updates.optimizers import create_optimizer
 from crnn_mindspore.training.updates.overflow import Overflows
 from crnn_mindspore.training.updates.step import CRNNForTrain
@@ -63,7 +63,8 @@ def test_training_in_half_precision_follows_training_in_full() -> None:
         made = network("V2", level).set_train(True)
         optimizer = create_optimizer("adam", made.trainable_params(), 0.9, True, 0.0)
         optimizer.learning_rate.set_data(Tensor(0.01, ms.float32))
-        step = CRNNForTrain(made, CTCLoss(3), UnreadShare(3), optimizer, scaler=create_scaler(level, 128))
+        scaler = create_scaler(level == "O2", 128)
+        step = CRNNForTrain(made, CTCLoss(3), UnreadShare(3), optimizer, scaler=scaler)
         losses[level] = [float(step(*batch(0))[0].asnumpy()) for _ in range(12)]
     assert losses["O0"][-1] < 0.8 * losses["O0"][0]
     assert losses["O2"] == pytest.approx(losses["O0"], rel=0.03)
@@ -93,7 +94,7 @@ def test_an_update_that_overflows_is_skipped_and_the_scale_is_halved() -> None:
     made = Scaled().set_train(True)
     optimizer = create_optimizer("momentum", made.trainable_params(), 0.9, False, 0.0)
     optimizer.learning_rate.set_data(Tensor(0.1, ms.float32))
-    scaler = create_scaler("O2", 0)
+    scaler = create_scaler(True, 0)
     assert scaler is not None
     step = CRNNForTrain(made, Half(), UnreadShare(3), optimizer, clip_norm=0.0, scaler=scaler)
     others = Tensor(np.zeros((1, 1), np.int32)), Tensor(np.zeros(1, np.int32))
@@ -115,11 +116,41 @@ def test_an_update_that_overflows_is_skipped_and_the_scale_is_halved() -> None:
     assert float(scaler.scale_value.asnumpy()) == 2.0**14
 
 
+def never_finite(gradients: tuple[Tensor, ...]) -> Tensor:
+    """Stands in for `amp.all_finite` on a device whose flag is up, though all numbers are finite."""
+    return ops.stop_gradient(gradients[0]).sum() > 1e30
+
+
+def test_an_overflow_that_only_the_device_knows_of_is_no_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Scaled().set_train(True)
+    optimizer = create_optimizer("momentum", made.trainable_params(), 0.9, False, 0.0)
+    optimizer.learning_rate.set_data(Tensor(0.1, ms.float32))
+    others = Tensor(np.zeros((1, 1), np.int32)), Tensor(np.zeros(1, np.int32))
+    small = Tensor(np.full((1, 1, 1), 0.25, np.float32))
+
+    def stepped(checks_status: bool) -> tuple[float, float]:
+        scaler = create_scaler(True, 512)
+        step = CRNNForTrain(
+            made, Half(), UnreadShare(3), optimizer, scaler=scaler, checks_status=checks_status
+        )
+        _, norm, _ = step(small, *others)
+        return float(norm.asnumpy()), float(made.weight.asnumpy()[0])
+
+    norm, weight = stepped(checks_status=True)  # nothing overflows, the check does no harm
+    assert norm == pytest.approx(0.25)
+    assert weight == pytest.approx(0.475)
+    monkeypatch.setattr(amp, "all_finite", never_finite)
+    norm, unchanged = stepped(checks_status=True)
+    assert (norm, unchanged) == (math.inf, weight)
+    _, changed = stepped(checks_status=False)
+    assert changed < weight
+
+
 def test_skipped_updates_are_counted_and_too_many_in_a_row_are_no_overflow(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("crnn_mindspore"), "propagate", True)
-    overflows = Overflows(create_scaler("O2", 1024))
+    overflows = Overflows(create_scaler(True, 1024))
     with caplog.at_level(logging.INFO, "crnn_mindspore"):
         assert not overflows.is_skipped(1, 2.0, 1.0)
         assert overflows.is_skipped(2, 2.0, math.inf)
@@ -136,9 +167,11 @@ def test_levels_scales_and_versions() -> None:
     assert [resolve_level("auto", device) for device in ("CPU", "GPU", "Ascend")] == ["O0", "O0", "O2"]
     with pytest.raises(UserError, match="amp_level is 'O3', must be one of auto, O0, O2"):
         resolve_level("O3", "CPU")
-    with pytest.raises(UserError, match=r"loss_scale is 0\.5"):
-        create_scaler("O0", 0.5)
-    assert create_scaler("O0", 0) is None
+    assert [scale_of(text) for text in ("auto", "0", "0.0", "512")] == [0, 0, 0, 512]
+    for text in ("0.5", "-1", "inf", "nan", "many"):
+        with pytest.raises(UserError, match=f"loss_scale is {text}, must be auto, 0"):
+            scale_of(text)
+    assert create_scaler(False, 0) is None
     broken = [is_lstm_broken("Ascend", version) for version in ("2.2.14", "2.3.0rc1", "2.10.0")]
     assert broken == [False, True, True]
     assert not is_lstm_broken("CPU", "2.8.0")

@@ -158,7 +158,7 @@ def test_a_model_is_refused_if_it_gives_no_numbers(tmp_path: Path) -> None:
     good.write_bytes(tiny_onnx())
     broken.write_bytes(tiny_onnx(rnn_1_embedding_bias=float("nan")))
     assert load_recognizer(str(good), Decoding(reject_below=0.5), batch_size=3).reject_below == 0.5
-    with pytest.raises(UserError, match=r"broken\.onnx: parameter rnn\.1\.embedding\.bias holds numbers that are not finite"):
+    with pytest.raises(UserError, match=r"broken\.onnx: parameter rnn\.1\.embedding\.bias .* not finite"):
         load_recognizer(str(broken), Decoding())
 
 

@@ -20,7 +20,7 @@ from crnn_mindspore.engines.mindspore.parameters import load_weights, network_we
 from crnn_mindspore.engines.mindspore.runtime import initialize
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.networks.crnn import CRNN, scaled_channels
-from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, UnreadShare
+from crnn_mindspore.tasks.ctc.learning.ctc_loss import CTCLoss, CTCLosses, UnreadShare
 from crnn_mindspore.training.updates.optimizers import (
     create_optimizer,
     decay_of,
@@ -56,31 +56,87 @@ def brute_force_loss(logits: np.ndarray) -> float:
     return total / len(LENGTHS)
 
 
+@pytest.mark.parametrize("operator", ["ctc_loss", "CTCLoss"])
 @pytest.mark.parametrize("spread", [0.1, 1.0, 5.0])
-def test_ctc_loss_equals_the_sum_over_all_paths(spread: float) -> None:
+def test_ctc_loss_equals_the_sum_over_all_paths(spread: float, operator: str) -> None:
     logits = np.random.default_rng(1).normal(0, spread, (5, 3, CLASSES)).astype(np.float32)
-    found = CTCLoss(BLANK)(Tensor(logits), Tensor(TARGETS), Tensor(LENGTHS)).asnumpy()
+    found = CTCLoss(BLANK, operator)(Tensor(logits), Tensor(TARGETS), Tensor(LENGTHS)).asnumpy()
     assert found == pytest.approx(brute_force_loss(logits), abs=1e-4)
 
 
-def test_ctc_loss_reads_the_true_lengths_and_not_the_padding() -> None:
+@pytest.mark.parametrize("operator", ["ctc_loss", "CTCLoss"])
+def test_ctc_loss_reads_the_true_lengths_and_not_the_padding(operator: str) -> None:
     logits = np.random.default_rng(2).normal(0, 1, (5, 3, CLASSES)).astype(np.float32)
     repadded = TARGETS.copy()
     repadded[1, 2], repadded[2, 1:] = 1, 2
-    loss = CTCLoss(BLANK)
+    loss = CTCLoss(BLANK, operator)
     found = [loss(Tensor(logits), Tensor(t), Tensor(LENGTHS)).asnumpy() for t in (TARGETS, repadded)]
     assert found[0] == found[1]
 
 
-def test_ctc_loss_of_a_target_that_does_not_fit_is_zero_for_it() -> None:
+@pytest.mark.parametrize("operator", ["ctc_loss", "CTCLoss"])
+def test_ctc_loss_of_a_target_that_does_not_fit_is_zero_for_it(operator: str) -> None:
     logits = np.random.default_rng(3).normal(0, 1, (3, 2, CLASSES)).astype(np.float32)
     targets = np.array([[0, 0, 1], [0, 1, 2]], dtype=np.int32)  # the first needs 4 steps of 3
     arguments = Tensor(logits), Tensor(targets), Tensor(np.array([3, 3], np.int32))
-    loss, gradient = ops.value_and_grad(CTCLoss(BLANK))(*arguments)
+    loss, gradient = ops.value_and_grad(CTCLoss(BLANK, operator))(*arguments)
     only_path = log_probabilities(logits)[range(3), 1, [0, 1, 2]].sum()
     assert loss.asnumpy() == pytest.approx(-only_path / 2, abs=1e-5)
     assert not gradient.asnumpy()[:, 0].any()
     assert np.isfinite(gradient.asnumpy()).all()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_both_operators_have_the_same_losses_and_gradients(half: bool) -> None:
+    rng = np.random.default_rng(4)
+    steps, count, classes = 24, 6, 37
+    logits = rng.normal(0, 3, (steps, count, classes)).astype(np.float16 if half else np.float32)
+    targets = rng.integers(0, classes - 1, (count, steps)).astype(np.int32)
+    lengths = np.array([1, 3, 5, 7, 10, 2], np.int32)
+    targets[5, :2] = 4  # a letter twice
+    arguments = Tensor(logits), Tensor(targets), Tensor(lengths)
+    found = []
+    for operator in ("ctc_loss", "CTCLoss"):
+        losses = CTCLosses(classes - 1, operator)(*arguments)
+        assert losses.dtype == ms.float32  # the sum over all paths needs it
+        _, gradient = ops.value_and_grad(CTCLoss(classes - 1, operator))(*arguments)
+        found.append((losses.asnumpy(), gradient.asnumpy()))
+    (losses, gradient), (other_losses, other_gradient) = found
+    np.testing.assert_allclose(other_losses, losses, rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(other_gradient, gradient, atol=1e-4 if half else 1e-5)
+
+
+@ms.constexpr
+def note_type(kind: object) -> int:
+    SEEN.append(str(kind))
+    return 0
+
+
+SEEN: list[str] = []
+
+
+class Noting(nn.Cell):
+    """Stands in for `ops.CTCLoss`: notes the type of its scores when it is compiled."""
+
+    def __init__(self, **options: bool) -> None:
+        super().__init__()
+        assert options == {"ctc_merge_repeated": True, "ignore_longer_outputs_than_inputs": True}
+
+    def construct(
+        self, scores: Tensor, places: Tensor, values: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        note_type(scores.dtype)
+        return scores.sum(axis=(0, 2)), scores
+
+
+def test_the_older_operator_gets_float32_whatever_the_network_computes_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    SEEN.clear()
+    monkeypatch.setattr(ops, "CTCLoss", Noting)
+    scores = Tensor(np.ones((5, 3, CLASSES), np.float16))
+    CTCLoss(BLANK, "CTCLoss")(scores, Tensor(TARGETS), Tensor(LENGTHS))
+    assert SEEN == ["Float32"]
 
 
 def test_images_of_which_nothing_is_read_are_those_with_blanks_at_every_step() -> None:

@@ -33,6 +33,7 @@ COMMANDS = {
         "weights of the model zoo or of PyTorch to a checkpoint that describes itself",
     ),
     "serve": ("serve", "main", "read images over HTTP, with a page to try it"),
+    "doctor": ("doctor", "main", "what of this machine does not fit, and what mends it"),
     "launch": ("launch", "main", "train on several devices"),
     "rank-table": ("rank_table", "main", "make the rank table of Ascend servers"),
     "offline preprocess": ("offline", "preprocess", "Ascend 310, step 1: list the images"),

@@ -23,9 +23,11 @@ from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.readers.annotated import load_annotated
 from crnn_mindspore.data.sources.samples import SampleSource
 from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.engines.choices import AscendChoices
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.prediction_file import save_predictions
 from crnn_mindspore.offline.input_list import read_inputs, write_inputs
+from crnn_mindspore.offline.om_files import write_tensors
 from crnn_mindspore.offline.result_files import infer, judge
 from crnn_mindspore.options.commands import OfflineCommandOptions
 from crnn_mindspore.options.load import load_options
@@ -77,6 +79,9 @@ def _model_and_data(options: OfflineCommandOptions) -> tuple[Artifact, SampleSou
 def _preprocess(options: OfflineCommandOptions) -> int:
     artifact, source = _model_and_data(options)
     write_inputs(options.inputs_path, source, artifact, resize_here=options.resize_in_python)
+    if options.write_tensors:
+        folder = write_tensors(options.inputs_path, source, artifact)
+        print(f"inputs of the network: {folder}")
     return 0
 
 
@@ -90,6 +95,8 @@ def _infer(options: OfflineCommandOptions) -> int:
             options.device_target,
             options.device_id,
             onnx_threads=options.onnx_threads,
+            choices=AscendChoices.of(options),
+            batch_size=options.batch_size,
         ),
         inputs,
         options.result_path,

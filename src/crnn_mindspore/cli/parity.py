@@ -8,6 +8,7 @@ from dataclasses import asdict
 from crnn_mindspore.artifacts.agreement import check_task
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.engines.backend import open_backend
+from crnn_mindspore.engines.choices import AscendChoices
 from crnn_mindspore.evaluation.parity import compare_on, print_parity
 from crnn_mindspore.options.commands import ParityOptions
 from crnn_mindspore.options.load import load_options
@@ -24,7 +25,14 @@ def main(argv: Sequence[str] | None = None, program: str = "crnn parity") -> int
 def _check(options: ParityOptions) -> int:
     allow_task(options.task)
     backends = [
-        open_backend(path, options.device_target, options.device_id, onnx_threads=options.onnx_threads)
+        open_backend(
+            path,
+            options.device_target,
+            options.device_id,
+            onnx_threads=options.onnx_threads,
+            choices=AscendChoices.of(options),
+            batch_size=options.batch_size,
+        )
         for path in options.models
     ]
     if "task" in options.given:

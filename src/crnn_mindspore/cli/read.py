@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from crnn_mindspore.artifacts.agreement import check_task
 from crnn_mindspore.cli.command import run_command
+from crnn_mindspore.engines.choices import AscendChoices
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import ReadOptions
 from crnn_mindspore.options.load import load_options
@@ -53,6 +54,7 @@ def _read(options: ReadOptions) -> int:
         decoding,
         options.task,
         onnx_threads=options.onnx_threads,
+        choices=AscendChoices.of(options),
         batch_size=options.batch_size,
         top_k=options.top_k,
         characters=options.characters,

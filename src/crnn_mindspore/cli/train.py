@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from crnn_mindspore.artifacts.agreement import check_derived
 from crnn_mindspore.cli.command import run_command
 from crnn_mindspore.data.sources.charset_file import AUTO
+from crnn_mindspore.engines.choices import AscendChoices
 from crnn_mindspore.engines.mindspore.runtime import initialize, prepare_environment
 from crnn_mindspore.modelarts.job import run_job
 from crnn_mindspore.options.commands import TrainOptions
@@ -45,7 +46,13 @@ def _train(options: TrainOptions) -> int:
     check_derived(options)
     loader, hints = create_train_loader(options)
     evaluation = create_evaluation(options) if options.run_eval else None
-    runtime = initialize(options.device_target, options.device_id, options.run_distribute)
+    runtime = initialize(
+        options.device_target,
+        options.device_id,
+        options.run_distribute,
+        AscendChoices.of(options),
+        options.deterministic,
+    )
     if runtime.is_main:
         make_folders(options)
     return run(options, loader, hints, evaluation, runtime, saves_charset=is_charset_derived)

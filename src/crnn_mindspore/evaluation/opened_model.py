@@ -3,6 +3,7 @@
 from crnn_mindspore.artifacts.agreement import check_artifact, check_derived, codec_of, preprocessing_of
 from crnn_mindspore.artifacts.model_path import PRETRAINED, resolve_model
 from crnn_mindspore.engines.backend import Backend, open_backend
+from crnn_mindspore.engines.choices import AscendChoices
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluate_all import ALL, evaluate_all
 from crnn_mindspore.evaluation.evaluation_report import evaluate_and_report
@@ -24,6 +25,8 @@ def open_model(options: EvalOptions | ReportCommandOptions, path: str) -> Backen
         options.device_id,
         lambda: (codec_of(options), preprocessing_of(options)),
         onnx_threads=options.onnx_threads,
+        choices=AscendChoices.of(options),
+        batch_size=options.eval_batch_size or options.batch_size,
     )
     check_derived(options, backend.artifact.kind)
     check_artifact(options, backend.artifact, path)

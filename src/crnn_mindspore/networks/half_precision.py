@@ -15,7 +15,8 @@ def set_precision(network: nn.Cell, level: str) -> None:
     """Chooses what computes in half precision; parameters, batch norm and the logits stay float32.
 
     O2: convolutions, LSTM, GRU and dense layers in float16. O0: nothing, but for the LSTM on Ascend from
-    MindSpore 2.3 on, where it is reported to compute wrong results in float32.
+    MindSpore 2.3 on, where the operator is reported to compute wrong results in float32
+    (mindspore-lab/mindocr#688); one unrolled by `set_lstm_kernel` before stays in float32.
 
     Args:
         network: Before it is compiled.
@@ -27,7 +28,7 @@ def set_precision(network: nn.Cell, level: str) -> None:
     elif is_lstm_broken(ms.get_context("device_target"), ms.__version__):
         kinds = (nn.LSTM,)
     for _, cell in network.cells_and_names():
-        if isinstance(cell, kinds):
+        if isinstance(cell, kinds) and (level == HALF or not getattr(cell, "is_unrolled", False)):
             cell.to_float(ms.float16)
         if level == HALF and isinstance(cell, nn.BatchNorm2d):
             cell.to_float(ms.float32)

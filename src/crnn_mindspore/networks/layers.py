@@ -6,6 +6,7 @@ from mindspore.common.initializer import HeNormal, Uniform, initializer
 from crnn_mindspore.artifacts.artifact import BATCH_NORM_EPSILON
 from crnn_mindspore.networks.cpu import WinogradConv2d, is_cpu, quicken_lstm
 from crnn_mindspore.networks.gru import create_gru
+from crnn_mindspore.networks.lstm import LSTM
 
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -108,9 +109,9 @@ def create_convolution(
     )
 
 
-def create_lstm(input_size: int, hidden_size: int) -> nn.LSTM:
+def create_lstm(input_size: int, hidden_size: int) -> LSTM:
     """One bidirectional LSTM layer over (T,N,input_size)."""
-    lstm = nn.LSTM(input_size, hidden_size, num_layers=1, bidirectional=True)
+    lstm = LSTM(input_size, hidden_size)
     if is_cpu():
         quicken_lstm(lstm)
     return lstm

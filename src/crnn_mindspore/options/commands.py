@@ -20,6 +20,7 @@ from crnn_mindspore.options.converters import (
 # default_config.yaml holds just these sections, in this order.
 SECTIONS: tuple[type[Options], ...] = (
     common.DeviceOptions,
+    common.AscendOptions,
     common.EngineOptions,
     common.BatchOptions,
     common.WorkerOptions,
@@ -30,6 +31,7 @@ SECTIONS: tuple[type[Options], ...] = (
     training_sections.LoadingOptions,
     training_sections.RenderingOptions,
     training_sections.LearningOptions,
+    training_sections.AscendTrainingOptions,
     training_sections.PositionsLossOptions,
     training_sections.CheckpointOptions,
     training_sections.WatchOptions,
@@ -67,6 +69,7 @@ class TrainOptions(
     common.LinkOptions,
     common.WorkerOptions,
     common.BatchOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.EvaluationBatchOptions,
     using_sections.EvaluationPathOptions,
@@ -87,6 +90,7 @@ class EvalOptions(
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.EvaluationBatchOptions,
     using_sections.EvaluationPathOptions,
@@ -109,11 +113,18 @@ class ExportCommandOptions(
     common.ModelOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.ExportOptions,
     using_sections.FileNameOptions,
 ):
     """Options of `crnn export`."""
+
+    for_chip: Annotated[Literal["", "ascend310", "ascend310p"], Argument(name="for")] = Field(
+        "",
+        description="ascend310, ascend310p: ONNX of opset 16 and MINDIR, both of one size, the converter's "
+        "configuration, and the commands that convert them; file_format has no effect",
+    )
 
 
 class ReportCommandOptions(
@@ -123,6 +134,7 @@ class ReportCommandOptions(
     common.WorkerOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.ReportOptions,
     using_sections.EvaluationBatchOptions,
@@ -173,6 +185,7 @@ class OfflineCommandOptions(
     common.LinkOptions,
     common.BatchOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     using_sections.OfflineOptions,
     using_sections.EvaluationPathOptions,
@@ -185,6 +198,7 @@ class ReadOptions(
     common.DecodingOptions,
     common.LinkOptions,
     common.EngineOptions,
+    common.AscendOptions,
     common.DeviceOptions,
     common.BatchOptions,
 ):
@@ -214,7 +228,13 @@ class ReadOptions(
     )
 
 
-class ParityOptions(common.LinkOptions, common.BatchOptions, common.EngineOptions, common.DeviceOptions):
+class ParityOptions(
+    common.LinkOptions,
+    common.BatchOptions,
+    common.EngineOptions,
+    common.AscendOptions,
+    common.DeviceOptions,
+):
     """Options of `crnn parity`."""
 
     models: Annotated[list[str], Argument(is_positional=True)] = Field(
@@ -282,6 +302,16 @@ class RenderOptions(Options):
     overwrite: Flag = Field(False, description="replace an earlier output of this command")
 
 
+class DoctorOptions(common.WorkerOptions, common.DeviceOptions):
+    """Options of `crnn doctor`."""
+
+    as_json: Annotated[bool, Argument(name="json", is_flag=True)] = Field(
+        False, description="print all that was found as JSON"
+    )
+    quick: Flag = Field(False, description="without the step on the device, which starts MindSpore")
+    folder: PathText = Field(".", description="where results are to go, for the free space")
+
+
 class LaunchOptions(Options):
     """Options of `crnn launch`."""
 
@@ -333,6 +363,7 @@ COMMANDS: dict[str, type[Options]] = {
     "convert lmdb": LmdbOptions,
     "convert weights": WeightsOptions,
     "serve": ServeOptions,
+    "doctor": DoctorOptions,
     "launch": LaunchOptions,
     "rank-table": RankTableOptions,
     "offline preprocess": OfflineCommandOptions,

@@ -30,6 +30,37 @@ class DeviceOptions(Options):
     device_id: Whole = Field(ge=0, description="which device of this server")
 
 
+class AscendOptions(Options):
+    """Ascend, see docs/ascend.md."""
+
+    ascend_profile: Literal["auto", "on", "off"] = Field(
+        description="settings for Ascend where an option is auto; auto: on Ascend; on: elsewhere too, as far "
+        "as it goes, to compare; off: nowhere"
+    )
+    jit_level: Literal["auto", "O0", "O1", "O2"] = Field(
+        description="how MindSpore compiles: O2, whole graphs by CANN; O0, O1, operator by operator; auto: "
+        "O2 on the first 910 and with a rank table, else O0"
+    )
+    precision_mode: Literal["auto", "keep", "allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype"] = (
+        Field(
+            description="what CANN may compute in half precision by itself; auto: allow_fp32_to_fp16, matrix "
+            "products alone, on the first 910, else keep; keep: as MindSpore has it"
+        )
+    )
+    fixed_shapes: Literal["auto", "always", "never"] = Field(
+        description="graphs of one shape, the last batch of an evaluation filled up; auto: on Ascend, and "
+        "with lstm_kernel cells; never: one graph for any shape"
+    )
+    lstm_kernel: Literal["auto", "operator", "cells"] = Field(
+        description="LSTM by MindSpore's operator, on Ascend in half precision, or unrolled from matrix "
+        "products, with the same parameters; auto: operator; export --for: cells where it is not on Ascend"
+    )
+    compile_cache: PathText = Field(
+        description="folder for compiled graphs; auto: ~/.cache/crnn_mindspore/graphs on Ascend; none: they "
+        "are not kept"
+    )
+
+
 class EngineOptions(Options):
     """ONNX Runtime."""
 

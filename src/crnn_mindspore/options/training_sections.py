@@ -85,8 +85,9 @@ class LearningOptions(Options):
     amp_level: Literal["auto", "O0", "O2"] = Field(
         description="O2: half precision but for batch norm and loss; O0: float32; auto: O2 on Ascend"
     )
-    loss_scale: Number = Field(
-        description="O2; 0: dynamic, halved when gradients overflow, doubled after 2,000 updates without"
+    loss_scale: ListText = Field(
+        description="where something computes in half precision; 0: dynamic, halved when gradients overflow, "
+        "doubled after 2,000 updates without; auto: 512 on Ascend, else 0"
     )
     weight_decay: Number = Field(
         description="L2 penalty on the weights, not on biases and batch norm; adamw, radam: decoupled"
@@ -130,6 +131,22 @@ class LearningOptions(Options):
     diagnose_flat_steps: Whole = Field(
         ge=0,
         description="updates over which the loss must fall while it is high, or a warning comes; 0: never",
+    )
+
+
+class AscendTrainingOptions(Options):
+    """Training on Ascend."""
+
+    ctc_operator: Literal["auto", "ctc_loss", "CTCLoss"] = Field(
+        description="output ctc: MindSpore's operator of the loss, in float32; auto: CTCLoss on Ascend"
+    )
+    overflow_check: Literal["auto", "norm", "status"] = Field(
+        description="how overflow in half precision is seen: norm, in the gradients' norm; status, by "
+        "amp.all_finite, which on the first 910 asks the device; auto: status on Ascend"
+    )
+    deterministic: bool = Field(
+        description="Ascend, GPU: operators that give the same bits at every run, which exact resumption "
+        "needs; slower; a CPU is so anyway"
     )
 
 
@@ -240,5 +257,7 @@ class WatchOptions(Options):
     )
 
 
-class SessionOptions(WatchOptions, CheckpointOptions, PositionsLossOptions, LearningOptions):
+class SessionOptions(
+    WatchOptions, CheckpointOptions, PositionsLossOptions, AscendTrainingOptions, LearningOptions
+):
     """What a training is built from."""

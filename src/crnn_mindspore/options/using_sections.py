@@ -157,9 +157,12 @@ class ExportOptions(Options):
     calibration_images: Whole = Field(ge=1, description="int8: images used, spread evenly over the data set")
     onnx_batch: Whole = Field(
         ge=0,
-        description="ONNX: the one batch size that the file takes, for engines without free sizes; 0: any",
+        description="ONNX, with --for and on Ascend MINDIR too: the one batch size that the file takes, for "
+        "engines without free sizes; 0: any, there 1",
     )
-    onnx_width: Whole = Field(ge=0, description="ONNX: the one width that the file takes, pixels; 0: any")
+    onnx_width: Whole = Field(
+        ge=0, description="the same: the one width that the file takes, pixels; 0: any, there the model's"
+    )
     verify: Text = Field(
         description="compare the export with the checkpoint on this data set: its name or layout"
     )
@@ -176,6 +179,9 @@ class OfflineOptions(Options):
     dataset: Text = Field(description="layout of the annotation")
     inputs_path: PathText = Field(description="folder of the list of images that the first step writes")
     time_path: PathText = Field(description="folder of the timings")
+    write_tensors: bool = Field(
+        description="the first step also writes the network's input of each image, for a runner of .om models"
+    )
     resize_in_python: bool = Field(
         description="decode and resize every image in the first step, for a machine whose OpenCV differs"
     )

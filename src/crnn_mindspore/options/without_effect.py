@@ -62,7 +62,7 @@ NEEDS = (
     _one_of("optimizer", ["sgd", "momentum"], "momentum"),
     _one_of("optimizer", ["sgd"], "nesterov"),
     _one_of("freeze_features", [False], "gamma_l1"),
-    _one_of("amp_level", ["auto", "O2"], "loss_scale"),
+    _one_of("output", ["ctc"], "ctc_operator"),
     _one_of("model_version", ["V1", "character_net"], "use_dropout"),
     _one_of("model_version", ["paper", "vgg"], "leaky_slope", "rnn_type"),
     _one_of(

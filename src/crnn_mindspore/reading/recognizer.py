@@ -21,6 +21,7 @@ from crnn_mindspore.data.image_io import (
 from crnn_mindspore.data.pixels import to_bgr
 from crnn_mindspore.data.preprocess import is_turned, preprocess
 from crnn_mindspore.engines.backend import Backend, open_reader
+from crnn_mindspore.engines.choices import LEFT_OPEN, AscendChoices
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.reading.calibration import calibrated
 from crnn_mindspore.reading.named_images import MissingImage
@@ -101,6 +102,7 @@ class Recognizer:
         decoding: Decoding = AUTO_DECODING,
         task: str = WORDS,
         onnx_threads: int = 0,
+        choices: AscendChoices = LEFT_OPEN,
         **options: Any,
     ) -> "Recognizer":
         """Opens a .ckpt, .mindir or .onnx file, or the weights that come with the project.
@@ -115,6 +117,7 @@ class Recognizer:
                 says, else greedy.
             task: Whose weights `pretrained` means; its kind of output may be a module of your own.
             onnx_threads: That compute, of ONNX Runtime; 0 for the cores that this process may use.
+            choices: Of the settings for Ascend.
             options: `batch_size`, `top_k`, `characters`, `keep_ratio` of the class.
 
         Raises:
@@ -129,7 +132,8 @@ class Recognizer:
         if task != WORDS:
             allow_task(task)
         path = resolve_model(path, task)
-        backend = open_reader(path, device_target, device_id, onnx_threads)
+        size = int(options.get("batch_size", 0))
+        backend = open_reader(path, device_target, device_id, onnx_threads, choices, size)
         decoder = backend.artifact.decoder(decoding)
         decoder = calibrated(decoder, path, backend.artifact)
         return cls(backend, decoder=decoder, reject_below=decoding.reject_below, **options)

@@ -13,6 +13,7 @@ from crnn_mindspore.data.loading.datasets import create_dataset
 from crnn_mindspore.data.loading.facts import dataset_facts, digest_of
 from crnn_mindspore.data.loading.loader import EvalLoader
 from crnn_mindspore.data.readers.registry import evaluation_sets
+from crnn_mindspore.engines.mindspore.ascend import INACTIVE, Profile
 from crnn_mindspore.engines.mindspore.network_backend import evaluation_backend
 from crnn_mindspore.engines.mindspore.parameters import load_weights
 from crnn_mindspore.errors import UserError
@@ -32,9 +33,11 @@ class Evaluate(Protocol):
 
     Attributes:
         measured_on: Its data sets and the protocol, in words: two of the same words measure the same.
+        batch_size: Most images of a batch.
     """
 
     measured_on: str
+    batch_size: int
 
     def __call__(self, forward: Forward, loss_of: LossOf | None = None) -> dict[str, Evaluation]:
         """Name of each data set -> what was found."""
@@ -51,6 +54,7 @@ class TrainingEvaluation:
         place: `main`: rank 0 evaluates and the others wait. `shared`: each computes its part of every batch,
             and all find the same.
         loss_of: The loss of the training; None computes none.
+        profile: Of this process.
     """
 
     def __init__(
@@ -60,8 +64,12 @@ class TrainingEvaluation:
         ranks: Ranks,
         place: str,
         loss_of: EvaluationLoss | None = None,
+        profile: Profile = INACTIVE,
     ) -> None:
-        self._backend = evaluation_backend(artifact)
+        size = evaluate.batch_size
+        if place == "shared":
+            size = -(-size // ranks.world_size)
+        self._backend = evaluation_backend(artifact, profile, size)
         self._loss_of = loss_of
         self._evaluate = evaluate
         self._ranks = ranks
@@ -159,6 +167,7 @@ class EvaluationSets:
         self._decoder = model.decoder()
         self._model = model
         self._protocol = create_protocol(protocol, model.codec)
+        self.batch_size = max(loader.batch_size for loader in loaders.values())
         sets = [f"{name} ({described(loader)})" for name, loader in loaders.items()]
         self.measured_on = f"{', '.join(sets)}, protocol {self._protocol.name}"
 

@@ -23,7 +23,7 @@ from crnn_mindspore.training.result_file import RESULT_NAME, keep_former_result,
 from crnn_mindspore.training.session import TrainingSession
 from crnn_mindspore.training.settled_options import save_charset
 from crnn_mindspore.training.trainer import Batches
-from crnn_mindspore.training.updates.amp import resolve_level
+from crnn_mindspore.training.updates.amp import resolve_level, scale_of
 from crnn_mindspore.training.watching.overfit import OverfitCheck
 
 _logger = logging.getLogger(__name__)
@@ -81,7 +81,9 @@ def create_session(
     hints: Sequence[Hint],
 ) -> TrainingSession:
     """One training as the options say, ready to run."""
+    options = options.replaced(**runtime.profile.training_options(options))
     recorded = {name: getattr(options, name) for name in sorted(RECORDED - {WORLD_SIZE})}
+    recorded["loss_scale"] = scale_of(options.loss_scale)
     recorded[WORLD_SIZE] = runtime.world_size
     recorded["amp_level"] = resolve_level(
         options.amp_level, runtime.device_target

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,14 @@ from crnn_mindspore.artifacts.artifact import Artifact, hash_weights
 from crnn_mindspore.artifacts.model_path import resolve_model
 from crnn_mindspore.data.checking.findings import Hint
 from crnn_mindspore.data.loading.facts import digest_of
+from crnn_mindspore.engines.mindspore.ascend import BY_STATUS
 from crnn_mindspore.engines.mindspore.network_backend import create_network
 from crnn_mindspore.engines.mindspore.parameters import network_weights
 from crnn_mindspore.engines.mindspore.runtime import Runtime
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.evaluation.evaluator import Evaluation
+from crnn_mindspore.networks.half_precision import HALF
+from crnn_mindspore.networks.lstm import computes_in_half
 from crnn_mindspore.options.training_sections import SessionOptions
 from crnn_mindspore.training.checkpoints.checkpoint import TrainState, read_checkpoint, save_checkpoint
 from crnn_mindspore.training.checkpoints.checkpoint_folder import CheckpointFolder
@@ -33,7 +36,7 @@ from crnn_mindspore.training.evaluation_loss import EvaluationLoss
 from crnn_mindspore.training.ranks import Ranks
 from crnn_mindspore.training.result_file import images_of_result
 from crnn_mindspore.training.trainer import Batches, Trainer, updates_per_epoch
-from crnn_mindspore.training.updates.amp import create_scaler, resolve_level
+from crnn_mindspore.training.updates.amp import create_scaler, resolve_level, scale_of
 from crnn_mindspore.training.updates.gamma_penalty import GammaPenalty
 from crnn_mindspore.training.updates.lr_schedule import create_milestones, create_schedule
 from crnn_mindspore.training.updates.optimizers import create_optimizer
@@ -48,6 +51,8 @@ from crnn_mindspore.training.watching.tensorboard import open_tensorboard
 
 _logger = logging.getLogger(__name__)
 
+# Options that name files of results, or where to go on: two runs that differ in them have the same graphs.
+_NOT_COMPILED = ("output_dir", "save_checkpoint_path", "resume_ckpt", "device_id")
 _STATISTICS = (".moving_mean", ".moving_variance")  # of batch norm: computed, not learnt
 
 
@@ -84,8 +89,8 @@ class TrainingSession:
         self.recorded = dict(recorded or {})
         ms.set_seed(options.seed)
         level = resolve_level(options.amp_level, runtime.device_target)
-        self.network = create_network(artifact, options.use_dropout, level)
-        self.scaler = create_scaler(level, options.loss_scale)
+        self.network = create_network(artifact, options.use_dropout, level, runtime.profile.lstm_kernel)
+        self.scaler = create_scaler(computes_in_half(self.network), scale_of(options.loss_scale))
         if options.freeze_features:
             self.network.freeze_features()
             _logger.info("freeze_features: the convolutions stay as they are")
@@ -129,8 +134,9 @@ class TrainingSession:
         self.start = self._starting_state(self.origin)
         if self.scaler is not None:
             _logger.info(
-                "amp_level %s: convolutions, LSTM and dense layers in half precision, loss scale %g",
+                "amp_level %s: %s in half precision, loss scale %g",
                 level,
+                "convolutions, LSTM and dense layers" if level == HALF else "the LSTM",
                 float(self.scaler.scale_value.asnumpy()),
             )
         self.is_finished = self.start.step >= self.total_steps
@@ -145,7 +151,12 @@ class TrainingSession:
         self.diagnosis = self._create_diagnosis(hints)
         self.evaluation = (
             TrainingEvaluation(
-                artifact, evaluation, self.ranks, options.eval_ranks, EvaluationLoss(artifact, options)
+                artifact,
+                evaluation,
+                self.ranks,
+                options.eval_ranks,
+                EvaluationLoss(artifact, options),
+                runtime.profile,
             )
             if evaluation
             else None
@@ -229,6 +240,7 @@ class TrainingSession:
                 accumulate_steps=options.accumulate_steps,
                 scaler=self.scaler,
                 accuracy=self.accuracy,
+                checks_status=self.scaler is not None and options.overflow_check == BY_STATUS,
                 penalty=self.penalty,
             ),
             create_schedule(
@@ -275,7 +287,18 @@ class TrainingSession:
                 self.artifact.preprocessing,
                 f"_rank{self.runtime.rank}" if self.runtime.world_size > 1 else "",
             ),
+            compiling=self._compiling,
         )
+
+    def _compiling(self, what: str, shape: tuple[int, ...]) -> AbstractContextManager[None]:
+        """Around the first run of a graph of the training."""
+        identity = {
+            "model": self.artifact.to_json(),
+            "options": {k: v for k, v in self.options.values().items() if k not in _NOT_COMPILED},
+            "ranks": self.runtime.world_size,
+            "shape": shape,
+        }
+        return self.runtime.profile.compiling(what, identity)
 
     def _create_diagnosis(self, hints: Sequence[Hint]) -> Diagnosis:
         options = self.options

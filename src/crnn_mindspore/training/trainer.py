@@ -4,9 +4,9 @@ import logging
 import math
 import signal
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import mindspore as ms
 import numpy as np
@@ -31,6 +31,7 @@ _logger = logging.getLogger(__name__)
 
 
 Masks = Callable[[int, tuple[int, ...]], tuple[npt.NDArray[np.generic], ...]]
+Compiling = Callable[[str, tuple[int, ...]], AbstractContextManager[None]]
 
 
 class Batches(Protocol):
@@ -66,6 +67,7 @@ class Trainer:
             network.
         diagnosis: Is told every update; None for one that tells its hints to the log alone.
         guard: Stops the training on numbers that are not finite; None for one that keeps no batch.
+        compiling: Name of a graph, shape of its images -> what to enter while it runs for the first time.
 
     A step takes as many batches as `step` accumulates; see `updates_per_epoch` for the end of an epoch.
     """
@@ -85,6 +87,7 @@ class Trainer:
         masks: Masks = lambda number, shape: (),
         diagnosis: Diagnosis | None = None,
         guard: FiniteGuard | None = None,
+        compiling: Compiling = lambda what, shape: nullcontext(),
     ) -> None:
         self.run_step = step
         self.schedule = schedule
@@ -100,6 +103,8 @@ class Trainer:
         self.diagnosis = diagnosis or Diagnosis()
         self.guard = guard or FiniteGuard()
         self.overflows = Overflows(step.scaler)
+        self._compiling = compiling
+        self._compiled: set[tuple[str, tuple[int, ...]]] = set()
 
     def fit(self, state: TrainState, total_steps: int) -> tuple[TrainState, int]:
         """Trains from `state` on.
@@ -178,8 +183,8 @@ class Trainer:
         inputs = [
             self._inputs(batch, number) for number, batch in enumerate(batches, state.step * len(batches))
         ]
-        tensors = [self.run_step.accumulate(*batch) for batch in inputs[:-1]]
-        last_loss, *others = self.run_step(*inputs[-1])
+        tensors = [self._run("gradients", self.run_step.accumulate, batch) for batch in inputs[:-1]]
+        last_loss, *others = self._run("training", self.run_step, inputs[-1])
         losses = [float(tensor.asnumpy()) for tensor in [*tensors, last_loss]]
         norm, unread, *accuracy = (float(tensor.asnumpy()) for tensor in others)
         loss = sum(losses) / len(losses)
@@ -198,6 +203,15 @@ class Trainer:
         images_seen = state.images_seen + images
         self.progress.step(state.step, images, images_seen, loss, learning_rate, norm, *accuracy)
         return replace(state, step=state.step + 1, images_seen=images_seen)
+
+    def _run(self, what: str, graph: Callable[..., Any], inputs: list[ms.Tensor]) -> Any:
+        """What a graph makes of its inputs; said and kept when it is compiled."""
+        shape = tuple(inputs[0].shape)
+        if (what, shape) in self._compiled:
+            return graph(*inputs)
+        self._compiled.add((what, shape))
+        with self._compiling(f"{what} on images {shape}", shape):
+            return graph(*inputs)
 
     def _inputs(self, batch: Batch, number: int) -> list[ms.Tensor]:
         targets = np.zeros((len(batch), self.target_width), dtype=np.int32)

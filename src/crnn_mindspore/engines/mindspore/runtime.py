@@ -6,11 +6,13 @@ import os
 import platform
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crnn_mindspore.engines.choices import LEFT_OPEN, AscendChoices
 from crnn_mindspore.engines.cores import usable_cores
+from crnn_mindspore.engines.mindspore.ascend import INACTIVE, Profile, apply, chip_name, resolve
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.signals import deferred
 from crnn_mindspore.versions import version_tuple
@@ -26,12 +28,13 @@ _FIRST_SLOW_ON_AVX512 = (2, 9)
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where this process computes."""
+    """Where this process computes, and by which settings."""
 
     device_target: str
     device_id: int
     rank: int = 0
     world_size: int = 1
+    profile: Profile = field(default=INACTIVE)
 
     @property
     def is_main(self) -> bool:
@@ -80,13 +83,21 @@ def _import_mindspore() -> None:
         import mindspore  # noqa: F401 - after the environment is set
 
 
-def initialize(device_target: str, device_id: int = 0, run_distribute: bool = False) -> Runtime:
-    """Chooses device and graph mode, joins the other processes, and logs one line about it.
+def initialize(
+    device_target: str,
+    device_id: int = 0,
+    run_distribute: bool = False,
+    choices: AscendChoices = LEFT_OPEN,
+    is_deterministic: bool = False,
+) -> Runtime:
+    """Chooses device, graph mode and profile, joins the other processes, and logs one line about it.
 
     Args:
         device_target: Ascend, GPU, CPU, or auto; see `find_device`.
         device_id: Which device of this server.
         run_distribute: Whether this is one of several processes.
+        choices: What the user chose of the settings for Ascend.
+        is_deterministic: Whether the same bits are to come out every time; see `apply`.
 
     Raises:
         UserError: If the device or the communication is not available.
@@ -97,6 +108,8 @@ def initialize(device_target: str, device_id: int = 0, run_distribute: bool = Fa
 
     ms.set_context(mode=ms.GRAPH_MODE)
     try:
+        profile = resolve(choices, device_target, _chip(device_target), os.environ)
+        settings = apply(ms, profile, device_target, is_deterministic)
         if run_distribute:
             device_id = join_device(ms, device_target)
         elif not (device_target == "CPU" and _computes_on_cpu(ms)):
@@ -111,11 +124,16 @@ def initialize(device_target: str, device_id: int = 0, run_distribute: bool = Fa
         f"Python {platform.python_version()}",
         f"{device_target} {device_id}" if device_target != "CPU" else f"CPU, {usable_cores()} cores",
         "graph mode",
+        *settings,
     ]
     if run_distribute:
         decisions.append(f"rank {rank} of {world_size}")
     _logger.info("runtime: %s", ", ".join(decisions))
-    return Runtime(device_target, device_id, rank, world_size)
+    return Runtime(device_target, device_id, rank, world_size, profile)
+
+
+def _chip(device_target: str) -> str:
+    return chip_name() if device_target == "Ascend" else ""
 
 
 def find_device(device_target: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import mindspore as ms
-from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, amp, nn, ops
 
 
 class Scaler(Protocol):
@@ -106,6 +106,10 @@ class CRNNForTrain(nn.Cell):
         accumulate_steps: Batches that make one update.
         scaler: Scales the loss before it is differentiated and the gradients back, and adapts itself. With
             one, an update whose gradients are not finite is not made.
+        checks_status: With a scaler: overflow is looked for by `mindspore.amp.all_finite`, in every process,
+            before gradients are exchanged; else in their norm. The first Ascend 910 computes on with the
+            largest number and raises a flag, which that function asks for and clears; so does 910B in
+            saturation mode. The flag is a process's own, so that all have to be told.
         accuracy: (logits, targets) -> the share of images that are read right, a scalar; None: not computed.
         penalty: Gradients, clipped -> gradients with those of a penalty on weights; None: there is none.
 
@@ -115,8 +119,9 @@ class CRNNForTrain(nn.Cell):
 
     Returns:
         Of the network before the update, each float32: the loss, the global norm of the gradients before
-        clipping, the share of images of which nothing is read, and with `accuracy` the share read right; the
-        shares are those of the last batch of the update, of this process alone.
+        clipping (infinite where their status says that they overflowed), the share of images of which nothing
+        is read, and with `accuracy` the share read right; the shares are those of the last batch of the
+        update, of this process alone.
     """
 
     def __init__(
@@ -130,10 +135,13 @@ class CRNNForTrain(nn.Cell):
         accumulate_steps: int = 1,
         scaler: Scaler | None = None,
         accuracy: nn.Cell | None = None,
+        checks_status: bool = False,
         penalty: nn.Cell | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.scaler = scaler
+        self.checks_status = checks_status
+        self.sum_over_ranks = ops.AllReduce() if is_distributed and checks_status else None
         self.optimizer = optimizer
         self.penalty = penalty
         self.parameters = optimizer.parameters
@@ -161,11 +169,18 @@ class CRNNForTrain(nn.Cell):
         if self.gradient_sum is not None:
             totals = self.gradient_sum.finish(gradients)
             gradients = scale_all(totals, Tensor(1 / self.accumulate_steps, ms.float32))
+        overflows = Tensor(0.0, ms.float32)
         if self.scaler is not None:
+            if self.checks_status:
+                overflows = 1 - amp.all_finite(gradients).astype(ms.float32)
+                if self.sum_over_ranks is not None:
+                    overflows = self.sum_over_ranks(overflows)
             gradients = self.scaler.unscale(gradients)
         if self.reducer is not None:
             gradients = self.reducer(gradients)
         norm = global_norm(gradients)
+        if self.checks_status:
+            norm = ops.where(overflows > 0, Tensor(float("inf"), ms.float32), norm)
         if self.clip_norm > 0:
             scale = self.clip_norm / ops.maximum(norm, Tensor(self.clip_norm, ms.float32))
             gradients = scale_all(gradients, scale)

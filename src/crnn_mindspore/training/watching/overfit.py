@@ -44,6 +44,7 @@ class OverfitCheck:
 
     def __init__(self, batches: Sequence[Batch], model: Artifact) -> None:
         self._batches = batches
+        self.batch_size = max(map(len, batches))
         self._decoder = model.decoder()
         # Everything the charset can write counts: the loss sees it too.
         self._protocol = create_protocol("charset", model.codec)

@@ -44,13 +44,11 @@ class CtcLearner:
 
     def create_loss(self, artifact: Model, options: Any) -> CTCLoss:
         """The CTC loss."""
-        del options
-        return CTCLoss(charset_in(artifact).blank)
+        return CTCLoss(charset_in(artifact).blank, options.ctc_operator)
 
     def create_losses(self, artifact: Model, options: Any) -> CTCLosses:
         """The CTC loss of each image."""
-        del options
-        return CTCLosses(charset_in(artifact).blank)
+        return CTCLosses(charset_in(artifact).blank, options.ctc_operator)
 
     def create_unread(self, artifact: Model) -> UnreadShare:
         """Images whose best class is the blank at every step."""
