@@ -528,3 +528,17 @@ def test_no_command_takes_a_whole_number_that_nothing_can_hold(command: str, val
                 UserError, match=rf"{name} is {value}, must be (at most|at least|below|above) "
             ):
                 load_options(options, [*others, f"--{name}={value}"])
+
+
+def test_classes_of_ones_own_task_are_not_given_up_for_those_of_a_model(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "output: positions\nmodel_version: resnet18\npositions: {text: [ABC]}\nimage_width: 48\n",
+        encoding="utf-8",
+    )
+    codec = PositionsCodec(layout_of({"text": ["AB"]}))
+    old = Artifact(codec, Preprocessing(width=32, height=48), PositionsNetwork("resnet18"), task="positions")
+    config = adopting(load_config([f"--task={mine}"]), old)
+    assert config.positions == {"text": ["ABC"]}
+    assert (config.image_width, config.image_height) == (32, 48)
+    assert adopting(load_config(["--task=plates"]), old).positions == codec.layout.to_plain()

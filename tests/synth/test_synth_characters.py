@@ -236,9 +236,17 @@ def test_typefaces_are_kept_out_and_used_alone(tmp_path: Path) -> None:
     alone = {Path(face.path).name for face in made(tmp_path, hold_out=start, held_out=True).fonts.faces}
     assert (kept, alone) == (set(names) - out, out)
     with pytest.raises(UserError, match="'nosuch'"):
-        made(tmp_path, hold_out=f"{start},nosuch")
+        made(tmp_path, hold_out="nosuch", held_out=True)
     with pytest.raises(UserError, match="render_hold_out"):
         made(tmp_path, held_out=True)
+
+
+def test_a_machine_without_the_typefaces_that_are_kept_out_is_told_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    every = made(tmp_path).fonts.faces
+    assert made(tmp_path, hold_out="nosuch").fonts.faces == every
+    assert "'nosuch'" in caplog.text
 
 
 def test_what_the_images_depend_on_is_told_apart(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """The task plates: labels and rules of form, with plates written out by hand."""
 
+import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from crnn_mindspore.artifacts.artifact import Artifact
+from crnn_mindspore.cli import check as check_program
 from crnn_mindspore.cli import eval as eval_program
 from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
@@ -102,6 +105,15 @@ ALLOWED = [
     *("京A12BC5", "京A12B4C", "京A123BC"),
     *("京AD12345", "京AFA2345", "京A12345F", "京AB123学", "粤ZA123澳", "沪A0023领", "使014578", "京O1234警"),
 ]
+# One of each form that kinds of their own have, in the order of the yaml.
+OF_KINDS = [
+    *("京A1234学", "沪BC123学", "粤C1D34学", "川D12E4学"),
+    *("冀A1234挂", "鲁BC123挂", "豫C1D34挂", "苏D123E挂"),
+    *("浙AD12345", "浙AFA1345", "闽A12345D", "赣C12345F"),
+    *("京A1234警", "津AB123警", "晋A1B34警", "辽O1234警", "吉A123B警"),
+    *("军K12345", "粤Z1234港", "粤ZF123港", "粤ZA123澳", "粤Z1234澳", "沪A1234领", "使123456"),
+    *("皖1946673", "民航A1234", "民航12345"),
+]
 NOT_ALLOWED = [
     *("京ABCD45", "京NAPAF8", "京ABCDEF"),  # three letters and more
     *("京AA12345", "京ADAB345", "京A1234DD", "京A1234D", "京A123456"),  # not of new energy
@@ -111,12 +123,73 @@ NOT_ALLOWED = [
 
 def test_texts_of_no_form_are_refused_by_the_rule() -> None:
     rule = load_forms(FILE)
-    assert [text for text in ALLOWED if not rule(list(text))] == []
+    assert [text for text in [*ALLOWED, *OF_KINDS] if not rule(list(text))] == []
     not_allowed = [text for text in NOT_ALLOWED if rule(list(text))]
     assert not_allowed == ["京A1234D"]  # of seven characters: a blue plate
     assert rule([*"京A12345", ""])
     with pytest.raises(UserError, match=r"forms 'configs/tasks/words\.yaml': holds no kinds of plates"):
         load_forms("configs/tasks/words.yaml")
+
+
+def test_every_form_of_every_kind_has_a_plate_here() -> None:
+    layout = plate_layout_of(read_yaml(shipped(FILE))["plates"])
+    plates = [*(label.split()[0] for label in KINDS.values()), *ALLOWED, *OF_KINDS]
+    for kind in layout.kinds:
+        for form in kind.texts:
+            choices = [layout.alphabets.get(c, c) for c in form]
+            assert any(
+                len(plate) == len(choices) and all(c in of for c, of in zip(plate, choices, strict=True))
+                for plate in plates
+            ), (kind.name, form)
+
+
+def test_each_form_of_a_label_is_read_and_bad_plates_are_counted_by_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, (48, 144, 3), dtype=np.uint8)
+    labels = {
+        "text.png": "京A12345",
+        "attributes.png": "粤BAQ286 colour=yellow rows=double",
+        "ids.png": "14 1 2 30 17 31 30 12 0 0",
+        "open.png": "14 1 2 30 17 31 30 -1 -1 0",
+        "corners.png": "沪AF71017 corners=60,5,130,9,128,40,58,33",
+        "i.png": "京AI2345",
+        "late.png": "京A1学345",
+        "long.png": "京A123456D",
+        "short.png": "京A1234",
+        "red.png": "京A12345 colour=red",
+        "point.png": "京A12345 corners=1,2,3",
+    }
+    folder = tmp_path / "plates"
+    folder.mkdir()
+    for name in labels:
+        cv2.imwrite(str(folder / name), picture)
+    written = "".join(f"{name}\t{label}\n" for name, label in labels.items())
+    (folder / "labels.tsv").write_text(written, encoding="utf-8")
+    report = tmp_path / "report.json"
+    check = ["--task=plates", "--json", str(report)]
+    data = ["--train_dataset=folder", f"--train_dataset_path={folder}"]
+    assert check_program.main([*check, *data]) == 0, capsys.readouterr().err
+    (checked,) = json.loads(report.read_text(encoding="utf-8"))["sets"]
+    assert checked["kept"] == 5
+    assert checked["labels"]["refused"] == {
+        "character not allowed at its position": 2,
+        "more characters than positions": 1,
+        "fewer characters than positions": 1,
+        "unknown attribute or value": 1,
+    }
+    # The text in the name of the file.
+    named = tmp_path / "named"
+    named.mkdir()
+    for name in ("京A12345_1.jpg", "军A12345_7.jpg", "京AO2345_2.jpg", "京A123_3.jpg"):
+        (named / name).write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+    data = ["--train_dataset=folder:{text}_*.jpg|{text}.jpg", f"--train_dataset_path={named}"]
+    assert check_program.main([*check, *data]) == 0, capsys.readouterr().err
+    (checked,) = json.loads(report.read_text(encoding="utf-8"))["sets"]
+    assert (checked["kept"], checked["labels"]["refused"]) == (
+        2,
+        {"character not allowed at its position": 1, "fewer characters than positions": 1},
+    )
 
 
 def model(own: PositionsCodec) -> Artifact:

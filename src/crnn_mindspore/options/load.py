@@ -13,7 +13,7 @@ from crnn_mindspore.options.base import Options, argument_of
 from crnn_mindspore.options.commands import SECTIONS, AllOptions
 from crnn_mindspore.options.common import ModelOptions
 from crnn_mindspore.options.parser import create_parser, option_name, owner_of
-from crnn_mindspore.options.task_file import task_file, with_files_beside
+from crnn_mindspore.options.task_file import CLASSES, is_own_yaml, task_file, with_files_beside
 from crnn_mindspore.options.without_effect import without_effect
 from crnn_mindspore.shipped import shipped
 
@@ -61,8 +61,12 @@ def load_options(
     config_path = typed.pop("config_path", "")
     overlay = _read_overlay(config_path) if config_path else {}
     task: dict[str, Any] = {}
+    named: set[str] = set()
     if "task" in in_yaml:
-        task, task_origin = _read_task(str(typed.get("task", overlay.get("task", everything["task"]))))
+        name = str(typed.get("task", overlay.get("task", everything["task"])))
+        task, task_origin = _read_task(name)
+        # The classes of a yaml of the user's own are what the user wants of any model.
+        named = in_yaml & task.keys() & set(CLASSES) if is_own_yaml(name) else set()
         everything |= task
         defaults |= {name: value for name, value in task.items() if name in in_yaml}
 
@@ -84,7 +88,7 @@ def load_options(
     _check_unknown(unknown, names, is_on_modelarts, takes_all)
     given = {name: value for name, value in overlay.items() if name in in_yaml}
     given |= {name: value for name, value in typed.items() if name in kind.model_fields}
-    options = kind.checked({**defaults, **given}, frozenset(given), origin)
+    options = kind.checked({**defaults, **given}, frozenset(given) | named, origin)
     allow_outside(getattr(options, "allow_outside", False))
     foreign = sorted(typed.keys() - kind.model_fields.keys())
     if foreign:

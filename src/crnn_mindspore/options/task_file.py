@@ -14,12 +14,17 @@ from crnn_mindspore.shipped import shipped
 FOLDER = "configs/tasks"
 ENTRY_POINTS = "crnn_mindspore.tasks"
 _SUFFIXES = (".yaml", ".yml")
-_FILES = ("label_dict", "positions")  # options that may name a file of classes
+CLASSES = ("label_dict", "positions")  # options that may name a file of classes
 
 
 def task_names() -> list[str]:
     """The tasks that come with the project."""
     return sorted(path.stem for path in shipped(FOLDER).glob("*.yaml"))
+
+
+def is_own_yaml(task: str) -> bool:
+    """Whether a task is a file, and none of `task_names`."""
+    return task not in task_names() and task.endswith(_SUFFIXES)
 
 
 def task_file(task: str) -> tuple[Path, dict[str, Any]]:
@@ -58,7 +63,7 @@ def with_files_beside(values: Mapping[str, Any], folder: Path) -> dict[str, Any]
 
     Others stay as they are: paths from the working folder, or of shipped files.
     """
-    found = {name: _beside(v, folder) if name in _FILES else v for name, v in values.items()}
+    found = {name: _beside(v, folder) if name in CLASSES else v for name, v in values.items()}
     if isinstance(found.get("positions"), Mapping):
         found["positions"] = layout_with_files_beside(found["positions"], folder)
     return found

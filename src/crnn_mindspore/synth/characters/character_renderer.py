@@ -12,6 +12,7 @@ import numpy as np
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.shipped import shipped
 from crnn_mindspore.synth.characters.crops import draw_character
+from crnn_mindspore.synth.characters.held_out import without
 from crnn_mindspore.synth.effects.camera import Image
 from crnn_mindspore.synth.effects.dice import Dice
 from crnn_mindspore.synth.effects.photographs import Photographs, load_photographs
@@ -243,7 +244,7 @@ def create_character_renderer(
     latin = None
     if probe and ascii_part and not held_out:
         latin = _latin(ascii_part, fonts, found)
-    fonts = _without(fonts, hold_out, held_out)
+    fonts = without(fonts, hold_out, held_out)
     often = "" if often_file is None else "".join(read_text(str(often_file)).split())
     return CharacterRenderer(codec, fonts, latin, kinds, seed, split, photos, often)
 
@@ -289,18 +290,3 @@ def _probe(characters: str) -> str:
     """A few characters beyond ASCII, which tell at once whether a face is of their script."""
     letters = [c for c in characters if not c.isascii() and c.isalnum()]
     return "".join(letters[:: max(1, len(letters) // _PROBES)])
-
-
-def _without(fonts: FontLibrary, hold_out: str, held_out: bool) -> FontLibrary:
-    """The library without the faces that are kept out, or with those alone."""
-    starts = tuple(part.strip().lower() for part in hold_out.split(",") if part.strip())
-    if held_out and not starts:
-        raise UserError("render_held_out needs the typefaces that are kept out: give --render_hold_out")
-    if not starts:
-        return fonts
-    is_out = [Path(face.path).name.lower().startswith(starts) for face in fonts.faces]
-    for start in starts:
-        if not any(Path(face.path).name.lower().startswith(start) for face in fonts.faces):
-            raise UserError(f"render_hold_out: no typeface's file name begins with {start!r}")
-    kept = [face for face, out in zip(fonts.faces, is_out, strict=True) if out == held_out]
-    return FontLibrary(kept, fonts.skipped)
