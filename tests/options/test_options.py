@@ -542,3 +542,10 @@ def test_classes_of_ones_own_task_are_not_given_up_for_those_of_a_model(tmp_path
     assert config.positions == {"text": ["ABC"]}
     assert (config.image_width, config.image_height) == (32, 48)
     assert adopting(load_config(["--task=plates"]), old).positions == codec.layout.to_plain()
+
+
+def test_plates_that_nothing_would_draw_are_an_error(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("output: positions\npositions: {text: [ABC]}\nplates: {kinds: []}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"mine\.yaml: says how plates look, but not `renderer: plates`"):
+        load_config([f"--task={mine}"])

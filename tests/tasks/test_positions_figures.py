@@ -33,6 +33,7 @@ OPTIONS = SimpleNamespace(
     ghm_bins=10,
     ghm_momentum=0.75,
     ghm_joint=False,
+    ctc_operator="ctc_loss",
 )
 
 

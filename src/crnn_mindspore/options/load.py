@@ -102,7 +102,12 @@ def _read_task(name: str) -> tuple[dict[str, Any], str]:
     """The values that a task's yaml lays over default_config.yaml, and where they come from."""
     path, values = task_file(name)
     if not values:
-        return _read_overlay(str(path)), str(path)
+        overlay = _read_overlay(str(path))
+        if "plates" in overlay and overlay.get("renderer") != "plates":
+            raise UserError(
+                f"{path}: says how plates look, but not `renderer: plates`, so words would be drawn"
+            )
+        return overlay, str(path)
     overlay = _read_overlay(str(path)) if path.is_file() else {}
     if overlay.get("output", values["output"]) != values["output"]:
         raise UserError(
