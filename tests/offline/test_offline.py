@@ -244,9 +244,10 @@ def test_the_accuracy_from_files_made_by_hand(tmp_path: Path) -> None:
 )
 def test_a_result_that_is_missing_or_wrong_is_named(tmp_path: Path, data: bytes | None, message: str) -> None:
     if data is not None:
-        (tmp_path / "a_0.bin").write_bytes(data)
-    with pytest.raises(UserError, match=f"result {tmp_path / 'a_0.bin'}: .*{message}"):
-        judge(source_of("a.png"), ARTIFACT, GreedyDecoder(ARTIFACT.codec), str(tmp_path))
+        (tmp_path / "costly_0.bin").write_bytes(data)
+    image = Path(__file__).resolve().parents[2] / "examples" / "costly.png"
+    with pytest.raises(UserError, match=f"result {tmp_path / 'costly_0.bin'}: .*{message}"):
+        judge(source_of(str(image)), ARTIFACT, GreedyDecoder(ARTIFACT.codec), str(tmp_path))
 
 
 def pairs(source) -> list[tuple[str, str]]:

@@ -65,8 +65,9 @@ def load_options(
     if "task" in in_yaml:
         name = str(typed.get("task", overlay.get("task", everything["task"])))
         task, task_origin = _read_task(name)
-        # The classes of a yaml of the user's own are what the user wants of any model.
-        named = in_yaml & task.keys() & set(CLASSES) if is_own_yaml(name) else set()
+        # The classes of a yaml of the user's own are not given up for those of a model to start from.
+        is_started_from = "pretrained" in kind.model_fields and is_own_yaml(name)
+        named = in_yaml & task.keys() & set(CLASSES) if is_started_from else set()
         everything |= task
         defaults |= {name: value for name, value in task.items() if name in in_yaml}
 
@@ -103,7 +104,7 @@ def _read_task(name: str) -> tuple[dict[str, Any], str]:
     path, values = task_file(name)
     if not values:
         overlay = _read_overlay(str(path))
-        if "plates" in overlay and overlay.get("renderer") != "plates":
+        if "plates" in overlay and not overlay.get("renderer"):
             raise UserError(
                 f"{path}: says how plates look, but not `renderer: plates`, so words would be drawn"
             )

@@ -76,7 +76,7 @@ def load_lexicons(folder: str, name: str | None) -> Lexicons | None:
         images = {str(image): int(number) for image, number in loaded["images"].items()}
         if images and not 0 <= min(images.values()) <= max(images.values()) < len(lists):
             raise ValueError("a list number outside the lists")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"{path}: not a lexicon file ({error})") from None
     return Lexicons(lists, images)
 
