@@ -71,7 +71,7 @@ def _of_zip(path: str | Path, size: int) -> Arrays:
             if name not in entries:
                 raise ValueError(f"the archive lacks {name}")
             info = entries[name]
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
+            if info.compress_type != zipfile.ZIP_STORED or max(info.file_size, info.compress_size) > size:
                 raise ValueError(f"{name} in the archive is compressed, or larger than the file")
             return archive.read(info)
 
