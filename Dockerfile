@@ -51,7 +51,7 @@ LABEL org.opencontainers.image.title="CRNN text recogniser for MindSpore" \
 SHELL ["/bin/bash", "-c"]
 # libgomp1 is MindSpore's OpenMP. CUDA's images have no Python 3.11, which is needed. No versions,
 # as distributions keep the newest of a package only.
-# hadolint ignore=DL3008,SC2046
+# hadolint ignore=DL3008,DL3041,SC2046
 RUN if ! command -v apt-get >/dev/null; then \
         dnf install --assumeyes libgomp shadow-utils && dnf clean all; \
     else \
