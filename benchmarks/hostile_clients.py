@@ -30,8 +30,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.engines import machine, markdown_table
-from benchmarks.serve import Load, ask_for, sampled, server
-from crnn_mindspore.data.image_formats import IMAGE_SUFFIXES
+from benchmarks.serve import Load, ask_for, images_in, sampled, server
 
 HONEST = 8
 SIDE = 4000  # pixels; 16 megapixels are the service's limit
@@ -47,10 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--calm_seconds", type=float, default=15, help="before the hostile clients come")
     args = parser.parse_args(argv)
-    paths = sorted(p for p in Path(args.images).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
+    images = images_in(args.images)
+    if not images:
         parser.error(f"{args.images}: no image in this folder")
-    images = {str(path): path.read_bytes() for path in paths}
     with server(args.checkpoint_path) as (pid, port):
         calm = ask_for(port, images, HONEST, args.calm_seconds)
         before = peak_mb(pid)

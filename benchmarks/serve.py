@@ -61,10 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--alone_seconds", type=float, default=15, help="of each part with one client")
     args = parser.parse_args(argv)
-    paths = sorted(p for p in Path(args.images).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
+    images = images_in(args.images)
+    if not images:
         parser.error(f"{args.images}: no image in this folder")
-    images = {str(path): path.read_bytes() for path in paths}
     with server(args.checkpoint_path) as (pid, port):
         before = resident_mb(pid)
         alone = [ask_for(port, images, 1, args.alone_seconds)]
@@ -76,6 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         alone.append(ask_for(port, images, 1, args.alone_seconds))
         after = resident_mb(pid)
     return report(args.clients, alone, crowd, total / count, [before, *memory, after])
+
+
+def images_in(folder: str) -> dict[str, bytes]:
+    """Path -> content of the images of a folder and those below it."""
+    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    return {str(path): path.read_bytes() for path in paths}
 
 
 @contextmanager

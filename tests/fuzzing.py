@@ -7,11 +7,10 @@ FUZZ_FIRST, 0 by default, so that two runs differ only in how far they come.
 import json
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from limited import last_line
+
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "2"))
 _FEWEST = 10  # that must have been tried, however slow the machine is
 _PROGRAM = """
@@ -89,22 +88,7 @@ def fuzz(setup: str, work: str, folder: Path, mebibytes: int = 512) -> dict[str,
     """
     program = _PROGRAM.format(setup=setup, work=work, fewest=_FEWEST)
     first = os.environ.get("FUZZ_FIRST", "0")
-    result = subprocess.run(
-        [sys.executable, "-c", program, str(folder), str(mebibytes), str(SECONDS), first],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "XDG_CACHE_HOME": str(folder),
-        },
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=300 + 20 * SECONDS,
-        check=False,
-    )
-    assert result.returncode == 0, (result.returncode, result.stderr[-3000:])
-    counts: dict[str, int] = json.loads(result.stdout)
+    found = last_line(program, folder, mebibytes, SECONDS, first, cache=folder, seconds=300 + 20 * SECONDS)
+    counts: dict[str, int] = json.loads(found)
     print(f"{work.split('(', maxsplit=1)[0].strip()}: {counts}")
     return counts

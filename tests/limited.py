@@ -41,20 +41,35 @@ def read_within(imports: str, work: str, path: Path, *, mebibytes: int, seconds:
         AssertionError: If it crashes, raises anything else, or takes more.
     """
     program = _LIMITED.format(imports=imports, work=work)
+    return last_line(program, mebibytes, seconds, path, cache=path.parent, seconds=120 + 20 * seconds)
+
+
+def last_line(program: str, *arguments: object, cache: Path, seconds: float) -> str:
+    """The last line that a Python program prints, run in the project's folder on one thread.
+
+    Args:
+        program: Its text.
+        arguments: Of its command line.
+        cache: The user's cache folder for it.
+        seconds: After which it is given up.
+
+    Raises:
+        AssertionError: If it ends with another status than 0.
+    """
     result = subprocess.run(
-        [sys.executable, "-c", program, str(mebibytes), str(seconds), str(path)],
+        [sys.executable, "-c", program, *map(str, arguments)],
         cwd=ROOT,
         env={
             **os.environ,
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
-            "XDG_CACHE_HOME": str(path.parent),
+            "XDG_CACHE_HOME": str(cache),
         },
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=120 + 20 * seconds,
+        timeout=seconds,
         check=False,
     )
-    assert result.returncode == 0, (result.returncode, result.stderr[-2000:])
+    assert result.returncode == 0, (result.returncode, result.stderr[-3000:])
     return result.stdout.strip().splitlines()[-1]

@@ -51,7 +51,6 @@ from crnn_mindspore.training.watching.tensorboard import open_tensorboard
 
 _logger = logging.getLogger(__name__)
 
-# Options that name files of results, or where to go on: two runs that differ in them have the same graphs.
 _STATISTICS = (".moving_mean", ".moving_variance")  # of batch norm: computed, not learnt
 
 
