@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from crnn_mindspore.artifacts.artifact import read_description
 from crnn_mindspore.engines.choices import LEFT_OPEN, AscendChoices
+from crnn_mindspore.engines.fixed_sizes import check_width, in_batches
 from crnn_mindspore.errors import UserError
 
 _TARGETS = {"auto": "ascend", "Ascend": "ascend", "GPU": "gpu", "CPU": "cpu"}
@@ -74,20 +75,14 @@ class LiteBackend:
         Raises:
             UserError: If the model takes another width.
         """
-        if images.shape[3] != self.artifact.preprocessing.width:
-            raise UserError(
-                f"{self._path}: takes images of width {self.artifact.preprocessing.width} alone, not "
-                f"{images.shape[3]}; read without keep_ratio"
-            )
-        parts = []
-        for first in range(0, len(images), self._batch):
-            part = images[first : first + self._batch]
-            missing = np.zeros((self._batch - len(part), *part.shape[1:]), np.float32)
-            inputs = self._model.get_inputs()
-            inputs[0].set_data_from_numpy(np.ascontiguousarray(np.concatenate([part, missing])))
-            (logits,) = (output.get_data_to_numpy() for output in self._model.predict(inputs)[:1])
-            parts.append(np.asarray(logits, np.float32)[:, : len(part)])
-        return np.concatenate(parts, axis=1)
+        check_width(images, self.artifact.preprocessing.width, self._path)
+        return in_batches(self._run, images, self._batch)
+
+    def _run(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        inputs = self._model.get_inputs()
+        inputs[0].set_data_from_numpy(np.ascontiguousarray(images))
+        (logits,) = (output.get_data_to_numpy() for output in self._model.predict(inputs)[:1])
+        return np.asarray(logits, np.float32)
 
 
 def _import_lite(path: str) -> Any:

@@ -12,6 +12,7 @@ from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, as_computed
 from crnn_mindspore.artifacts.onnx_digest import check_digest, check_finite
 from crnn_mindspore.artifacts.protobuf import prepare_protobuf
 from crnn_mindspore.engines.cores import usable_cores
+from crnn_mindspore.engines.fixed_sizes import check_width, in_batches
 from crnn_mindspore.engines.onnx_runtime import import_onnx_runtime
 from crnn_mindspore.errors import UserError
 
@@ -105,12 +106,12 @@ class OnnxBackend:
         Raises:
             UserError: If the file takes another width alone, or gives NaN.
         """
-        if self._width not in (0, images.shape[3]):
-            raise UserError(
-                f"{self._path}: takes images of width {self._width} alone, not {images.shape[3]}; "
-                "read without keep_ratio, or export it without onnx_width"
-            )
-        return self._checked(self._run(images))
+        check_width(
+            images, self._width, self._path, "read without keep_ratio, or export it without onnx_width"
+        )
+        if not self._batch:
+            return self._checked(self._run(images))
+        return self._checked(in_batches(self._run, images, self._batch))
 
     def _checked(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The logits, if all are finite: a file can hold NaN, from which nothing can be read."""
@@ -122,15 +123,7 @@ class OnnxBackend:
         return logits
 
     def _run(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        if self._batch in (0, len(images)):
-            return self._session.run(None, {self._input: images})[0]
-        parts = []
-        for first in range(0, len(images), self._batch):
-            part = images[first : first + self._batch]
-            missing = np.zeros((self._batch - len(part), *part.shape[1:]), np.float32)
-            logits = self._session.run(None, {self._input: np.concatenate([part, missing])})[0]
-            parts.append(logits[:, : len(part)])
-        return np.concatenate(parts, axis=1)
+        return self._session.run(None, {self._input: images})[0]
 
 
 def open_weights(path: str, checkpoint: CheckpointFile, threads: int = 0) -> OnnxBackend:

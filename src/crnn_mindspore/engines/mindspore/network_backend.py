@@ -12,6 +12,7 @@ from crnn_mindspore.artifacts.checkpoint_file import as_computed, read_checkpoin
 from crnn_mindspore.artifacts.mindir_digest import own_description
 from crnn_mindspore.artifacts.weights import require_finite
 from crnn_mindspore.engines.backend import Foreign
+from crnn_mindspore.engines.fixed_sizes import check_width, in_batches
 from crnn_mindspore.engines.mindspore.ascend import INACTIVE, Profile
 from crnn_mindspore.engines.mindspore.mindir_shape import input_shape
 from crnn_mindspore.engines.mindspore.parameters import load_weights
@@ -62,21 +63,12 @@ class MindSporeBackend:
         Raises:
             UserError: If the graph takes another width alone.
         """
-        if self._width not in (0, images.shape[3]):
-            raise UserError(
-                f"{self.name}: takes images of width {self._width} alone, not {images.shape[3]}; read "
-                "without keep_ratio"
-            )
+        check_width(images, self._width, self.name)
         if not self._is_fixed:
             return self._run(images)
         if self._may_grow:
             self._size = max(self._size, len(images))
-        parts = []
-        for first in range(0, len(images), self._size):
-            part = images[first : first + self._size]
-            missing = np.zeros((self._size - len(part), *part.shape[1:]), np.float32)
-            parts.append(self._run(np.concatenate([part, missing]))[:, : len(part)])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        return in_batches(self._run, images, self._size)
 
     def _run(self, images: Floats) -> Floats:
         if self._is_fixed and images.shape not in self._compiled:
