@@ -37,7 +37,7 @@ NETWORKS = {
     "paper": ("--model_version=paper", "--image_colours=GREY"),
     "resnet18": ("--task=plates",),
     # Dropout draws other numbers in every engine.
-    "character_net": ("--task=characters", "--use_dropout=False"),
+    "character_net": ("--task=characters", "--model_version=character_net", "--use_dropout=False"),
 }
 PRECISIONS = ("float32", "bfloat16")
 RENDERER = "renderer"

@@ -204,6 +204,13 @@ def test_broken_files_are_counted(tmp_path: Path) -> None:
     assert examine(path, LETTERS) == ([], {"cannot be opened": 1})
 
 
+def test_a_link_to_nothing_is_counted(few_fonts: Path) -> None:
+    (few_fonts / "gone.ttf").symlink_to(few_fonts / "nowhere.ttf")
+    found = scan_fonts(LETTERS, few_fonts, only_font_dir=True)
+    assert found.skipped["cannot be opened"] == 1
+    assert found.faces
+
+
 def test_font_dir_is_checked(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="absent"):
         find_font_files(tmp_path / "absent")

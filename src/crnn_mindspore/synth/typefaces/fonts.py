@@ -233,7 +233,10 @@ class _Cache:
                 logger.warning("ignoring the unreadable font cache %s", path)
 
     def _entry(self, path: Path) -> dict:
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError:  # a link to nothing, or a folder that may not be entered
+            return {"faces": [], "skipped": {"cannot be opened": 1}}
         stamp = [status.st_mtime_ns, status.st_size]
         entry = self._entries.get(str(path))
         if entry is None or entry["stamp"] != stamp:
