@@ -25,7 +25,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import src  # noqa: F401 - makes the checkout's package importable
 from benchmarks.twin.packing import faces_of, pack, unpack
 from benchmarks.twin.worker import Series
-from crnn_mindspore.artifacts.agreement import adopting, check_artifact, kind_in, model_of, network_of
+from crnn_mindspore.artifacts.agreement import (
+    WIDTHS,
+    adopting,
+    check_artifact,
+    kind_in,
+    model_of,
+    network_of,
+    preprocessing_of,
+)
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
 from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, read_checkpoint_file
 from crnn_mindspore.artifacts.model_path import resolve_model
@@ -144,16 +152,20 @@ def _origin(options: TrainOptions, is_widened: bool) -> tuple[TrainOptions, Chec
         wide = network_of(options)
         weights = widened(checkpoint.weights, artifact.network, wide, options.seed)
         artifact, checkpoint = replace(artifact, network=wide), replace(checkpoint, weights=dict(weights))
-    check_artifact(options, artifact, path)
-    return adopting(options, artifact), checkpoint, path
+    is_free = not options.resume_ckpt and artifact.task == CTC
+    check_artifact(options.with_given(options.given - set(WIDTHS)) if is_free else options, artifact, path)
+    options = adopting(options, artifact)
+    own, now = artifact.preprocessing, preprocessing_of(options)
+    if (own.width, own.width_step, own.turn_above) != (now.width, now.width_step, now.turn_above):
+        before = "keep_ratio and " if own.width_step else ""
+        _say(f"{path}: made with {before}image_width {own.width}, now {now.width}")
+    return options, checkpoint, path
 
 
 def _train(options: TrainOptions, own: argparse.Namespace) -> int:
     if options.train_dataset != "render":
         raise UserError(f"train_dataset is {options.train_dataset!r}; here rendered images alone are learnt: "
                         "--train_dataset=render")  # fmt: skip
-    if options.keep_ratio:
-        raise UserError("keep_ratio: the training in PyTorch knows images of one size; leave it out")
     if not own.seconds and not options.max_steps:
         raise UserError("give --seconds or --max_steps")
     if not 0 <= own.fall_share <= 1 or own.replays < 1:
@@ -230,11 +242,13 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     facts = Training(task, updates, rendering, facts, plan, Path(own.output), options.seed).run()
     _say(f"trained: {facts}")
     if tested is not None:
-        trained, averaged = accuracy(task, updates, tested.all())
+        chunks = tested.all()
+        count = sum(len(chunk.lengths) for chunk in chunks)
+        trained, averaged = accuracy(task, updates, chunks)
         is_held_out = isinstance(renderers["test"], Renderer) and options.render_split == "train"
         images = "words held out" if is_held_out else "rendered images, none of these"
         shares = f"{100 * averaged:.2f} % right averaged, {100 * trained:.2f} % trained"
-        _say(f"{own.eval_images} {images}: {shares}")
+        _say(f"{count} {images}: {shares}")
     return 0
 
 

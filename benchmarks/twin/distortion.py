@@ -3,6 +3,8 @@
 import torch
 from torch.nn import functional
 
+_LONG = 100 / 32  # of width to height: an image of a word, for which the strengths were chosen
+
 
 class Distortion:
     """Shifts, stretches, slants, lights, blurs and inverts images, each in its own way.
@@ -12,11 +14,21 @@ class Distortion:
         device: Where the images lie.
         seed: Of the numbers drawn.
         may_invert: Whether some images become their negatives.
+        has_widths: Whether images have widths of their own: slant and shift then follow from the height, and
+            stay those of an image of 100 columns in longer ones.
     """
 
-    def __init__(self, strength: float, device: torch.device, seed: int, may_invert: bool = True) -> None:
+    def __init__(
+        self,
+        strength: float,
+        device: torch.device,
+        seed: int,
+        may_invert: bool = True,
+        has_widths: bool = False,
+    ) -> None:
         self._strength = strength
         self._share_inverted = 0.1 * strength if may_invert else 0.0
+        self._has_widths = has_widths
         self._device = device
         self._random = torch.Generator(device).manual_seed(seed)
 
@@ -31,8 +43,10 @@ class Distortion:
         count = len(images)
         # Rather smaller than larger: a letter that is cut off makes the label wrong.
         width, height = (self._around_one(count, 0.06) * (1 + 0.04 * self._strength) for _ in range(2))
-        slant, slope = self._spread(count, 0.12), self._spread(count, 0.06)
-        aside, down = self._spread(count, 0.04), self._spread(count, 0.08)
+        # In units of half the width and half the height.
+        along = min(1.0, _LONG * images.shape[2] / images.shape[3]) if self._has_widths else 1.0
+        slant, slope = self._spread(count, 0.12 * along), self._spread(count, 0.06)
+        aside, down = self._spread(count, 0.04 * along), self._spread(count, 0.08)
         rows = torch.stack([width, slant, aside, slope, height, down], dim=1).view(count, 2, 3)
         grid = functional.affine_grid(rows, list(images.shape), align_corners=False)
         return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)

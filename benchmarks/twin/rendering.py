@@ -36,6 +36,7 @@ class Rendering:
         self._is_pinned = is_pinned
         self._is_stopped = False
         self._is_finite = series.count > 0
+        self.block = series.block
         self._processes = []
         self._connections: list[Connection] = []
         for number in range(processes):
@@ -82,7 +83,7 @@ class Rendering:
         while open_ends:
             for connection in wait(open_ends):
                 try:
-                    images, targets, lengths = connection.recv()
+                    images, targets, lengths, left_out = connection.recv()
                 except (EOFError, OSError):
                     open_ends.remove(connection)
                     number = self._connections.index(connection)
@@ -94,17 +95,18 @@ class Rendering:
                 pair = [torch.from_numpy(images), torch.from_numpy(targets)]
                 if self._is_pinned:
                     pair = [tensor.pin_memory() for tensor in pair]
-                self._chunks.put(Chunk(*pair, lengths))
+                self._chunks.put(Chunk(*pair, lengths, left_out))
         if not (self._is_finite or self._is_stopped):
             self._chunks.put("all rendering processes have ended")
 
 
 def join(chunks: Sequence[Chunk]) -> Chunk:
-    """Several chunks as one."""
+    """Several chunks of one width as one."""
     return Chunk(
         torch.cat([chunk.images for chunk in chunks]),
         torch.cat([chunk.targets for chunk in chunks]),
         np.concatenate([chunk.lengths for chunk in chunks]),
+        sum(chunk.left_out for chunk in chunks),
     )
 
 

@@ -1,8 +1,9 @@
 """The loop: images come in, batches go through the network, a line every ten seconds, files every minute."""
 
 import math
+import os
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +17,14 @@ from benchmarks.twin.rendering import Rendering, join
 from benchmarks.twin.states import Facts, save, sizes
 from benchmarks.twin.task import Task
 from benchmarks.twin.update import Updates, tensors_of
+from benchmarks.twin.worker import widths_of
 from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
 from crnn_mindspore.errors import UserError
 
 _STEPS_AHEAD = 4  # given to the device before it has finished the first of them
 _BATCHES_WAITING = 16  # of new images, before rendering has to wait
 _EVALUATION_BATCH = 500
+_FREE_SHARE = 0.6  # of the memory, for the pool
 _HALF = 127.5  # of the range of pixels
 
 
@@ -106,10 +109,11 @@ class Training:
         self.plan, self.folder, self.facts = plan, folder, facts
         self._device = updates.device
         self._rng = np.random.default_rng([seed, facts.rendered])
+        image = task.artifact.preprocessing
         self._distortion = Distortion(
-            plan.distortion, self._device, seed + facts.updates, task.may_be_inverted
+            plan.distortion, self._device, seed + facts.updates, task.may_be_inverted, image.width_step > 0
         )
-        self._input = Input(task.artifact.preprocessing)
+        self._input = Input(image)
         self._pool: Pool | None = None
         self._queued: deque[torch.cuda.Event] = deque()
         self._losses: list[torch.Tensor] = []
@@ -159,41 +163,55 @@ class Training:
         return replace(
             self.facts,
             updates=self.facts.updates + self.step,
-            rendered=self.facts.rendered + (pool.taken_in if pool else 0),
+            rendered=self.facts.rendered + (pool.taken_in + pool.left_out if pool else 0),
             trained=self.facts.trained + (pool.drawn if pool else 0),
             seconds=self.facts.seconds + time.perf_counter() - self.plan.started,
         )
 
     def _fill(self) -> Pool:
         """Takes in what has arrived; waits until there is enough to draw from."""
+        batch_size = self.plan.batch_size
         if self._pool is None:
             first = self.rendering.next()
-            capacity = self._capacity(first)
-            self._pool = Pool(capacity, first, self.plan.replays, self._device, self._rng)
+            self._pool = self._create_pool(first)
             self._pool.take_in(first)
-        least = max(self.plan.batch_size, min(self.plan.prefill, self._pool.capacity // 2))
+        least = max(batch_size, min(self.plan.prefill, self._pool.capacity // 2))
         # Where rendering is the faster one, as on a CPU, it has to wait: nothing is rendered for nothing.
-        most = max(least, min(_BATCHES_WAITING * self.plan.batch_size, self._pool.capacity // 2))
-        while self._pool.waiting < most and (chunk := self.rendering.poll()) is not None:
+        most = max(least, min(_BATCHES_WAITING * batch_size, self._pool.capacity // 2))
+        while self._pool.waiting(batch_size) < most and (chunk := self.rendering.poll()) is not None:
             self._pool.take_in(chunk)
-        begin = time.perf_counter()
-        while self._pool.available < least and self.plan.progress(self.step) < 1:
+        begin, unseen = time.perf_counter(), self._pool.unseen
+        while self._pool.available(batch_size) < least and self.plan.progress(self.step) < 1:
             self._pool.take_in(self.rendering.next())
-        while self._pool.available < self.plan.batch_size:
+            if self._pool.unseen > unseen:  # full: rare widths keep the others from becoming so many
+                break
+        while self._pool.available(batch_size) < batch_size:
             self._pool.take_in(self.rendering.next())
         self._waited += time.perf_counter() - begin
         return self._pool
 
-    def _capacity(self, chunk: Chunk) -> int:
-        """Images that the pool holds: as many as asked for, in at most 60 % of the free memory."""
-        wanted = max(self.plan.pool_images, 2 * self.plan.batch_size)
-        if self._device.type != "cuda":
-            return wanted
-        free, _ = torch.cuda.mem_get_info(self._device)
-        fitting = int(0.6 * free / chunk.images[0].numel())
+    def _create_pool(self, chunk: Chunk) -> Pool:
+        """Room for as many images as asked for, all of the largest width, in at most 60 % of the free memory.
+
+        Raises:
+            UserError: If not every width can have a batch.
+        """
+        image, wanted = self.task.artifact.preprocessing, self.plan.pool_images
+        # Each width may be short of a batch by one image; on top of it come a chunk and what no chunk fits.
+        least = len(widths_of(image)) * self.plan.batch_size + 2 * self.rendering.block
+        wanted = max(wanted, least)
+        fitting = int(_FREE_SHARE * _bytes_for(self._device) / (image.height * image.width * 3))
+        if fitting < least:
+            raise UserError(
+                f"batch_size is {self.plan.batch_size}: {len(widths_of(image))} widths need a pool of {least} "
+                f"images, and the free memory holds {fitting}"
+            )
         if fitting < wanted:
-            print(f"pool: {fitting} images instead of {wanted}, for want of memory", flush=True)
-        return min(wanted, fitting)
+            widest = " of the widest" if image.width_step else ""
+            print(f"pool: {fitting} images{widest} instead of {wanted}, for want of memory", flush=True)
+        unit = math.gcd(image.width_step, image.width)
+        columns = min(wanted, fitting) * image.width
+        return Pool(wanted, chunk, self.plan.replays, self._device, self._rng, unit, columns)
 
     def _keep_pace(self) -> None:
         """Lets the device be only a few steps behind, so that the clock and the lines are right."""
@@ -228,7 +246,7 @@ class Training:
             f"loss {loss:.4f}  norm {norm:.2f}  lr {self.plan.rate(self.step):.3g}  "
             f"rendered {(pool.taken_in - rendered) / seconds:.0f}/s ({pool.taken_in:,})  "
             f"trained {(pool.drawn - trained) / seconds:.0f}/s ({pool.drawn:,})  "
-            f"waited {100 * self._waited / seconds:.0f} %  unseen {pool.unseen}",
+            f"waited {100 * self._waited / seconds:.0f} %  unseen {pool.unseen}  left out {pool.left_out}",
             flush=True,
         )
         self._losses.clear()
@@ -272,7 +290,10 @@ class Input:
 @torch.inference_mode()
 def accuracy(task: Task, updates: Updates, chunks: list[Chunk]) -> tuple[float, float]:
     """Shares of images that the trained and the averaged weights read without a mistake."""
-    whole = join(chunks)
+    by_width: dict[int, list[Chunk]] = defaultdict(list)
+    for chunk in chunks:
+        by_width[chunk.images.shape[2]].append(chunk)
+    wholes = [join(same) for same in by_width.values()]
     network, to_input = updates.network.eval(), Input(task.artifact.preprocessing)
     found = []
     for average in ({}, updates.averages):
@@ -280,12 +301,20 @@ def accuracy(task: Task, updates: Updates, chunks: list[Chunk]) -> tuple[float, 
         for name, value in average.items():
             tensors_of(network)[name].copy_(value)
         right = []
-        for first in range(0, len(whole.lengths), _EVALUATION_BATCH):
-            part = slice(first, first + _EVALUATION_BATCH)
-            scores = network(to_input(whole.images[part].to(updates.device)))
-            right.append(task.is_right(scores, whole.targets[part].numpy(), whole.lengths[part]))
+        for whole in wholes:
+            for first in range(0, len(whole.lengths), _EVALUATION_BATCH):
+                part = slice(first, first + _EVALUATION_BATCH)
+                scores = network(to_input(whole.images[part].to(updates.device)))
+                right.append(task.is_right(scores, whole.targets[part].numpy(), whole.lengths[part]))
         found.append(float(np.concatenate(right).mean()))
         for name, value in own.items():
             tensors_of(network)[name].copy_(value)
     network.train()
     return found[0], found[1]
+
+
+def _bytes_for(device: torch.device) -> int:
+    """The free memory of a GPU; all of a CPU's, as files that the system keeps there make room."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

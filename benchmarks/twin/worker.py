@@ -1,6 +1,8 @@
 """What a rendering process does. Without PyTorch, so that it starts at once."""
 
 import signal
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -9,11 +11,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from crnn_mindspore.data.preprocess import Preprocessing
-from crnn_mindspore.synth.render_loader import ImageRenderer, Ramp, render_images
+from crnn_mindspore.data.preprocess import Preprocessing, time_steps_for_width, to_uint8
+from crnn_mindspore.synth.render import difficulty_at
+from crnn_mindspore.synth.render_loader import ImageRenderer, Ramp
 from crnn_mindspore.text.codec import Codec
 
-CHUNK_IMAGES = 64
+CHUNK_IMAGES = 64  # of one width, on average
+
+Ints = npt.NDArray[np.int32]
+# Images (n, H, W, 3) uint8 BGR of one width, targets, their lengths, and how many images were left out.
+Sent = tuple[npt.NDArray[np.uint8], Ints, Ints, int]
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Targets:
     codec: Codec
     width: int
 
-    def __call__(self, texts: list[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    def __call__(self, texts: list[str]) -> tuple[Ints, Ints]:
         targets = np.zeros((len(texts), self.width), dtype=np.int32)
         lengths = np.zeros(len(texts), dtype=np.int32)
         for row, text in enumerate(texts):
@@ -53,17 +60,47 @@ class Series:
     first: int = 0
     count: int = 0
 
+    @property
+    def block(self) -> int:
+        """Images that a process renders before it sends them, a chunk for each width."""
+        return CHUNK_IMAGES * len(widths_of(self.preprocessing))
+
+
+def widths_of(p: Preprocessing) -> list[int]:
+    """Every width that an image of training may have, in columns."""
+    return [*range(p.narrowest, p.width, p.width_step or p.width), p.width]
+
 
 def work(sender: Connection, series: Series, number: int, processes: int) -> None:
-    """A process's work: chunks `number`, `number + processes`, ... until the reader is gone."""
+    """A process's work: blocks `number`, `number + processes`, ... until the reader is gone."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    start = number * CHUNK_IMAGES
     with suppress(BrokenPipeError):
-        while not series.count or start < series.count:
-            count = min(CHUNK_IMAGES, series.count - start) if series.count else CHUNK_IMAGES
-            pixels, texts = render_images(
-                series.renderer, series.preprocessing, series.ramp, series.first + start, count
+        for chunk in chunks_of(series, number, processes):
+            sender.send(chunk)
+
+
+def chunks_of(series: Series, number: int = 0, processes: int = 1) -> Iterator[Sent]:
+    """Every `processes`-th block of a series, images in the order of their numbers, gathered by width.
+
+    An image whose label does not fit the time steps of its width is left out and counted.
+    """
+    p, left_out, start = series.preprocessing, 0, number * series.block
+    while not series.count or start < series.count:
+        count = min(series.block, series.count - start) if series.count else series.block
+        by_width: dict[int, list[tuple[npt.NDArray[np.uint8], str]]] = defaultdict(list)
+        for index in range(series.first + start, series.first + start + count):
+            image, text = series.renderer.render(
+                index, difficulty_at(index, series.ramp.start, series.ramp.end)
             )
-            sender.send((pixels, *series.encode(texts)))
-            start += processes * CHUNK_IMAGES
+            pixels = to_uint8(image, p)
+            steps = time_steps_for_width(pixels.shape[1], p.step_offset)
+            if series.encode.codec.refusal(text, steps, None) is None:
+                by_width[pixels.shape[1]].append((pixels, text))
+            else:
+                left_out += 1
+        for same in by_width.values():
+            images, texts = zip(*same, strict=True)
+            yield np.stack(images), *series.encode(list(texts)), left_out
+            left_out = 0
+        start += processes * series.block

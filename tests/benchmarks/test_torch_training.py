@@ -149,7 +149,7 @@ def test_a_pool_gives_new_images_first_each_at_most_so_often() -> None:
     for number in range(60):
         pool.take_in(chunk(number))
         for _ in range(2):
-            if pool.available < 10:
+            if pool.available() < 10:
                 continue
             draw = pool.draw(10)
             for row, place in enumerate(draw.targets[:, 0].tolist()):
@@ -159,11 +159,11 @@ def test_a_pool_gives_new_images_first_each_at_most_so_often() -> None:
                 seen[place] = seen.get(place, 0) + 1
     assert set(seen) == set(range(480))
     assert max(seen.values()) <= 3
-    assert pool.taken_in == 480 and pool.drawn == sum(seen.values()) and pool.unseen == pool.waiting == 0
+    assert pool.taken_in == 480 and pool.drawn == sum(seen.values()) and pool.unseen == pool.waiting() == 0
     for number in range(60, 70):
         pool.take_in(chunk(number))
-    assert (pool.unseen, pool.waiting) == (40, 40)  # a ring of 40 went round twice
-    assert pool.available == 40
+    assert (pool.unseen, pool.waiting()) == (40, 40)  # a ring of 40 went round twice
+    assert pool.available() == 40
 
 
 def test_images_that_are_new_stay_as_they_are() -> None:

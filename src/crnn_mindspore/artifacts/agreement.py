@@ -15,6 +15,10 @@ from crnn_mindspore.text.codec import Codec
 
 Options = TypeVar("Options", bound=ModelOptions)
 
+# What a training that starts from CTC weights may choose anew: to convolutions and LSTM, the width is only a
+# number of time steps.
+WIDTHS = ("keep_ratio", "image_width", "image_width_step", "image_turn_above")
+
 _SHOWN = 160  # characters of a value in a message
 _BEFORE = 40  # of them before the first that differs
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from mindspore import nn
 
+from crnn_mindspore.artifacts.agreement import WIDTHS
 from crnn_mindspore.artifacts.artifact import Artifact
 from crnn_mindspore.artifacts.weights import CLASS_LAYERS
 from crnn_mindspore.engines.mindspore.parameters import load_weights, network_weights
@@ -14,9 +15,7 @@ from crnn_mindspore.tasks.ctc.growth import CharsetChange, grow_classes
 
 _logger = logging.getLogger(__name__)
 
-# The alphabet is matched by character; to convolutions and LSTM, the width is only a number of time steps.
-_WIDTHS = ("image_width", "image_width_step", "image_turn_above")
-_MAY_DIFFER = ("label_dict", "case_sensitive", *_WIDTHS)
+_MAY_DIFFER = ("label_dict", "case_sensitive", *WIDTHS)  # the alphabet is matched by character
 
 
 def load_pretrained(network: nn.Cell, checkpoint: Any, wanted: Artifact, origin: str) -> None:
