@@ -1,0 +1,91 @@
+"""An attention decoder that reads along while a CTC network is trained, and is not kept.
+
+CTC's gradient reaches the convolutions only where its peaks are; a decoder that must look for one character
+after the other teaches them more. Source: Hu et al., "GTC: Guided Training of CTC" (2020),
+https://arxiv.org/abs/2002.01276. There the decoder alone trains the features; here both losses do.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+_HEADS = 8
+_LONGEST_PERIOD = 10_000.0
+
+
+class Guide(nn.Module):
+    """One layer of a Transformer's decoder, taught with the true characters before each.
+
+    It reads the sequence of a network's convolutions, kept when a batch goes through the network.
+
+    Args:
+        network: Has recurrent layers under the name `rnn`, for a sequence (T,N,C).
+        num_classes: Of the network; the blank, the last, stands for the beginning and the end of a word.
+        weight: Of its loss beside the network's.
+        width: Of the layer.
+    """
+
+    def __init__(self, network: nn.Module, num_classes: int, weight: float, width: int = 256) -> None:
+        super().__init__()
+        self.weight = weight
+        self.end = num_classes - 1
+        recurrent = network.get_submodule("rnn")
+        features = next(m.input_size for m in recurrent.modules() if isinstance(m, nn.RNNBase))
+        self.dense = nn.Linear(features, width)
+        self.embedding = nn.Embedding(num_classes, width)
+        self.layer = nn.TransformerDecoderLayer(
+            width, _HEADS, 4 * width, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, num_classes)
+        self._sequence: torch.Tensor | None = None
+        recurrent.register_forward_pre_hook(self._keep)
+
+    def _keep(self, recurrent: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if recurrent.training:
+            self._sequence = inputs[0]
+
+    def loss(self, targets: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Cross entropy of the latest batch, over all characters and the end: nats a word, as CTC's loss.
+
+        Args:
+            targets: (N,L), where the network is.
+            lengths: (N,), on the CPU.
+        """
+        sequence, self._sequence = self._sequence, None
+        assert sequence is not None, "no batch went through the network"
+        before, expected, is_read = self._words(targets, lengths)
+        memory = self.dense(sequence.transpose(0, 1))  # (T,N,C) -> (N,T,width)
+        memory = memory + _places(memory)
+        queries = self.embedding(before) * math.sqrt(self.embedding.embedding_dim)
+        queries = queries + _places(queries)
+        count = before.shape[1]
+        is_later = torch.ones(count, count, dtype=torch.bool, device=targets.device).triu(1)
+        read = self.layer(queries, memory, tgt_mask=is_later, tgt_is_causal=True)
+        scores = self.head(self.norm(read)).float()  # (N,L+1,K)
+        losses = functional.cross_entropy(scores.transpose(1, 2), expected, reduction="none")
+        return (losses * is_read).sum(1).mean()
+
+    def _words(
+        self, targets: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The characters before each, those to be read, and whether there is one; (N, longest + 1) each."""
+        longest = int(lengths.max())
+        characters = functional.pad(targets[:, :longest].long(), (0, 1), value=self.end)
+        if targets.is_cuda:
+            lengths = lengths.pin_memory()
+        ends = lengths.to(targets.device, non_blocking=True)[:, None]
+        place = torch.arange(longest + 1, device=targets.device)
+        expected = torch.where(place < ends, characters, self.end)
+        return expected.roll(1, 1), expected, place <= ends  # the last column, all ends, becomes the first
+
+
+def _places(sequence: torch.Tensor) -> torch.Tensor:
+    """Sines and cosines of the place in a sequence (N,L,width): (L,width)."""
+    _, length, width = sequence.shape
+    device = sequence.device
+    rates = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(_LONGEST_PERIOD) / width))
+    angles = torch.arange(length, device=device)[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
