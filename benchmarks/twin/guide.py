@@ -59,7 +59,7 @@ class Guide(nn.Module):
         before, expected, is_read = self._words(targets, lengths)
         memory = self.dense(sequence.transpose(0, 1))  # (T,N,C) -> (N,T,width)
         memory = memory + _places(memory)
-        queries = self.embedding(before) * math.sqrt(self.embedding.embedding_dim)
+        queries = self.embedding(before)
         queries = queries + _places(queries)
         count = before.shape[1]
         is_later = torch.ones(count, count, dtype=torch.bool, device=targets.device).triu(1)

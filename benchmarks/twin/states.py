@@ -50,7 +50,7 @@ def save(folder: Path, updates: Updates, artifact: Artifact, facts: Facts, most_
 
     The state is kept in float32 if all files together then have at most `most_bytes`, else without the
     averages, which are then those in float16, else the optimiser's part in bfloat16, else the parameters in
-    float16 too; if that is not enough, the optimiser's part is left out.
+    float16 too, else without the guide; if that is not enough, the optimiser's part is left out.
 
     Returns:
         The files.
@@ -87,7 +87,7 @@ def _fitting(state: Arrays, most_bytes: int) -> tuple[dict[str, npt.NDArray[np.g
     """The arrays to keep, and the names of those to keep as bfloat16."""
     bfloat16: set[str] = set()
     kept = dict(state)
-    for attempt in range(5):
+    for attempt in range(6):
         if sum(a.nbytes // (2 if n in bfloat16 else 1) for n, a in kept.items()) <= most_bytes:
             break
         if attempt == 0:
@@ -96,6 +96,9 @@ def _fitting(state: Arrays, most_bytes: int) -> tuple[dict[str, npt.NDArray[np.g
             bfloat16 = {name for name in kept if name.startswith(_OPTIMIZER)}
         elif attempt == 2:
             kept |= {n: a.astype(np.float16) for n, a in kept.items() if n.startswith(_PARAMETERS)}
+        elif attempt == 3:
+            kept = {name: array for name, array in kept.items() if GUIDE not in name}
+            bfloat16 &= kept.keys()
         else:
             kept = {name: array for name, array in kept.items() if name not in bfloat16}
             bfloat16 = set()

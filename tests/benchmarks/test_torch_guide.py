@@ -125,6 +125,10 @@ def test_a_guide_is_in_the_state_and_not_in_the_weights(
     for _ in range(2):
         figures = [[float(value) for value in updates.step(*batch(5), 1e-3)] for updates in (first, second)]
         assert figures[0] == figures[1]
+    bytes_without = 8 * sum(t.numel() for t in first.averages.values()) + 210_000
+    states.save(tmp_path / "small", first, ARTIFACT, states.Facts(4), bytes_without)
+    states.restore(tmp_path / "small", second, ARTIFACT)
+    assert "optimiser kept; guide new" in capsys.readouterr().out
     states.restore(tmp_path / "guided", plain, ARTIFACT)  # goes on without it
     assert len(plain.step(*batch(), 1e-3)) == 2
     states.save(tmp_path / "plain", plain, ARTIFACT, states.Facts(3), 2**26)
