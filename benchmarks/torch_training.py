@@ -258,9 +258,7 @@ def _create_sides(own, task, recipe, device) -> list[Any]:  # type: ignore[no-un
         if own.compile:
             parts = (getattr(network, name, None) for name in ("vgg", "cnn", "features"))
             next(part for part in parts if part is not None).compile()
-    guide = None
-    if own.guide:
-        guide = Guide(networks[0], task.artifact.codec.num_classes, own.guide).to(device)
+    guide = Guide(networks[0], own.guide).to(device) if own.guide else None
     guides = (guide, None)
     return [Updates(net, task.loss, recipe, its) for net, its in zip(networks, guides, strict=False)]
 

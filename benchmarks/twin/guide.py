@@ -1,8 +1,12 @@
 """An attention decoder that reads along while a CTC network is trained, and is not kept.
 
-CTC's gradient reaches the convolutions only where its peaks are; a decoder that must look for one character
-after the other teaches them more. Source: Hu et al., "GTC: Guided Training of CTC" (2020),
-https://arxiv.org/abs/2002.01276. There the decoder alone trains the features; here both losses do.
+CTC's gradient comes from the time steps at its peaks; a decoder that looks for one character after the other
+teaches the layers below in another way. It reads what the last dense layer reads, so it teaches all others; on
+the sequence of the convolutions, without the recurrent layers, it learns to read many times slower.
+
+Source: Hu et al., "GTC: Guided Training of CTC" (2020), https://arxiv.org/abs/2002.01276, where the decoder
+alone trains the features. Both losses train them in Kim, Hori, Watanabe, "Joint CTC-Attention based End-to-End
+Speech Recognition using Multi-task Learning" (2017).
 """
 
 import math
@@ -18,22 +22,22 @@ _LONGEST_PERIOD = 10_000.0
 class Guide(nn.Module):
     """One layer of a Transformer's decoder, taught with the true characters before each.
 
-    It reads the sequence of a network's convolutions, kept when a batch goes through the network.
+    It reads the sequence (T,N,C) before a network's last dense layer, kept when a batch goes through.
 
     Args:
-        network: Has recurrent layers under the name `rnn`, for a sequence (T,N,C).
-        num_classes: Of the network; the blank, the last, stands for the beginning and the end of a word.
+        network: Its last dense layer gives scores (T,N,K); the blank, the last class, stands here for the
+            beginning and the end of a word.
         weight: Of its loss beside the network's.
         width: Of the layer.
     """
 
-    def __init__(self, network: nn.Module, num_classes: int, weight: float, width: int = 256) -> None:
+    def __init__(self, network: nn.Module, weight: float, width: int = 256) -> None:
         super().__init__()
         self.weight = weight
+        *_, last = (module for module in network.modules() if isinstance(module, nn.Linear))
+        num_classes = last.out_features
         self.end = num_classes - 1
-        recurrent = network.get_submodule("rnn")
-        features = next(m.input_size for m in recurrent.modules() if isinstance(m, nn.RNNBase))
-        self.dense = nn.Linear(features, width)
+        self.dense = nn.Linear(last.in_features, width)
         self.embedding = nn.Embedding(num_classes, width)
         self.layer = nn.TransformerDecoderLayer(
             width, _HEADS, 4 * width, dropout=0.0, batch_first=True, norm_first=True
@@ -41,10 +45,10 @@ class Guide(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, num_classes)
         self._sequence: torch.Tensor | None = None
-        recurrent.register_forward_pre_hook(self._keep)
+        last.register_forward_pre_hook(self._keep)
 
-    def _keep(self, recurrent: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        if recurrent.training:
+    def _keep(self, last: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if last.training:
             self._sequence = inputs[0]
 
     def loss(self, targets: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
