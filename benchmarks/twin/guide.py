@@ -1,12 +1,12 @@
 """An attention decoder that reads along while a CTC network is trained, and is not kept.
 
 CTC's gradient comes from the time steps at its peaks; a decoder that looks for one character after the other
-teaches the layers below in another way. It reads what the last dense layer reads, so it teaches all others; on
-the sequence of the convolutions, without the recurrent layers, it learns to read many times slower.
+teaches the layers below in another way. It reads what the last dense layer reads, so it teaches all others;
+on the sequence of the convolutions, without the recurrent layers, it learns to read many times slower.
 
 Source: Hu et al., "GTC: Guided Training of CTC" (2020), https://arxiv.org/abs/2002.01276, where the decoder
-alone trains the features. Both losses train them in Kim, Hori, Watanabe, "Joint CTC-Attention based End-to-End
-Speech Recognition using Multi-task Learning" (2017).
+alone trains the features. Both losses train them in Kim, Hori, Watanabe, "Joint CTC-Attention based
+End-to-End Speech Recognition using Multi-task Learning" (2017).
 """
 
 import math
