@@ -12,6 +12,7 @@ A run is not repeatable: which images a batch holds depends on how fast they com
 """
 
 import argparse
+import copy
 import os
 import sys
 import time
@@ -80,6 +81,13 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     add("--pool_images", type=int, default=2_000_000, help="images kept on the device")
     add("--prefill", type=int, default=30_000, help="images to draw from that training waits for")
     add("--distortion", type=float, default=1.0, help="strength, of images that are seen again; 0: none")
+    add(
+        "--guide",
+        type=float,
+        default=0.0,
+        help="weight of an attention decoder's loss, beside CTC's; 0: none",
+    )
+    add("--control", action="store_true", help="train a second network on the same batches, without a guide")
     add("--widen", action="store_true", help="give the weights of --pretrained to a wider network")
     add("--processes", type=int, default=0, help="rendering processes; 0: one for every core but one")
     add(
@@ -172,10 +180,14 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
         raise UserError(
             f"fall_share is {own.fall_share}, must be from 0 to 1; replays {own.replays}, at least 1"
         )
+    if not 0 <= own.guide < float("inf"):
+        raise UserError(f"guide is {own.guide}, must be 0 or more")
     difficulty_at(0, options.render_ramp_start, options.render_ramp_end)  # raises where they contradict
     options, checkpoint, origin = _origin(options, own.widen)
     training = {"dataset": "render", "batch_size": options.batch_size, "program": PROGRAM}
     artifact = replace(model_of(options), training=training)
+    if own.guide and artifact.task != CTC:
+        raise UserError(f"--guide is for networks of the output {CTC}, not of {artifact.task}")
     renderers = _renderers(options, own.packed)
     processes = own.processes or max(1, len(os.sched_getaffinity(0)) - 1)
     _say(f"{len(faces_of(renderers))} typefaces, {processes} rendering processes")
@@ -185,12 +197,10 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
 def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> int:  # type: ignore[no-untyped-def]
     import torch
 
-    from benchmarks.twin import states
-    from benchmarks.twin.initial import start_as
     from benchmarks.twin.rendering import Rendering
     from benchmarks.twin.task import create_task
     from benchmarks.twin.training import Plan, Training, accuracy
-    from benchmarks.twin.update import Recipe, Updates
+    from benchmarks.twin.update import Recipe
     from crnn_mindspore.training.updates.lr_schedule import create_milestones, create_schedule
 
     device = torch.device(own.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -198,28 +208,19 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(options.seed)
     task = create_task(artifact, options)
-    network = task.create_network()
-    start_as(network, own.initial)
-    network = network.to(device, memory_format=torch.channels_last)
-    if own.compile:
-        next(part for name in ("vgg", "cnn", "features") if (part := getattr(network, name, None))).compile()
     precision = own.precision or ("bfloat16" if is_cuda else "float32")
     recipe = Recipe(
         options.optimizer, options.momentum, options.nesterov, options.weight_decay,
         options.gamma_decay, options.gamma_l1, options.clip_norm, options.ema_decay, precision,
     )  # fmt: skip
-    updates = Updates(network, task.loss, recipe)
-    facts = states.Facts()
-    if checkpoint is not None:
-        facts = states.start_from(checkpoint, updates, origin, bool(options.resume_ckpt))
-    elif origin:
-        facts = states.restore(Path(origin), updates, artifact)
+    sides = _create_sides(own, task, recipe, device)
+    facts = _fill(sides, artifact, checkpoint, origin, bool(options.resume_ckpt))
     ramp = Ramp(options.render_ramp_start, options.render_ramp_end)
     series = Series(renderers["train"], artifact.preprocessing, task.targets, ramp, facts.rendered)
     held_out = replace(series, renderer=renderers["test"], ramp=Ramp(), first=10**9, count=own.eval_images)
     rendering = Rendering(series, processes, is_cuda)
     tested = Rendering(held_out, 1) if own.eval_images else None
-    parameters = sum(p.numel() for p in network.parameters())
+    parameters = sum(p.numel() for p in sides[0].network.parameters())
     name = torch.cuda.get_device_name(device) if is_cuda else "CPU"
     _say(f"PyTorch {torch.__version__} on {name}; {artifact.network}, {parameters:,} parameters, {recipe}")
     schedule = None
@@ -239,17 +240,62 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
         own.prefill, own.distortion, own.report_seconds, own.save_seconds,
         int(own.save_megabytes * 2**20), _STARTED,
     )  # fmt: skip
-    facts = Training(task, updates, rendering, facts, plan, Path(own.output), options.seed).run()
+    updates, *controls = sides
+    facts = Training(task, updates, rendering, facts, plan, Path(own.output), options.seed, *controls).run()
     _say(f"trained: {facts}")
     if tested is not None:
-        chunks = tested.all()
-        count = sum(len(chunk.lengths) for chunk in chunks)
-        trained, averaged = accuracy(task, updates, chunks)
         is_held_out = isinstance(renderers["test"], Renderer) and options.render_split == "train"
         images = "words held out" if is_held_out else "rendered images, none of these"
-        shares = f"{100 * averaged:.2f} % right averaged, {100 * trained:.2f} % trained"
-        _say(f"{count} {images}: {shares}")
+        chunks = tested.all()
+        count = sum(len(chunk.lengths) for chunk in chunks)
+        for side, name in zip(sides, ("", "control: "), strict=False):
+            trained, averaged = accuracy(task, side, chunks)
+            shares = f"{100 * averaged:.2f} % right averaged, {100 * trained:.2f} % trained"
+            _say(f"{name}{count} {images}: {shares}")
     return 0
+
+
+def _create_sides(own, task, recipe, device) -> list[Any]:  # type: ignore[no-untyped-def]
+    """The network that is trained, with its guide, and its control, which begins with the same weights."""
+    import torch
+
+    from benchmarks.twin.guide import Guide
+    from benchmarks.twin.initial import start_as
+    from benchmarks.twin.update import Updates
+
+    network = task.create_network()
+    start_as(network, own.initial)
+    networks = [network, copy.deepcopy(network)] if own.control else [network]
+    for network in networks:
+        network.to(device, memory_format=torch.channels_last)
+        if own.compile:
+            parts = (getattr(network, name, None) for name in ("vgg", "cnn", "features"))
+            next(part for part in parts if part is not None).compile()
+    guide = Guide(networks[0], own.guide).to(device) if own.guide else None
+    guides = (guide, None)
+    return [Updates(net, task.loss, recipe, its) for net, its in zip(networks, guides, strict=False)]
+
+
+def _fill(sides, artifact, checkpoint, origin, is_resumed) -> Any:  # type: ignore[no-untyped-def]
+    """Loads what training starts from; a control that the origin lacks begins as the other does.
+
+    Raises:
+        UserError: If the two sides that are resumed are not of one time.
+    """
+    from benchmarks.twin import states
+    from benchmarks.twin.training import CONTROL
+
+    found = []
+    for side, name in zip(sides, ("", CONTROL), strict=False):
+        if checkpoint is not None:
+            found.append(states.start_from(checkpoint, side, origin, is_resumed))
+        elif origin:
+            own = Path(origin) / name
+            found.append(states.restore(own if own.is_dir() else Path(origin), side, artifact))
+    counts = [facts.updates for facts in found]
+    if len(set(counts)) > 1:
+        raise UserError(f"{origin}: {counts[0]} updates, its control {counts[1]}; resume without --control")
+    return found[0] if found else states.Facts()
 
 
 def _say(text: str) -> None:

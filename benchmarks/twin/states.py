@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.twin.update import Updates, tensors_of
+from benchmarks.twin.update import GUIDE, Updates, tensors_of
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact, hash_weights
 from crnn_mindspore.artifacts.checkpoint_file import STATE_KEY, CheckpointFile
 from crnn_mindspore.artifacts.torch.safetensors_file import ENDING, read_safetensors, write_safetensors
@@ -50,7 +50,7 @@ def save(folder: Path, updates: Updates, artifact: Artifact, facts: Facts, most_
 
     The state is kept in float32 if all files together then have at most `most_bytes`, else without the
     averages, which are then those in float16, else the optimiser's part in bfloat16, else the parameters in
-    float16 too; if that is not enough, the optimiser's part is left out.
+    float16 too, else without the guide; if that is not enough, the optimiser's part is left out.
 
     Returns:
         The files.
@@ -68,6 +68,7 @@ def save(folder: Path, updates: Updates, artifact: Artifact, facts: Facts, most_
     state = {_PARAMETERS + name: array for name, array in _on_cpu(tensors_of(updates.network)).items()}
     state |= {_OPTIMIZER + name: array for name, array in _on_cpu(_moments(updates)).items()}
     state |= {_AVERAGES + name: array for name, array in averages.items() if updates.averages}
+    state |= _on_cpu({name: t for name, t in updates.trained.items() if name.startswith(GUIDE)})
     state, bfloat16 = _fitting(state, most_bytes - size - 200_000)
     texts = {METADATA_KEY: described.to_json(), _FACTS_KEY: json.dumps(asdict(facts)), "format": "pt"}
     texts |= {_OPTIMIZER_KEY: updates.recipe.optimizer, _COUNT_KEY: str(updates.count)}
@@ -86,7 +87,7 @@ def _fitting(state: Arrays, most_bytes: int) -> tuple[dict[str, npt.NDArray[np.g
     """The arrays to keep, and the names of those to keep as bfloat16."""
     bfloat16: set[str] = set()
     kept = dict(state)
-    for attempt in range(5):
+    for attempt in range(6):
         if sum(a.nbytes // (2 if n in bfloat16 else 1) for n, a in kept.items()) <= most_bytes:
             break
         if attempt == 0:
@@ -95,6 +96,9 @@ def _fitting(state: Arrays, most_bytes: int) -> tuple[dict[str, npt.NDArray[np.g
             bfloat16 = {name for name in kept if name.startswith(_OPTIMIZER)}
         elif attempt == 2:
             kept |= {n: a.astype(np.float16) for n, a in kept.items() if n.startswith(_PARAMETERS)}
+        elif attempt == 3:
+            kept = {name: array for name, array in kept.items() if GUIDE not in name}
+            bfloat16 &= kept.keys()
         else:
             kept = {name: array for name, array in kept.items() if name not in bfloat16}
             bfloat16 = set()
@@ -142,7 +146,7 @@ def read_pieces(folder: Path, stem: str) -> tuple[dict[str, npt.NDArray[np.gener
 
 
 def restore(folder: Path, updates: Updates, artifact: Artifact) -> Facts:
-    """Puts back what `save` wrote; parts that it left out start anew, which is printed.
+    """Puts back what `save` wrote; parts that it left out start anew, which is printed, as is a new guide.
 
     Raises:
         UserError: If there is no whole state, or it is of another network.
@@ -159,7 +163,12 @@ def restore(folder: Path, updates: Updates, artifact: Artifact) -> Facts:
     moments = _under(state, _OPTIMIZER) if is_same else {}
     updates.count = int(texts.get(_COUNT_KEY, facts.updates)) if moments else 0
     _set_moments(updates, moments)
-    print(f"resumed from {folder}: {facts}; optimiser {'kept' if moments else 'new'}", flush=True)
+    guide = ""
+    if updates.guide is not None:
+        if kept := _under(state, GUIDE):
+            _fill(dict(updates.guide.named_parameters()), kept, str(folder))
+        guide = f"; guide {'kept' if kept else 'new'}"
+    print(f"resumed from {folder}: {facts}; optimiser {'kept' if moments else 'new'}{guide}", flush=True)
     return facts
 
 
@@ -209,17 +218,18 @@ def _moments(updates: Updates) -> dict[str, torch.Tensor]:
     state = updates.optimizer.state
     return {
         f"{kind}.{name}": value
-        for name, parameter in updates.network.named_parameters()
+        for name, parameter in updates.trained.items()
         for kind, value in state.get(parameter, {}).items()
         if isinstance(value, torch.Tensor) and value.shape == parameter.shape
     }
 
 
 def _set_moments(updates: Updates, moments: Arrays) -> None:
-    parameters = dict(updates.network.named_parameters())
     for key, array in moments.items():
         kind, _, name = key.partition(".")
-        parameter = parameters[name]
+        if name.startswith(GUIDE) and name not in updates.trained:
+            continue  # the training goes on without its guide
+        parameter = updates.trained[name]
         state = updates.optimizer.state[parameter]
         state[kind] = torch.from_numpy(np.array(array, dtype=np.float32)).to(
             parameter.device, memory_format=_layout_of(parameter)

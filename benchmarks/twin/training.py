@@ -5,7 +5,7 @@ import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from benchmarks.twin.worker import widths_of
 from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
 from crnn_mindspore.errors import UserError
 
+CONTROL = "control"  # folder of its files, in that of the others
 _STEPS_AHEAD = 4  # given to the device before it has finished the first of them
 _BATCHES_WAITING = 16  # of new images, before rendering has to wait
 _EVALUATION_BATCH = 500
@@ -82,6 +83,25 @@ class Plan:
         return self.learning_rate * rise * fall
 
 
+@dataclass(frozen=True)
+class Side:
+    """One of the networks that learn from the same batches.
+
+    Attributes:
+        updates: Network and optimiser.
+        folder: For its files.
+        figures: What the updates since the latest line returned.
+    """
+
+    updates: Updates
+    folder: Path
+    figures: list[tuple[torch.Tensor, ...]] = field(default_factory=list)
+
+    def means(self) -> list[float]:
+        """Of loss, gradients' norm and, where there is a guide, the guide's loss."""
+        return [float(torch.stack(values).mean()) for values in zip(*self.figures, strict=True)]
+
+
 class Training:
     """One run.
 
@@ -93,6 +113,7 @@ class Training:
         plan: How long.
         folder: For the files.
         seed: Of the order and the distortions.
+        control: A second network, which is trained on the same batches; its files go to `control/`.
     """
 
     def __init__(
@@ -104,9 +125,13 @@ class Training:
         plan: Plan,
         folder: Path,
         seed: int,
+        control: Updates | None = None,
     ) -> None:
-        self.task, self.updates, self.rendering = task, updates, rendering
+        self.task, self.rendering = task, rendering
         self.plan, self.folder, self.facts = plan, folder, facts
+        self._sides = [Side(updates, folder)]
+        if control is not None:
+            self._sides.append(Side(control, folder / CONTROL))
         self._device = updates.device
         self._rng = np.random.default_rng([seed, facts.rendered])
         image = task.artifact.preprocessing
@@ -116,8 +141,6 @@ class Training:
         self._input = Input(image)
         self._pool: Pool | None = None
         self._queued: deque[torch.cuda.Event] = deque()
-        self._losses: list[torch.Tensor] = []
-        self._norms: list[torch.Tensor] = []
         self._waited = 0.0
         self._last = (plan.started, 0, 0, 0)  # of the latest line: time, images rendered, trained, steps
         self._saved_at = time.perf_counter()
@@ -135,9 +158,9 @@ class Training:
             draw = pool.draw(plan.batch_size)
             images = self._distortion(self._input.planes(draw.images), draw.is_again)
             images = self._input.normalized(images).contiguous(memory_format=torch.channels_last)
-            loss, norm = self.updates.step(images, draw.targets, draw.lengths, plan.rate(self.step))
-            self._losses.append(loss)
-            self._norms.append(norm)
+            rate = plan.rate(self.step)
+            for side in self._sides:
+                side.figures.append(side.updates.step(images, draw.targets, draw.lengths, rate))
             self.step += 1
             self._keep_pace()
             now = time.perf_counter()
@@ -154,7 +177,10 @@ class Training:
         """Writes the files."""
         self._check()
         begin = time.perf_counter()
-        files = save(self.folder, self.updates, self.task.artifact, self._now(), self.plan.most_bytes)
+        now, most_bytes = self._now(), self.plan.most_bytes // len(self._sides)
+        files = []
+        for side in self._sides:
+            files += save(side.folder, side.updates, self.task.artifact, now, most_bytes)
         self._saved_at = time.perf_counter()
         print(f"saved {sizes(files)} in {self._saved_at - begin:.1f} s", flush=True)
 
@@ -223,34 +249,38 @@ class Training:
         if len(self._queued) > _STEPS_AHEAD:
             self._queued.popleft().synchronize()
 
-    def _check(self) -> float:
-        """The mean loss since the last line."""
-        loss = float(torch.stack(self._losses).mean()) if self._losses else 0.0
-        if not math.isfinite(loss):
+    def _check(self) -> list[list[float]]:
+        """The means of each side since the last line."""
+        means = [side.means() for side in self._sides]
+        if not all(math.isfinite(loss) for loss, *_ in filter(None, means)):
             raise UserError(
                 f"step {self.step}: the loss is not finite; try a lower --learning_rate (the files in "
                 f"{self.folder} are of the latest saving)"
             )
-        return loss
+        return means
 
     def _report(self, now: float) -> None:
-        if self._pool is None or not self._losses:
+        if self._pool is None or not self._sides[0].figures:
             return
-        loss, norm = self._check(), float(torch.stack(self._norms).mean())
+        names = ("loss {:.4f}", "norm {:.2f}", "guide {:.4f}")
+        means = "  control: ".join(
+            "  ".join(name.format(mean) for name, mean in zip(names, of_side, strict=False))
+            for of_side in self._check()
+        )
         then, rendered, trained, steps = self._last
         seconds = max(now - then, 1e-9)
         pool = self._pool
         print(
             f"{now - self.plan.started:6.1f} s  "
             f"step {self.facts.updates + self.step} ({(self.step - steps) / seconds:.1f}/s)  "
-            f"loss {loss:.4f}  norm {norm:.2f}  lr {self.plan.rate(self.step):.3g}  "
+            f"{means}  lr {self.plan.rate(self.step):.3g}  "
             f"rendered {(pool.taken_in - rendered) / seconds:.0f}/s ({pool.taken_in:,})  "
             f"trained {(pool.drawn - trained) / seconds:.0f}/s ({pool.drawn:,})  "
             f"waited {100 * self._waited / seconds:.0f} %  unseen {pool.unseen}  left out {pool.left_out}",
             flush=True,
         )
-        self._losses.clear()
-        self._norms.clear()
+        for side in self._sides:
+            side.figures.clear()
         self._waited = 0.0
         self._last = (now, pool.taken_in, pool.drawn, self.step)
 

@@ -8,10 +8,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from benchmarks.twin.guide import Guide
 from crnn_mindspore.errors import UserError
 
 ADAM_EPSILON = 1e-8
 ADAM_BETAS = (0.9, 0.999)
+GUIDE = "guide."  # before the names of its parameters
 
 Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -42,21 +44,28 @@ class Updates:
         network: On its device; trained in place.
         loss: (scores, targets, lengths) -> scalar.
         recipe: How.
+        guide: Attached to the network; its loss is added, and it is trained along.
 
     Attributes:
+        trained: Name -> parameter; those of the guide under `guide.`.
         count: Updates that the optimiser has seen, for Adam's bias correction.
         age: Updates that the averages have seen: young ones follow the network faster.
         averages: Name -> averaged tensor, batch norm statistics included; {} without averaging.
     """
 
-    def __init__(self, network: nn.Module, loss: Loss, recipe: Recipe) -> None:
+    def __init__(self, network: nn.Module, loss: Loss, recipe: Recipe, guide: Guide | None = None) -> None:
         self.network = network.train()
         self.recipe = recipe
+        self.guide = guide
         self.count = self.age = 0
         self._loss = loss
         self._parameters = list(network.parameters())
+        self._guiding = list(guide.parameters()) if guide else []
+        self.trained = dict(network.named_parameters())
+        if guide:
+            self.trained |= {GUIDE + name: parameter for name, parameter in guide.named_parameters()}
         self.device = self._parameters[0].device
-        self.optimizer = create_optimizer(recipe, network)
+        self.optimizer = create_optimizer(recipe, nn.ModuleList([network, guide]) if guide else network)
         self._gammas = gammas_of(network) if recipe.gamma_l1 else []
         self.averages: dict[str, torch.Tensor] = {}
         self._averaged: list[torch.Tensor] = []
@@ -73,20 +82,26 @@ class Updates:
 
     def step(
         self, images: torch.Tensor, targets: torch.Tensor, lengths: torch.Tensor, learning_rate: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One update; returns the loss before it and the gradients' norm, both on the device."""
+    ) -> tuple[torch.Tensor, ...]:
+        """One update; returns what was before it, on the device.
+
+        Returns:
+            The network's loss, the norm of its gradients, and, where there is a guide, the guide's loss.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             scores = self.network(images)
+            guiding = [self.guide.loss(targets, lengths)] if self.guide else []
         loss = self._loss(scores, targets, lengths)
+        whole = loss + self.guide.weight * guiding[0] if self.guide else loss
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        whole.backward()
         norm = self._clip()
         self._set_learning_rate(learning_rate)
         self._penalise(learning_rate)
         self.optimizer.step()
         self._average()
         self.count += 1
-        return loss.detach(), norm
+        return loss.detach(), norm, *(its_loss.detach() for its_loss in guiding)
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -106,7 +121,10 @@ class Updates:
                 gamma.grad.add_(gamma.sign(), alpha=self.recipe.gamma_l1)
 
     def _clip(self) -> torch.Tensor:
+        """Clips the guide's gradients by themselves: large ones must not make the network's small."""
         if self.recipe.clip_norm > 0:
+            if self._guiding:
+                nn.utils.clip_grad_norm_(self._guiding, self.recipe.clip_norm)
             return nn.utils.clip_grad_norm_(self._parameters, self.recipe.clip_norm)
         return nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from reference import crnn_logits, random_weights
 
+from benchmarks.torch_training import main
 from benchmarks.twin.packing import pack, unpack
 from benchmarks.twin.widening import widened
 from benchmarks.twin.worker import Targets
@@ -92,6 +93,21 @@ def test_the_device_normalises_as_the_package_does(p: Preprocessing) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 100, 3), dtype=np.uint8)
     found = Input(p)(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(found, normalize(images, p), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--guide=-0.5"], "guide is -0.5, must be 0 or more"),
+        (["--guide=nan"], "guide is nan, must be 0 or more"),
+        (["--guide=0.5", "--task=plates"], "--guide is for networks of the output ctc, not of positions"),
+    ],
+)
+def test_a_guide_that_cannot_be_is_refused(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--train_dataset=render", "--max_steps=1", *options]) == 2
+    assert capsys.readouterr().err.strip().endswith(message)
 
 
 def test_targets_are_padded_and_their_lengths_told() -> None:
