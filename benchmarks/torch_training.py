@@ -39,6 +39,7 @@ from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
 from crnn_mindspore.artifacts.checkpoint_file import CheckpointFile, read_checkpoint_file
 from crnn_mindspore.artifacts.model_path import resolve_model
 from crnn_mindspore.cli.command import run_command
+from crnn_mindspore.data.preprocess import time_steps_for_width
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.options.load import load_options
@@ -88,6 +89,18 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
         help="weight of an attention decoder's loss, beside CTC's; 0: none",
     )
     add("--control", action="store_true", help="train a second network on the same batches, without a guide")
+    add(
+        "--widest",
+        type=int,
+        default=0,
+        help="without keep_ratio: longer images keep their ratio up to so many columns; 0: all are squeezed",
+    )
+    add(
+        "--squeezed",
+        type=float,
+        default=0.5,
+        help="--widest: share of the images that are squeezed all the same, so that both ways are learnt",
+    )
     add("--widen", action="store_true", help="give the weights of --pretrained to a wider network")
     add("--processes", type=int, default=0, help="rendering processes; 0: one for every core but one")
     add(
@@ -184,6 +197,7 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
         raise UserError(f"guide is {own.guide}, must be 0 or more")
     difficulty_at(0, options.render_ramp_start, options.render_ramp_end)  # raises where they contradict
     options, checkpoint, origin = _origin(options, own.widen)
+    _check_widest(own, options)
     training = {"dataset": "render", "batch_size": options.batch_size, "program": PROGRAM}
     artifact = replace(model_of(options), training=training)
     if own.guide and artifact.task != CTC:
@@ -192,6 +206,17 @@ def _train(options: TrainOptions, own: argparse.Namespace) -> int:
     processes = own.processes or max(1, len(os.sched_getaffinity(0)) - 1)
     _say(f"{len(faces_of(renderers))} typefaces, {processes} rendering processes")
     return _run(options, own, artifact, renderers, processes, checkpoint, origin)
+
+
+def _check_widest(own: argparse.Namespace, options: TrainOptions) -> None:
+    if own.widest and (options.keep_ratio or options.output != CTC):
+        raise UserError(
+            "--widest: images of the output ctc without keep_ratio alone may be longer than others"
+        )
+    if own.widest and own.widest <= options.image_width:
+        raise UserError(f"widest is {own.widest}, must be above image_width, {options.image_width}")
+    if not 0 <= own.squeezed <= 1:
+        raise UserError(f"squeezed is {own.squeezed}, must be from 0 to 1")
 
 
 def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> int:  # type: ignore[no-untyped-def]
@@ -216,7 +241,11 @@ def _run(options, own, artifact, renderers, processes, checkpoint, origin) -> in
     sides = _create_sides(own, task, recipe, device)
     facts = _fill(sides, artifact, checkpoint, origin, bool(options.resume_ckpt))
     ramp = Ramp(options.render_ramp_start, options.render_ramp_end)
-    series = Series(renderers["train"], artifact.preprocessing, task.targets, ramp, facts.rendered)
+    image, targets = replace(artifact.preprocessing, widest=own.widest), task.targets
+    if own.widest:
+        targets = replace(targets, width=time_steps_for_width(own.widest, image.step_offset))
+    squeezed = own.squeezed if own.widest else 0.0
+    series = Series(renderers["train"], image, targets, ramp, facts.rendered, squeezed=squeezed)
     held_out = replace(series, renderer=renderers["test"], ramp=Ramp(), first=10**9, count=own.eval_images)
     rendering = Rendering(series, processes, is_cuda)
     tested = Rendering(held_out, 1) if own.eval_images else None

@@ -43,7 +43,7 @@ class Draw:
 
 
 class Pool:
-    """Rings of images and targets in the device's memory, from which batches of one width are drawn at random.
+    """Rings of images and targets on the device, from which batches of one width are drawn at random.
 
     New images come first, so that each is seen; a batch is filled up with others that were seen less than
     `replays` times, all of one width once before any comes again. The oldest make room when a ring is full,
@@ -159,9 +159,7 @@ class Pool:
                 self._drop_oldest()
             first = 0
         self._ends[ring] = first + size
-        while (
-            self._held and self._held[0].firsts[ring] < first + size and self._held[0].ends[ring] > first
-        ):
+        while self._held and self._held[0].firsts[ring] < first + size and self._held[0].ends[ring] > first:
             self._drop_oldest()
         return first
 

@@ -36,7 +36,7 @@ class Rendering:
         self._is_pinned = is_pinned
         self._is_stopped = False
         self._is_finite = series.count > 0
-        self.block = series.block
+        self.series = series
         self._processes = []
         self._connections: list[Connection] = []
         for number in range(processes):

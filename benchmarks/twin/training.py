@@ -17,8 +17,7 @@ from benchmarks.twin.rendering import Rendering, join
 from benchmarks.twin.states import Facts, save, sizes
 from benchmarks.twin.task import Task
 from benchmarks.twin.update import Updates, tensors_of
-from benchmarks.twin.worker import widths_of
-from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing
+from crnn_mindspore.data.preprocess import GREY, RGB, Preprocessing, own_widths
 from crnn_mindspore.errors import UserError
 
 CONTROL = "control"  # folder of its files, in that of the others
@@ -134,11 +133,12 @@ class Training:
             self._sides.append(Side(control, folder / CONTROL))
         self._device = updates.device
         self._rng = np.random.default_rng([seed, facts.rendered])
-        image = task.artifact.preprocessing
+        self._widths = own_widths(rendering.series.preprocessing)
+        has_widths = len(self._widths) > 1
         self._distortion = Distortion(
-            plan.distortion, self._device, seed + facts.updates, task.may_be_inverted, image.width_step > 0
+            plan.distortion, self._device, seed + facts.updates, task.may_be_inverted, has_widths
         )
-        self._input = Input(image)
+        self._input = Input(task.artifact.preprocessing)
         self._pool: Pool | None = None
         self._queued: deque[torch.cuda.Event] = deque()
         self._waited = 0.0
@@ -222,22 +222,21 @@ class Training:
         Raises:
             UserError: If not every width can have a batch.
         """
-        image, wanted = self.task.artifact.preprocessing, self.plan.pool_images
+        image, widths, wanted = self.task.artifact.preprocessing, self._widths, self.plan.pool_images
         # Each width may be short of a batch by one image; on top of it come a chunk and what no chunk fits.
-        least = len(widths_of(image)) * self.plan.batch_size + 2 * self.rendering.block
+        least = len(widths) * self.plan.batch_size + 2 * self.rendering.series.block
         wanted = max(wanted, least)
-        fitting = int(_FREE_SHARE * _bytes_for(self._device) / (image.height * image.width * 3))
+        fitting = int(_FREE_SHARE * _bytes_for(self._device) / (image.height * widths[-1] * 3))
         if fitting < least:
             raise UserError(
-                f"batch_size is {self.plan.batch_size}: {len(widths_of(image))} widths need a pool of {least} "
+                f"batch_size is {self.plan.batch_size}: {len(widths)} widths need a pool of {least} "
                 f"images, and the free memory holds {fitting}"
             )
         if fitting < wanted:
-            widest = " of the widest" if image.width_step else ""
+            widest = " of the widest" if len(widths) > 1 else ""
             print(f"pool: {fitting} images{widest} instead of {wanted}, for want of memory", flush=True)
-        unit = math.gcd(image.width_step, image.width)
-        columns = min(wanted, fitting) * image.width
-        return Pool(wanted, chunk, self.plan.replays, self._device, self._rng, unit, columns)
+        columns = min(wanted, fitting) * widths[-1]
+        return Pool(wanted, chunk, self.plan.replays, self._device, self._rng, math.gcd(*widths), columns)
 
     def _keep_pace(self) -> None:
         """Lets the device be only a few steps behind, so that the clock and the lines are right."""

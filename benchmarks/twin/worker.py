@@ -4,19 +4,20 @@ import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from crnn_mindspore.data.preprocess import Preprocessing, time_steps_for_width, to_uint8
+from crnn_mindspore.data.preprocess import Preprocessing, own_widths, time_steps_for_width, to_uint8
 from crnn_mindspore.synth.render import difficulty_at
 from crnn_mindspore.synth.render_loader import ImageRenderer, Ramp
 from crnn_mindspore.text.codec import Codec
 
 CHUNK_IMAGES = 64  # of one width, on average
+_TURN = 0x9E3779B97F4A7C15  # the golden ratio as a share of 2**64: its multiples are spread evenly
 
 Ints = npt.NDArray[np.int32]
 # Images (n, H, W, 3) uint8 BGR of one width, targets, their lengths, and how many images were left out.
@@ -46,11 +47,12 @@ class Series:
 
     Attributes:
         renderer: Is sent to the processes.
-        preprocessing: The network's input.
+        preprocessing: The network's input; `widest` holds for some of the images alone.
         encode: Texts -> targets and lengths; is sent too.
         ramp: From easy to hard.
         first: Number of the first image.
         count: How many; 0: without end.
+        squeezed: Share of the images for which `preprocessing.widest` does not hold.
     """
 
     renderer: ImageRenderer
@@ -59,16 +61,18 @@ class Series:
     ramp: Ramp = field(default_factory=Ramp)
     first: int = 0
     count: int = 0
+    squeezed: float = 0.0
+
+    def input_of(self, index: int) -> Preprocessing:
+        """How image `index` is brought to its size: it follows from the number."""
+        if (index + 1) * _TURN % 2**64 < self.squeezed * 2**64:
+            return replace(self.preprocessing, widest=0)
+        return self.preprocessing
 
     @property
     def block(self) -> int:
         """Images that a process renders before it sends them, a chunk for each width."""
-        return CHUNK_IMAGES * len(widths_of(self.preprocessing))
-
-
-def widths_of(p: Preprocessing) -> list[int]:
-    """Every width that an image of training may have, in columns."""
-    return [*range(p.narrowest, p.width, p.width_step or p.width), p.width]
+        return CHUNK_IMAGES * len(own_widths(self.preprocessing))
 
 
 def work(sender: Connection, series: Series, number: int, processes: int) -> None:
@@ -85,7 +89,7 @@ def chunks_of(series: Series, number: int = 0, processes: int = 1) -> Iterator[S
 
     An image whose label does not fit the time steps of its width is left out and counted.
     """
-    p, left_out, start = series.preprocessing, 0, number * series.block
+    left_out, start = 0, number * series.block
     while not series.count or start < series.count:
         count = min(series.block, series.count - start) if series.count else series.block
         by_width: dict[int, list[tuple[npt.NDArray[np.uint8], str]]] = defaultdict(list)
@@ -93,8 +97,8 @@ def chunks_of(series: Series, number: int = 0, processes: int = 1) -> Iterator[S
             image, text = series.renderer.render(
                 index, difficulty_at(index, series.ramp.start, series.ramp.end)
             )
-            pixels = to_uint8(image, p)
-            steps = time_steps_for_width(pixels.shape[1], p.step_offset)
+            pixels = to_uint8(image, series.input_of(index))
+            steps = time_steps_for_width(pixels.shape[1], series.preprocessing.step_offset)
             if series.encode.codec.refusal(text, steps, None) is None:
                 by_width[pixels.shape[1]].append((pixels, text))
             else:

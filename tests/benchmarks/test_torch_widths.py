@@ -1,17 +1,18 @@
 """The training in PyTorch on images that keep their ratio; what of it needs no PyTorch, and the rest."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from benchmarks import torch_training
-from benchmarks.twin.worker import Series, Targets, chunks_of, widths_of
+from benchmarks.twin.worker import Series, Targets, chunks_of
 from crnn_mindspore.artifacts.artifact import METADATA_KEY, Artifact
-from crnn_mindspore.data.preprocess import Preprocessing, to_uint8
+from crnn_mindspore.data.preprocess import Preprocessing, own_widths, to_uint8
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.tasks.ctc.network_spec import NetworkSpec
 from crnn_mindspore.text.charset import Charset
@@ -26,7 +27,7 @@ class _Pictures:
     """Images of 20 rows and many lengths; every seventh label is too long for its image."""
 
     codec = Charset()
-    facts: dict[str, int] = {}
+    facts: ClassVar[dict[str, int]] = {}
 
     def render(self, index: int, difficulty: float = 1.0) -> tuple[Any, str]:
         length = 5 + index * 37 % 60
@@ -35,12 +36,12 @@ class _Pictures:
 
 
 def _series(p: Preprocessing, first: int, count: int) -> Series:
-    return Series(_Pictures(), p, Targets(_Pictures.codec, p.time_steps), first=first, count=count)
+    return Series(_Pictures(), p, Targets(_Pictures.codec, 24), first=first, count=count)
 
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_images_are_sent_once_at_their_width_and_long_labels_counted(processes: int) -> None:
-    assert widths_of(KEPT) == [32, 64, 80]
+    assert own_widths(KEPT) == [32, 64, 80]
     expected = Counter()
     for index in range(1000, 2500):
         image, text = _Pictures().render(index)
@@ -57,9 +58,25 @@ def test_images_are_sent_once_at_their_width_and_long_labels_counted(processes: 
     assert left_out == 1500 - expected.total() == 215
 
 
+def test_half_of_the_long_images_are_squeezed() -> None:
+    p = Preprocessing(width=40, widest=90)
+    assert own_widths(p) == [40, 48, 64, 80, 90]
+    series = replace(_series(p, 0, 1200), squeezed=0.5)
+    widths = [image.shape[1] for images, *_ in chunks_of(series) for image in images]
+    assert set(widths) == set(own_widths(p))
+    long = [
+        index
+        for index in range(1200)
+        if index % 7 and to_uint8(_Pictures().render(index)[0], p).shape[1] > 40
+    ]
+    kept = [index for index in long if series.input_of(index).widest]
+    assert 0.47 * len(long) < len(kept) < 0.53 * len(long)
+    assert sum(width > 40 for width in widths) == len(kept)
+
+
 def test_images_of_one_size_come_in_chunks_in_their_order() -> None:
     p = Preprocessing()
-    assert widths_of(p) == [100]
+    assert own_widths(p) == [100]
     chunks = list(chunks_of(_series(p, 3, 200), 0, 2))
     assert [len(images) for images, *_ in chunks] == [64, 64]  # 0 to 63 and 128 to 191 of 200
     for chunk, first in zip(chunks, (3, 131), strict=True):
@@ -176,9 +193,8 @@ def test_long_lines_are_slanted_and_shifted_by_no_more_pixels_than_words() -> No
 class _Rendered:
     """As `Rendering`: chunks of random images of three widths, without end, one after another."""
 
-    block = 12
-
     def __init__(self, artifact: Artifact) -> None:
+        self.series = SimpleNamespace(preprocessing=artifact.preprocessing, block=12)
         self.rng = np.random.default_rng(0)
         self.targets = Targets(artifact.codec, artifact.preprocessing.time_steps)
 

@@ -19,6 +19,7 @@ __all__ = [
     "is_turned",
     "normalize",
     "own_width",
+    "own_widths",
     "preprocess",
     "time_step_centres",
     "time_steps_for_width",
@@ -167,6 +168,16 @@ def own_width(p: Preprocessing, height: int, width: int) -> int:
         return p.width
     wanted = min(_WIDTH_STEP * round(width * p.height / height / _WIDTH_STEP), p.widest)
     return max(p.width, wanted)
+
+
+def own_widths(p: Preprocessing) -> list[int]:
+    """Every width that `own_width` gives, in columns, ascending."""
+    step = p.width_step or _WIDTH_STEP
+    if p.width_step:
+        steps = range(p.narrowest, p.width, step)
+    else:
+        steps = range(_rounded_up(p.width + 1, step), p.widest, step)
+    return sorted({*steps, p.width, max(p.width, p.widest)})
 
 
 def is_turned(p: Preprocessing, height: int, width: int) -> bool:
