@@ -22,6 +22,10 @@ from crnn_mindspore.synth.effects.photographs import (
 from crnn_mindspore.synth.letters import Mask
 
 
+_FAINT = 75
+"""Grey levels between letters and ground below which letters are faint."""
+
+
 @dataclass
 class Drawing:
     """The flat drawing: masks of one size, the word's extent, the height of a capital."""
@@ -31,6 +35,8 @@ class Drawing:
     cap: int
     under: Mask | None = None
     """Border, shadow or side of the letters."""
+    beyond: Mask | None = None
+    """A border around the border."""
     relief: Mask | None = None
     hollow: bool = False
     shadow: bool = False
@@ -53,13 +59,16 @@ def paint(drawing: Drawing, view: View, dice: Dice, photos: Photographs | None =
         (H, W, 3) uint8 BGR, of the view's size.
     """
     palette, planes = _ground(view, drawing.dark_text, dice, photos)
-    draw_surroundings(planes, view.box, palette.accent, palette.text, dice)
+    photographed = photos.crop if photos is not None else None
+    draw_surroundings(planes, view.box, palette.accent, palette.text, dice, photographed)
     masks = _seen(drawing, view)
     alpha = masks["text"] * np.float32(1 / 255)
     wall = planes.copy() if drawing.cast is not None or photos is not None else planes
     if drawing.cast is not None:
         palette = _raised_palette(palette, dice)
         blend(planes, (0.0, 0.0, 0.0), masks["cast"] * np.float32(dice.uniform(0.25, 0.75) / 255))
+    if drawing.beyond is not None:
+        blend(planes, _border_colour(palette, dice), masks["beyond"] * np.float32(1 / 255))
     if drawing.under is not None:
         under = None if photos is None or not dice.happens("photo_layers") else photos
         _paint_under(planes, masks["under"] * np.float32(1 / 255), drawing, palette, dice, under)
@@ -80,6 +89,8 @@ def paint(drawing: Drawing, view: View, dice: Dice, photos: Photographs | None =
         planes += light
     if photos is not None and dice.happens("photo_light"):
         cast_light(planes, photos.crop(view.height, view.width, dice), dice)
+    if _contrast(palette) < _FAINT and dice.chosen("spared"):
+        _spare(dice)
     occlude(planes, cap, dice)
     illuminate(planes, dice)
     return photograph(planes, cap, dice)
@@ -90,6 +101,7 @@ def _seen(drawing: Drawing, view: View) -> dict[str, Mask]:
     layers = {
         "text": drawing.text,
         "under": drawing.under,
+        "beyond": drawing.beyond,
         "relief": drawing.relief,
         "cast": drawing.cast,
     }
@@ -116,6 +128,23 @@ def _ground(view: View, dark_text: bool, dice: Dice, photos: Photographs | None)
 
 def _contrast(palette: Palette) -> float:
     return abs(brightness(palette.ground) - brightness(palette.text))
+
+
+def _spare(dice: Dice) -> None:
+    """Keeps what takes more from letters that hardly differ from their ground within bounds."""
+    dice.bound("blur", most=0.045)
+    dice.bound("motion", most=0.1)
+    dice.bound("low_resolution", least=13)
+    dice.bound("exposure", least=0.75)
+    dice.bound("haze", most=0.15)
+
+
+def _border_colour(palette: Palette, dice: Dice) -> Colour:
+    """Of a second border: that of the letters, or white or black, whichever is farther from the first border."""
+    if dice.rng.random() < 0.5:
+        return palette.text
+    grey = 245.0 if brightness(palette.accent) < 128 else 12.0
+    return grey, grey, grey
 
 
 def _room(palette: Palette, dice: Dice) -> float:

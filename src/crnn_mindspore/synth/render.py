@@ -96,8 +96,17 @@ class Renderer:
         if dice.chosen("short_word"):
             longest = round(dice.between("short_word"))
         capitals = dice.chosen("capitals")
+        form = ""
+        if longest is None and dice.chosen("address"):
+            form = "address"
+        elif dice.chosen("marked"):
+            form = "marked"
+        if dice.chosen("clean"):
+            dice = Dice(self.effects, rng, strength * dice.between("clean"))
         for _ in range(_TRIES):
-            text, label = self._sample(rng, longest, length)
+            text, label = self._sample(rng, longest, length, form)
+            if label.isdigit() and dice.chosen("redrawn"):
+                text, label = self._sample(rng, longest, length, form)
             if capitals and self.corpus.label(text.upper()):
                 text, label = text.upper(), self.corpus.label(text.upper())
             text = _spaced(text)
@@ -110,12 +119,14 @@ class Renderer:
                 return dice, text, label, face
         raise UserError(f"no typeface can draw {text!r}; give more with --font_dir")
 
-    def _sample(self, rng: np.random.Generator, longest: int | None, length: int | None) -> tuple[str, str]:
-        found = self.corpus.sample(rng, longest if length is None else length)
-        for _ in range(_LENGTH_TRIES if length is not None else 0):
+    def _sample(
+        self, rng: np.random.Generator, longest: int | None, length: int | None, form: str
+    ) -> tuple[str, str]:
+        found = self.corpus.sample(rng, longest if length is None else length, form)
+        for attempt in range(_LENGTH_TRIES if length is not None else 0):
             if len(found[0]) == length:
                 break
-            found = self.corpus.sample(rng, length)
+            found = self.corpus.sample(rng, length, form if attempt < _LENGTH_TRIES // 4 else "")
         return found
 
     @property

@@ -33,6 +33,7 @@ class HasFaces(Protocol):
 _OPTIONAL = (
     *("raised", "own_colour", "ring", "climb", "short_word", "capitals"),
     *("thin", "squeeze", "grey", "binary", "resample", "bar"),
+    *("oblique", "ring_turn", "border", "photo_beside", "spared", "clean", "address", "marked", "redrawn"),
 )
 
 

@@ -159,6 +159,8 @@ def add_layers(drawing: Drawing, dice: Dice) -> None:
     if dice.happens("outline"):
         drawing.under = cv2.dilate(text, disc(dice.between("outline") * cap))
         drawing.hollow = dice.happens("hollow")
+        if not drawing.hollow and dice.chosen("border"):
+            drawing.beyond = cv2.dilate(drawing.under, disc(dice.between("border") * cap))
     elif dice.happens("shadow"):
         angle, reach = dice.uniform(0, 2 * np.pi), dice.between("shadow") * cap
         drawing.under = shifted(text, np.cos(angle) * reach, np.sin(angle) * reach)

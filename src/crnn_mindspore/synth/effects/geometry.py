@@ -85,11 +85,12 @@ def choose_view(
     """
     x, y, w, h = ink
     ring = _ring(dice, w, h) if w > 1.5 * cap and dice.chosen("ring") else 0.0
+    turn = dice.amount("ring_turn") * dice.sign() if ring and dice.chosen("ring_turn") else 0.0
     arc, wave = _bends(dice, cap, w) if not ring else (0.0, (0.0, 1.0, 0.0))
     rise = abs(arc) * 0.5 + abs(wave[0])
     scale = target / cap
     stretch = float(np.exp(dice.spread("stretch")))
-    matrix = _homography(dice, (x + w / 2, y + h / 2), (w, h), (scale * stretch, scale))
+    matrix = _homography(dice, (x + w / 2, y + h / 2), (w, h), (scale * stretch, scale), turn)
     outline = np.array(
         [[x, y - rise], [x + w, y - rise], [x + w, y + h + rise], [x, y + h + rise]], dtype=np.float64
     )
@@ -160,19 +161,26 @@ def _bends(dice: Dice, cap: float, width: float) -> tuple[float, tuple[float, fl
 
 
 def _homography(
-    dice: Dice, centre: tuple[float, float], size: tuple[float, float], scale: tuple[float, float]
+    dice: Dice,
+    centre: tuple[float, float],
+    size: tuple[float, float],
+    scale: tuple[float, float],
+    turned: float,
 ) -> Matrix:
-    """Centre to the origin, slant, stretch, turn, then perspective."""
+    """Centre to the origin, slant, stretch, turn, also by `turned` degrees, then perspective."""
     angle = 0.0
     if dice.happens("steep"):
         angle = np.deg2rad(dice.amount("steep")) * dice.sign()
     elif dice.happens("rotate"):
         angle = np.deg2rad(dice.spread("rotate"))
+    angle += np.deg2rad(turned)
     shear = dice.spread("shear") if dice.happens("shear") else 0.0
     cos, sin = np.cos(angle), np.sin(angle)
     to_origin = np.array([[1, 0, -centre[0]], [0, 1, -centre[1]], [0, 0, 1.0]])
     flat = np.array([[scale[0], shear * scale[1], 0], [0, scale[1], 0], [0, 0, 1.0]])
     turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
+    if dice.chosen("oblique"):
+        return turn @ _oblique(dice, size[0] * scale[0], size[1] * scale[1]) @ flat @ to_origin
     matrix = turn @ flat @ to_origin
     if dice.chosen("climb"):
         slope = np.tan(np.deg2rad(dice.amount("climb"))) * dice.sign()
@@ -185,6 +193,19 @@ def _homography(
             tilt[2, 1] = dice.amount("perspective") * dice.sign() / (size[1] * scale[1])
         matrix = tilt @ matrix
     return matrix
+
+
+def _oblique(dice: Dice, width: float, height: float) -> Matrix:
+    """A plane as a camera near it sees it: turned away, above or below; its middle is the origin, pixels."""
+    away, up = np.deg2rad(dice.amount("oblique")) * dice.sign(), np.deg2rad(dice.uniform(-22, 22))
+    distance = max(width, 2 * height) * dice.uniform(1.1, 4)
+    return np.array(
+        [
+            [np.cos(away), 0, 0],
+            [-np.sin(away) * np.sin(up), np.cos(up), 0],
+            [np.sin(away) * np.cos(up) / distance, np.sin(up) / distance, 1],
+        ]
+    )
 
 
 def _map(matrix: Matrix, points: Matrix) -> Matrix:

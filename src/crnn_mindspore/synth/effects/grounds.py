@@ -1,5 +1,7 @@
 """What words stand on: even colour, gradients, textures, patterns, the edges of signs, clutter."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -96,9 +98,23 @@ def clutter(height: int, width: int, dice: Dice) -> Planes:
 
 
 def draw_surroundings(
-    ground: Planes, box: tuple[float, float, float, float], accent: Colour, text: Colour, dice: Dice
+    ground: Planes,
+    box: tuple[float, float, float, float],
+    accent: Colour,
+    text: Colour,
+    dice: Dice,
+    photographed: Callable[[int, int, Dice], Planes] | None = None,
 ) -> None:
-    """The edge of the sign and lines along it, in place, only where the word is not."""
+    """The edge of the sign and lines along it, in place, only where the word is not.
+
+    Args:
+        ground: The sign.
+        box: The word's extent: left, top, right, bottom, pixels.
+        accent: Colour of what is behind the sign.
+        text: Colour of lines on it.
+        dice: Chance and strengths.
+        photographed: Height, width -> a piece of a photograph, which may be what is behind the sign.
+    """
     _, height, width = ground.shape
     left, top, right, bottom = box
     rooms = {"top": top, "bottom": height - bottom, "left": left, "right": width - right}
@@ -106,14 +122,21 @@ def draw_surroundings(
         side = ("top", "bottom", "left", "right")[int(dice.rng.integers(4))]
         room = rooms[side]
         if room >= 2:
-            _outside(ground, side, room * dice.uniform(0.3, 0.95), accent, dice)
+            _outside(ground, side, room * dice.uniform(0.3, 0.95), accent, dice, photographed)
     if dice.happens("frame"):
         side = "top" if dice.rng.random() < 0.5 else "bottom"
         if rooms[side] >= 3:
             _line(ground, side, rooms[side] * dice.uniform(0.2, 0.7), text, dice)
 
 
-def _outside(ground: Planes, side: str, depth: float, accent: Colour, dice: Dice) -> None:
+def _outside(
+    ground: Planes,
+    side: str,
+    depth: float,
+    accent: Colour,
+    dice: Dice,
+    photographed: Callable[[int, int, Dice], Planes] | None,
+) -> None:
     _, height, width = ground.shape
     x, y = coordinates(height, width)
     slope = np.float32(dice.uniform(-0.04, 0.04))
@@ -124,7 +147,9 @@ def _outside(ground: Planes, side: str, depth: float, accent: Colour, dice: Dice
         away = x if side == "left" else (width - 1) - x
         away = away + slope * (y - height / 2)
     alpha = np.clip(np.float32(depth) - away, 0, 1).astype(np.float32)
-    if dice.rng.random() < 0.5:
+    if photographed is not None and dice.chosen("photo_beside"):
+        blend(ground, photographed(height, width, dice), alpha)
+    elif dice.rng.random() < 0.5:
         offset = dice.between("panel") * (-1 if brightness(accent) < 128 else 1)
         ground += alpha * np.float32(offset)
     else:

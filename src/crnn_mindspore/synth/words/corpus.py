@@ -118,18 +118,21 @@ class Corpus:
             Tokens(self._words) if words_file is None and self._words and charset.covers("a1") else None
         )
 
-    def sample(self, rng: np.random.Generator, max_length: int | None = None) -> tuple[str, str]:
+    def sample(
+        self, rng: np.random.Generator, max_length: int | None = None, form: str = ""
+    ) -> tuple[str, str]:
         """The next text and its label.
 
         Args:
             rng: Source of chance; the answer depends on nothing else.
             max_length: Longest label wanted, characters; a wish that is dropped when no word is that short.
+            form: `address` or `marked`, as `Tokens` has them; of English words only.
 
         Returns:
             The text to draw and its label: not empty, at most `max_time_steps` long for CTC, of this split.
         """
         for attempt in range(_TRIES):
-            text = self._draw(rng)
+            text = self._draw(rng, form)
             label = self.label(text)
             if not label or (max_length is not None and attempt < _TRIES // 2 and len(label) > max_length):
                 continue
@@ -167,12 +170,14 @@ class Corpus:
     def __len__(self) -> int:
         return len(self._words)
 
-    def _draw(self, rng: np.random.Generator) -> str:
+    def _draw(self, rng: np.random.Generator, form: str = "") -> str:
         if not self._words:
             return numeric(rng)
         word = self._words[int(np.searchsorted(self._cumulative, rng.random(), side="right"))]
         if self._tokens is not None:
-            return self._tokens.dress(word, rng)
+            tokens = self._tokens
+            dress = {"address": tokens.address, "marked": tokens.marked}.get(form, tokens.dress)
+            return dress(word, rng)
         return cased(word, rng) if word.islower() else word
 
     def _is_ours(self, label: str) -> bool:

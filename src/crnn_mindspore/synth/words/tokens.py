@@ -9,6 +9,10 @@ _SIGNS = ("$", "£", "€", "+", "#", "-")
 _AFTER = (".", ",", "!", "?", ":", "'s", "'S", "-", ";", ")", '"', "®", "..")
 _BEFORE = ("(", '"', "'", "-", "&", "@", "#")
 _ENDINGS = (".com", ".COM", ".org", ".net", ".co.uk", ".de", ".in")
+_ADDRESS_ENDINGS = (".com", ".com", ".com", ".org", ".net", ".co.uk", ".de", ".in", ".nl", ".cn", ".info", ".fr")
+_MAILBOXES = ("info", "sales", "contact", "mail", "office", "support", "help", "")
+_ORDINALS = ("st", "nd", "rd", "th", "TH", "th")
+_MANY_AFTER = ("!!", "!!!", "!", "?", "??", "?!", "...", '"', "',", ".'", ":", "!)", "/", "&", "-")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CONSONANTS = "BCDFGHJKLMNPRSTVWXZ"
 
@@ -65,6 +69,43 @@ class Tokens:
             return cased(word, rng)
         link = "-" if rng.random() < 0.3 else ""
         return cased(word, rng) + link + cased(other, rng) if link else word.capitalize() + other.capitalize()
+
+    def address(self, word: str, rng: np.random.Generator) -> str:
+        """A name on the web or of a mailbox."""
+        name = word
+        if rng.random() < 0.5:
+            link = "" if rng.random() < 0.7 else _pick("-.234", rng)
+            name += link + self._words[int(rng.integers(len(self._words)))]
+        name = name.replace("'", "")
+        ending = _pick(_ADDRESS_ENDINGS, rng)
+        u = rng.random()
+        if u < 0.2:
+            text = f"{_pick(_MAILBOXES, rng)}@{name}{ending}"
+        else:
+            text = ("www." if u < 0.75 else "") + name + ending
+        v = rng.random()
+        return text.upper() if v < 0.2 else text.title() if v < 0.28 else text.lower()
+
+    @staticmethod
+    def marked(word: str, rng: np.random.Generator) -> str:
+        """Letters, digits or a word with marks among them or beside them: A/C, 3-4, $0.00, 10,000TH, SPACE!!"""
+        u = rng.random()
+        letters = [_LETTERS[i] for i in rng.integers(0, 26, size=3)]
+        first, second = _digits(rng, int(rng.integers(1, 4))), _digits(rng, int(rng.integers(1, 3)))
+        if u < 0.16:
+            return _pick("/&&&-.+", rng).join(letters[:2])
+        if u < 0.22:
+            return ".".join(letters) + "."
+        if u < 0.44:
+            return first + _pick("//--.,:+", rng) + second
+        if u < 0.52:
+            return _pick("$£€", rng) + first + "." + _digits(rng, 2)
+        if u < 0.60:
+            number = f"{int(rng.integers(1, 40))}" if rng.random() < 0.7 else f"{first},000"
+            return number + _pick(_ORDINALS, rng)
+        if u < 0.66:
+            return f"{int(rng.integers(1, 10))}-{_digits(rng, 3)}-{word.upper()}"
+        return cased(word, rng) + _pick(_MANY_AFTER, rng)
 
     @staticmethod
     def _punctuated(word: str, rng: np.random.Generator) -> str:
