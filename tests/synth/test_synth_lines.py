@@ -67,8 +67,10 @@ def test_windows_are_pieces_of_the_text_and_have_the_length_asked_for(tmp_path: 
     source = texts(prose(tmp_path), length=(10, 10))
     for seed in range(200):
         text, label = source.sample(rng(seed), WINDOWS)
-        assert text in flow and 1 <= len(text) <= 10
+        assert text in flow and len(text) == 10
         assert label == text.replace(" ", "")
+        assert len(source.sample(rng(seed), PHRASES)[0]) == 10
+        assert 10 <= len(texts(prose(tmp_path), length=(10, 20)).sample(rng(seed), PHRASES)[0]) <= 20
     lengths = Counter(len(texts(prose(tmp_path)).sample(rng(s), WINDOWS)[0]) for s in range(600))
     assert min(lengths) <= 2 and max(lengths) >= 18 and max(lengths) <= 20
 
