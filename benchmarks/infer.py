@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", default="", help="folder of word images; without it, words are rendered")
     parser.add_argument("--words", type=int, default=128, help="images read in a turn")
     parser.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--tasks", choices=tuple(TASKS), nargs="+", default=list(TASKS), help="what is timed")
     parser.add_argument("--repeats", type=int, default=9, help="turns of every engine")
     parser.add_argument("--threads", type=int, default=0, help="of every engine; 0: the cores")
     parser.add_argument("--torch_python", default="", help="interpreter that has torch, if this one has not")
@@ -119,7 +120,7 @@ def _compare(engines: Engines, can_read: list[str], args: argparse.Namespace) ->
         engines[name].ask("logits", path=str(path))
         logits[name] = np.load(path)
     rows = []
-    for task, batch_size in itertools.product(TASKS, args.batch_sizes):
+    for task, batch_size in itertools.product(args.tasks, args.batch_sizes):
         names = can_read if task == "read" else engines.names
         engines.in_turns(names, task, 1, batch_size=batch_size)  # warm-up
         seconds = engines.in_turns(names, task, args.repeats, batch_size=batch_size)
@@ -282,7 +283,8 @@ def _rendered_images(artifact: Any) -> npt.NDArray[np.float32]:
 
     renderer = create_renderer(charset=artifact.codec, split="all", seed=1)  # `_write_images` takes 0
     words = [renderer.render(number)[0] for number in range(CALIBRATION_WORDS)]
-    return np.stack([preprocess(image, artifact.preprocessing) for image in words])
+    p = replace(artifact.preprocessing, width_step=0)  # all of one width
+    return np.stack([preprocess(image, p) for image in words])
 
 
 def _create_torch(args: argparse.Namespace, folder: Path) -> TorchBackend:

@@ -67,8 +67,10 @@ def test_windows_are_pieces_of_the_text_and_have_the_length_asked_for(tmp_path: 
     source = texts(prose(tmp_path), length=(10, 10))
     for seed in range(200):
         text, label = source.sample(rng(seed), WINDOWS)
-        assert text in flow and 1 <= len(text) <= 10
+        assert text in flow and len(text) == 10
         assert label == text.replace(" ", "")
+        assert len(source.sample(rng(seed), PHRASES)[0]) == 10
+        assert 10 <= len(texts(prose(tmp_path), length=(10, 20)).sample(rng(seed), PHRASES)[0]) <= 20
     lengths = Counter(len(texts(prose(tmp_path)).sample(rng(s), WINDOWS)[0]) for s in range(600))
     assert min(lengths) <= 2 and max(lengths) >= 18 and max(lengths) <= 20
 
@@ -169,7 +171,7 @@ def test_the_users_effects_are_laid_over_every_kind(tmp_path: Path) -> None:
     [
         (("share: 0.46", "share: often"), "news: share is 'often'"),
         (("ten: 0.8", "ten: 1.8"), r"news: ten is 1\.8, must be a number in 0\.\.1"),
-        (("length: [1, 10, 20]", "length: [5, 1, 20]"), r"news: length is \[5, 1, 20\]"),
+        (("length: [1, 20, 20]", "length: [5, 1, 20]"), r"news: length is \[5, 1, 20\]"),
         (("aspect: 8.75", "aspct: 8.75"), "'aspct', did you mean 'aspect'"),
         (("blur_range: [0.01, 0.06]", "blur_range: 3"), "blur_range is 3"),
     ],

@@ -99,19 +99,23 @@ class LineTexts:
             exact: So many characters, in place of what habits and `max_length` say; a wish that is dropped
                 when chance finds none.
         """
+        is_random = False
         for attempt in range(_TRIES):
             count = self._count(rng, habits)
             count = exact or (count if max_length is None else min(count, max_length))
-            if rare and rng.random() < self.rare:
+            fewest = exact or min(self.length[0], count)
+            if attempt == 0:  # once, so that the share does not depend on which texts are tried again
+                is_random = rare and rng.random() < self.rare
+            if is_random:
                 text = "".join(self._pool[i] for i in rng.integers(0, len(self._pool), size=count))
             else:
-                text = self._window(rng, count, habits, ends_early=exact is None)
+                text = self._window(rng, count, habits, fewest)
                 if rng.random() < habits.dressed:
                     text = dressed(text, rng)[:count]
                 text = _in_one_width(text, rng)
             text = self._fitting(text.strip())
             label = self.label(text)
-            if exact and len(text) != exact and attempt < _TRIES // 2:
+            if len(text) < fewest and attempt < _TRIES // 2:
                 continue
             if any(c.isalnum() for c in label) or len(label) > 3:
                 return text, label
@@ -140,17 +144,15 @@ class LineTexts:
         low, high = max(self.length[0], 1), self.length[1]
         return count if low <= count <= high else int(rng.integers(low, high + 1))
 
-    def _window(
-        self, rng: np.random.Generator, count: int, habits: TextHabits, ends_early: bool = True
-    ) -> str:
-        """So many characters of the text, or fewer where a phrase ends."""
+    def _window(self, rng: np.random.Generator, count: int, habits: TextHabits, fewest: int) -> str:
+        """So many characters of the text, or fewer where a phrase ends that has not too few."""
         if rng.random() >= habits.phrase:
             start = int(rng.integers(max(1, len(self._text) - count)))
             return self._text[start : start + count].replace("\n", "")
         place = int(rng.integers(len(self._starts)))
         start = int(self._starts[place])
         window = self._text[start : start + count]
-        ends = [i for i, c in enumerate(window) if c in _BREAKS] if ends_early else []
+        ends = [i for i, c in enumerate(window) if c in _BREAKS and i >= fewest]
         # the phrase alone, or as many phrases as fit
         end = (ends[0] if rng.random() < 0.7 else ends[-1]) if ends else len(window)
         return window[: max(end, 1)].replace("\n", "")
