@@ -43,6 +43,7 @@ from crnn_mindspore.data.preprocess import time_steps_for_width
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.commands import TrainOptions
 from crnn_mindspore.options.load import load_options
+from crnn_mindspore.synth.effects.photographs import load_photographs
 from crnn_mindspore.synth.effects.settings import load_effects
 from crnn_mindspore.synth.render import Renderer, difficulty_at
 from crnn_mindspore.synth.render_loader import Ramp
@@ -131,10 +132,13 @@ def _renderers(options: TrainOptions, packed: str) -> dict[str, Any]:
         held_out: Any = renderer.of_split("test") if isinstance(renderer, Renderer) else renderer
         return {"train": renderer, "test": held_out}
     renderers = unpack(Path(packed))
+    photos = load_photographs(options.render_photos) if options.render_photos else None
     for renderer in renderers.values():
         renderer.seed = options.seed
         if isinstance(renderer, Renderer):  # others keep the effects that they were packed with
             renderer.effects = load_effects(options.render_effects or None)
+        if photos is not None:  # a folder of JPEG files beside the pack is far smaller than pixels in it
+            renderer.photos = photos
     made = renderers["train"]
     if made.codec != model_of(options).codec:
         raise UserError(f"{packed}: was packed for another alphabet or other positions than these options'")

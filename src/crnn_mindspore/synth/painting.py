@@ -21,7 +21,6 @@ from crnn_mindspore.synth.effects.photographs import (
 )
 from crnn_mindspore.synth.letters import Mask
 
-
 _FAINT = 75
 """Grey levels between letters and ground below which letters are faint."""
 
@@ -140,7 +139,7 @@ def _spare(dice: Dice) -> None:
 
 
 def _border_colour(palette: Palette, dice: Dice) -> Colour:
-    """Of a second border: that of the letters, or white or black, whichever is farther from the first border."""
+    """Of a second border: that of the letters, or of white and black the one farther from the first border."""
     if dice.rng.random() < 0.5:
         return palette.text
     grey = 245.0 if brightness(palette.accent) < 128 else 12.0

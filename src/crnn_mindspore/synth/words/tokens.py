@@ -9,7 +9,7 @@ _SIGNS = ("$", "£", "€", "+", "#", "-")
 _AFTER = (".", ",", "!", "?", ":", "'s", "'S", "-", ";", ")", '"', "®", "..")
 _BEFORE = ("(", '"', "'", "-", "&", "@", "#")
 _ENDINGS = (".com", ".COM", ".org", ".net", ".co.uk", ".de", ".in")
-_ADDRESS_ENDINGS = (".com", ".com", ".com", ".org", ".net", ".co.uk", ".de", ".in", ".nl", ".cn", ".info", ".fr")
+_ADDRESS_ENDINGS = (*[".com"] * 4, ".org", ".net", ".co.uk", ".de", ".in", ".nl", ".cn", ".info", ".fr")
 _MAILBOXES = ("info", "sales", "contact", "mail", "office", "support", "help", "")
 _ORDINALS = ("st", "nd", "rd", "th", "TH", "th")
 _MANY_AFTER = ("!!", "!!!", "!", "?", "??", "?!", "...", '"', "',", ".'", ":", "!)", "/", "&", "-")
@@ -88,24 +88,9 @@ class Tokens:
 
     @staticmethod
     def marked(word: str, rng: np.random.Generator) -> str:
-        """Letters, digits or a word with marks among them or beside them: A/C, 3-4, $0.00, 10,000TH, SPACE!!"""
-        u = rng.random()
-        letters = [_LETTERS[i] for i in rng.integers(0, 26, size=3)]
-        first, second = _digits(rng, int(rng.integers(1, 4))), _digits(rng, int(rng.integers(1, 3)))
-        if u < 0.16:
-            return _pick("/&&&-.+", rng).join(letters[:2])
-        if u < 0.22:
-            return ".".join(letters) + "."
-        if u < 0.44:
-            return first + _pick("//--.,:+", rng) + second
-        if u < 0.52:
-            return _pick("$£€", rng) + first + "." + _digits(rng, 2)
-        if u < 0.60:
-            number = f"{int(rng.integers(1, 40))}" if rng.random() < 0.7 else f"{first},000"
-            return number + _pick(_ORDINALS, rng)
-        if u < 0.66:
-            return f"{int(rng.integers(1, 10))}-{_digits(rng, 3)}-{word.upper()}"
-        return cased(word, rng) + _pick(_MANY_AFTER, rng)
+        """Letters, digits or a word with marks among them or beside them: A/C, 3-4, $0.00, SPACE!!"""
+        place = int(np.searchsorted(_MARKED_SHARES, rng.random() * _MARKED_SHARES[-1], side="right"))
+        return _MARKED[place][1](word, rng)
 
     @staticmethod
     def _punctuated(word: str, rng: np.random.Generator) -> str:
@@ -165,3 +150,24 @@ _NUMERIC: tuple[tuple[float, Callable[[np.random.Generator], str]], ...] = (
 )
 _NUMERIC_KINDS = tuple(kind for _, kind in _NUMERIC)
 _NUMERIC_SHARES = np.cumsum([share for share, _ in _NUMERIC])
+
+
+def _capitals(rng: np.random.Generator, count: int) -> list[str]:
+    return [_LETTERS[i] for i in rng.integers(0, 26, size=count)]
+
+
+def _some_digits(rng: np.random.Generator, most: int) -> str:
+    return _digits(rng, int(rng.integers(1, most + 1)))
+
+
+_MARKED: tuple[tuple[float, Callable[[str, np.random.Generator], str]], ...] = (
+    (0.34, lambda word, rng: cased(word, rng) + _pick(_MANY_AFTER, rng)),
+    (0.22, lambda word, rng: _some_digits(rng, 3) + _pick("//--.,:+", rng) + _some_digits(rng, 2)),
+    (0.16, lambda word, rng: _pick("/&&&-.+", rng).join(_capitals(rng, 2))),
+    (0.08, lambda word, rng: _pick("$£€", rng) + _some_digits(rng, 3) + "." + _digits(rng, 2)),
+    (0.06, lambda word, rng: ".".join(_capitals(rng, 3)) + "."),
+    (0.06, lambda word, rng: str(int(rng.integers(1, 40))) + _pick(_ORDINALS, rng)),
+    (0.02, lambda word, rng: str(int(rng.integers(1, 100))) + ",000" + _pick(_ORDINALS, rng)),
+    (0.06, lambda word, rng: f"{int(rng.integers(1, 10))}-{_digits(rng, 3)}-{word.upper()}"),
+)
+_MARKED_SHARES = np.cumsum([share for share, _ in _MARKED])
