@@ -139,7 +139,7 @@ def _spare(dice: Dice) -> None:
 
 
 def _border_colour(palette: Palette, dice: Dice) -> Colour:
-    """Of a second border: that of the letters, or of white and black the one farther from the first border."""
+    """Of a second border: that of the letters, or white or black, whichever differs more from the first."""
     if dice.rng.random() < 0.5:
         return palette.text
     grey = 245.0 if brightness(palette.accent) < 128 else 12.0
