@@ -206,6 +206,7 @@ def test_the_results_of_a_runner_of_om_models_are_judged(
 ) -> None:
     data = write_folder(tmp_path / "data", WORDS)
     (data / "1.png").write_bytes(b"no picture")
+    (files / "chip.om").write_bytes(b"what atc made")  # where the runner is, there is the model
     common = [f"--checkpoint_path={files / 'chip.om'}", "--dataset=folder", f"--eval_dataset_path={data}"]
     common.append(f"--ann_file={data}")
     listed = run_program(
