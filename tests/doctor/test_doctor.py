@@ -171,7 +171,8 @@ def test_one_sign_of_ascend_has_all_of_it_looked_at(
 def test_without_a_sign_of_ascend_a_line_says_what_was_looked_for(run_program: Run, tmp_path: Path) -> None:
     found = look(run_program, Pretended(tmp_path, {}))
     assert found["devices"]["found"] == (
-        "no sign of Ascend (/dev/davinci*, /usr/local/Ascend, npu-smi, ASCEND_HOME_PATH), no GPU: the CPU computes"
+        "no sign of Ascend (/dev/davinci*, /usr/local/Ascend, npu-smi, ASCEND_HOME_PATH), no GPU: "
+        "the CPU computes"
     )
 
 

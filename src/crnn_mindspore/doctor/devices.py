@@ -26,8 +26,8 @@ _CUDA_LIBRARIES = ("libcudart.so.11.0", "libcudnn.so.8", "libcublas.so.11", "lib
 def check_devices(machine: Machine, device_target: str) -> Iterator[Verdict]:
     """The device that is asked for, or with `auto` those that the machine has.
 
-    With `auto` one sign of Ascend is enough to look at all of it: a server without driver has no /dev/davinci*
-    and no npu-smi, one where set_env.sh was not sourced no ASCEND_HOME_PATH.
+    With `auto` one sign of Ascend is enough to look at all of it: a server without driver has no
+    /dev/davinci* and no npu-smi, one where set_env.sh was not sourced no ASCEND_HOME_PATH.
 
     Args:
         machine: Files, environment and programs.
