@@ -21,8 +21,8 @@ OPSET = 16
 
 # Name of the option -> what ATC calls the chip. 310P comes as several; `npu-smi info` names it.
 _SOC = {"ascend310": "Ascend310", "ascend310p": "Ascend310P3"}
-# ATC's page on --soc_version lists the 310 (Atlas 200/300/500 inference products) up to CANN 8.2.RC1.alpha003,
-# no longer in 8.3.RC1; 8.5.0 has no operators for it.
+# ATC's page on --soc_version lists the 310 (Atlas 200/300/500 inference products) up to CANN
+# 8.2.RC1.alpha003, no longer in 8.3.RC1; 8.5.0 has no operators for it.
 # Source: .../CANNCommunityEdition/82RC1alpha003/devaids/atctool/atlasatcparam_16_0035.html, and of 83RC1.
 _NOTES = {"ascend310": "CANN must be 8.2.RC1 or older: later ones have no Ascend 310"}
 
