@@ -5,7 +5,7 @@
 #       --build-arg EXTRA_REQUIREMENTS=requirements-ascend-lock.txt .
 #   docker build -t crnn:gpu --build-arg BASE=nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04 .
 # CANN: MindSpore 2.8.0 wants 8.2, 8.3 or 8.5 (mindspore/run_check/_check_version.py of the wheel); images for
-# the first Ascend 910 are tagged 910 instead of 910b, those of openEuler openeuler22.03; all are there for Arm
+# the first Ascend 910 are tagged 910 instead of 910b, those of openEuler openeuler24.03; all are there for Arm
 # and x86-64.
 # CUDA: MindSpore 2.8.0 brings a plug-in for CUDA 11.6, whose images end at Ubuntu 20.04 without Python 3.11;
 # those of 11.8 have the same library versions. Neither has been run on its hardware.

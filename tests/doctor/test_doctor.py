@@ -33,7 +33,7 @@ class Pretended(Machine):
 
     versions: Mapping[str, str] = field(default_factory=dict)
     without: Sequence[str] = ()
-    programs: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, str | None] = field(default_factory=dict)
     free: int = 100 * GIB
 
     def version(self, package: str) -> str:
@@ -47,6 +47,9 @@ class Pretended(Machine):
 
     def output(self, command: Sequence[str], seconds: float = 20) -> str | None:
         return self.programs.get(" ".join(command))
+
+    def has_program(self, name: str) -> bool:
+        return any(command.split()[0] == name for command in self.programs)
 
     def free_bytes(self, folder: str) -> int:
         return self.free
@@ -144,6 +147,42 @@ def test_unfit_cann_no_device_and_no_memory(
     assert part in found[name]["found"]
 
 
+@pytest.mark.parametrize(
+    ("sign", "faults"),
+    [
+        ({"device": "dev/davinci0"}, {"npu-smi", "Ascend driver", "CANN"}),
+        ({"device": "dev/davinci_manager"}, {"Ascend devices", "npu-smi", "Ascend driver", "CANN"}),
+        ({"device": "usr/local/Ascend"}, {"Ascend devices", "npu-smi", "Ascend driver", "CANN"}),
+        ({"programs": {"npu-smi info": None}}, {"Ascend devices", "npu-smi", "Ascend driver", "CANN"}),
+        ({"environment": SET_ENV}, {"Ascend devices", "npu-smi", "Ascend driver", "CANN"}),
+    ],
+)
+def test_one_sign_of_ascend_has_all_of_it_looked_at(
+    run_program: Run, tmp_path: Path, sign: dict, faults: set[str]
+) -> None:
+    if device := sign.pop("device", ""):
+        (tmp_path / device).mkdir(parents=True)
+    machine = Pretended(tmp_path, **sign) if "environment" in sign else Pretended(tmp_path, {}, **sign)
+    assert states(look(run_program, machine)) == dict.fromkeys(faults, "fault")
+    assert "devices" not in look(run_program, machine)
+    assert not states(look(run_program, machine, "--device_target=CPU"))
+
+
+def test_without_a_sign_of_ascend_a_line_says_what_was_looked_for(run_program: Run, tmp_path: Path) -> None:
+    found = look(run_program, Pretended(tmp_path, {}))
+    assert found["devices"]["found"] == (
+        "no sign of Ascend (/dev/davinci*, /usr/local/Ascend, npu-smi, ASCEND_HOME_PATH), no GPU: "
+        "the CPU computes"
+    )
+
+
+def test_a_host_that_only_reads_has_a_cann_of_any_version(run_program: Run, tmp_path: Path) -> None:
+    machine = Pretended(server(tmp_path, cann="7.0.0"), SET_ENV, programs=NPU, versions={"mindspore": ""})
+    found = look(run_program, machine)
+    assert (found["CANN"]["state"], found["CANN"]["found"]) == ("ok", "7.0.0")
+    assert states(found) == {"MindSpore": "fault"}
+
+
 def test_a_gpu_without_its_libraries(run_program: Run, tmp_path: Path) -> None:
     programs = {"nvidia-smi -L": "GPU 0: NVIDIA H100 (UUID: GPU-a)\n"}
     machine = Pretended(tmp_path, {}, programs=programs, without=["libcudnn.so.8"])
@@ -165,6 +204,8 @@ def test_a_fresh_folder_is_measured_where_it_would_be_made(tmp_path: Path) -> No
     assert Machine().output(["no-such-program"]) is None
     assert not Machine().has_library("libnone.so.9")
     assert Machine().version("no-such-package") == ""
+    assert not Machine(environment={}).has_program("sh")
+    assert Machine(environment={"PATH": "/usr/bin:/bin"}).has_program("sh")
 
 
 # --- the step on the device ---

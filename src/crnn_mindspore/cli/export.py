@@ -138,6 +138,8 @@ def _export_for(
     print("convert it where MindSpore Lite or CANN is installed, by one of")
     for command in files.commands:
         print(f"  {command}")
+    if files.note:
+        print(files.note)
     return 0
 
 

@@ -69,7 +69,8 @@ def _model_and_data(options: OfflineCommandOptions) -> tuple[Artifact, SampleSou
     options.require("checkpoint_path", "dataset", "eval_dataset_path", "ann_file")
     described = read_descriptions(options.checkpoint_path)
     artifact = described[0]
-    if os.path.isfile(options.checkpoint_path):  # cpp_infer runs it, and knows no descriptions
+    # cpp_infer runs it, and knows no descriptions. An .om is what atc made of the model that is described.
+    if os.path.isfile(options.checkpoint_path) and not options.checkpoint_path.endswith(".om"):
         artifact = own_description(options.checkpoint_path, described)
     check_derived(options, artifact.kind)
     check_artifact(options, artifact, options.checkpoint_path)

@@ -49,6 +49,10 @@ class Machine:
             return None
         return done.stdout if done.returncode == 0 else None
 
+    def has_program(self, name: str) -> bool:
+        """Whether the PATH has a program of this name."""
+        return shutil.which(name, path=self.environment.get("PATH", "")) is not None
+
     def version(self, package: str) -> str:
         """Of an installed package; "" without it."""
         try:

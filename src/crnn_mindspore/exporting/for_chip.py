@@ -21,6 +21,10 @@ OPSET = 16
 
 # Name of the option -> what ATC calls the chip. 310P comes as several; `npu-smi info` names it.
 _SOC = {"ascend310": "Ascend310", "ascend310p": "Ascend310P3"}
+# ATC's page on --soc_version lists the 310 (Atlas 200/300/500 inference products) up to CANN
+# 8.2.RC1.alpha003, no longer in 8.3.RC1; 8.5.0 has no operators for it.
+# Source: .../CANNCommunityEdition/82RC1alpha003/devaids/atctool/atlasatcparam_16_0035.html, and of 83RC1.
+_NOTES = {"ascend310": "CANN must be 8.2.RC1 or older: later ones have no Ascend 310"}
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,14 @@ class ChipFiles:
         mindir: MINDIR of the same size, its description beside it.
         configuration: For converter_lite.
         commands: That make a model of either of them, a line each.
+        note: What else the machine needs that they run on; "" if nothing.
     """
 
     onnx: Path
     mindir: Path
     configuration: Path
     commands: tuple[str, ...]
+    note: str = ""
 
 
 def export_for(
@@ -63,7 +69,11 @@ def export_for(
     described = of_width(backend.artifact, size.width)
     write_text(description_path(stem + LITE_ENDING), described.to_json(indent=2))
     return ChipFiles(
-        onnx, mindir, configuration, _commands(stem, chip, backend.artifact, size, configuration)
+        onnx,
+        mindir,
+        configuration,
+        _commands(stem, chip, backend.artifact, size, configuration),
+        _NOTES.get(chip, ""),
     )
 
 
