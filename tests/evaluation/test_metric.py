@@ -23,6 +23,37 @@ def test_word_accuracy_and_ned_of_a_worked_example(metric: CRNNAccuracy) -> None
     assert (accuracy.correct, accuracy.total) == (2, 5)
     assert accuracy.word_accuracy == 0.4
     assert accuracy.ned == pytest.approx((1 + 4 / 5 + 4 / 7 + 0 + 1) / 5)
+    assert accuracy.character_accuracy == pytest.approx(1 - 8 / 24)
+
+
+def test_characters_of_one_word_count_as_one_observation_where_they_are_right_or_wrong_together(
+    metric: CRNNAccuracy,
+) -> None:
+    metric.update(["a" * 10] * 99 + [""], ["a" * 10] * 100)
+    accuracy = metric.eval()
+    assert accuracy.character_accuracy == 0.99
+    interval = accuracy.character_low, accuracy.character_high
+    assert interval == pytest.approx(wilson_interval(99, 100))
+
+
+def test_mistakes_spread_evenly_count_as_single_characters_at_most(metric: CRNNAccuracy) -> None:
+    metric.update(["aaab"] * 50, ["aaaa"] * 50)
+    accuracy = metric.eval()
+    interval = accuracy.character_low, accuracy.character_high
+    assert (accuracy.character_accuracy, *interval) == pytest.approx((0.75, *wilson_interval(150, 200)))
+
+
+@pytest.mark.parametrize(
+    ("read", "truth", "expected"),
+    [("ab", "ab", (1.0, *wilson_interval(2, 2))), ("abcdef", "xy", (0.0, *wilson_interval(0, 2)))],
+)
+def test_character_accuracy_at_its_ends(
+    read: str, truth: str, expected: tuple[float, float, float], metric: CRNNAccuracy
+) -> None:
+    metric.update([read], [truth])
+    accuracy = metric.eval()
+    found = accuracy.character_accuracy, accuracy.character_low, accuracy.character_high
+    assert found == pytest.approx(expected)
 
 
 def test_updates_add_up_and_clear_forgets(metric: CRNNAccuracy) -> None:

@@ -89,7 +89,7 @@ class Evaluation:
     """What an evaluation found.
 
     Attributes:
-        accuracy: Words right and total, rates, 95 % interval, 1-NED.
+        accuracy: Words right and total, rates, 95 % intervals, 1-NED.
         protocol: Name of the protocol the words were compared under.
         decoder: Name of the decoder.
         unreadable: Images that could not be read; they count as wrong.
@@ -135,12 +135,13 @@ class Evaluation:
         what = f"right of this part {a.correct} of {a.total}," if self.part_of else "word accuracy"
         notes = [
             f"{what} {a.word_accuracy:.2%} (95 % interval {a.interval_low:.2%} to {a.interval_high:.2%})",
+            f"1-CER {a.character_accuracy:.2%} ({a.character_low:.2%} to {a.character_high:.2%})",
             f"1-NED {a.ned:.4f}",
             f"protocol {self.protocol}",
             f"decoder {self.decoder}",
         ]
         if self.loss is not None:
-            notes.insert(2, f"loss {self.loss:.6f}")
+            notes.insert(3, f"loss {self.loss:.6f}")
         if self.words_per_second:
             notes.append(f"{self.words_per_second:.0f} words/s")
         if self.unreadable:

@@ -71,7 +71,11 @@ def create_protocol(name: str, codec: Codec) -> Protocol:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What `CRNNAccuracy.eval` returns; counts are words, rates are between 0 and 1."""
+    """What `CRNNAccuracy.eval` returns; counts are words, rates are between 0 and 1.
+
+    `character_accuracy` is 1 - CER: 1 - edits / characters of the truths, over all words together; 0 where
+    more is read wrongly than is written.
+    """
 
     correct: int
     total: int
@@ -79,14 +83,48 @@ class Accuracy:
     interval_low: float
     interval_high: float
     ned: float
+    character_accuracy: float = 0.0
+    character_low: float = 0.0
+    character_high: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
         """Field name -> value, for JSON."""
         return asdict(self)
 
 
+class _Edits:
+    """Edits and characters of words, and how they vary from word to word."""
+
+    def __init__(self) -> None:
+        self._edits = self._characters = 0
+        self._edits_squared = self._product = self._characters_squared = 0
+
+    def add(self, edits: int, characters: int) -> None:
+        """Count a word."""
+        self._edits += edits
+        self._characters += characters
+        self._edits_squared += edits * edits
+        self._product += edits * characters
+        self._characters_squared += characters * characters
+
+    def accuracy(self) -> tuple[float, float, float]:
+        """1 - CER with its 95 % interval.
+
+        Mistakes come several in a word, so that characters tell less than their number: Wilson's interval is
+        that of as many independent ones as have the variance of this ratio of sums over words.
+        """
+        count = self._characters
+        if self._edits >= count:
+            return (0.0, 0.0, wilson_interval(0, count)[1]) if count else (1.0, 0.0, 1.0)
+        rate = self._edits / count
+        squares = self._edits_squared - 2 * rate * self._product + rate * rate * self._characters_squared
+        independent = rate * (1 - rate) * count * count / squares if squares > 0 else count
+        independent = min(independent, count)
+        return 1 - rate, *wilson_interval((1 - rate) * independent, independent)
+
+
 class CRNNAccuracy:
-    """Word accuracy, 1-NED and a 95 % interval over any number of updates.
+    """Word accuracy, character accuracy, 1-NED and 95 % intervals over any number of updates.
 
     1-NED is the mean over words of 1 - distance / max(length of truth, length of prediction), the ICDAR 2019
     ReCTS form; two empty strings count as equal.
@@ -101,6 +139,7 @@ class CRNNAccuracy:
         self._correct = 0
         self._total = 0
         self._similarity = 0.0
+        self._edits = _Edits()
 
     def update(self, predictions: Sequence[str], truths: Sequence[str]) -> list[bool]:
         """Count words; returns which of them are right."""
@@ -108,7 +147,9 @@ class CRNNAccuracy:
         for prediction, truth in zip(predictions, truths, strict=True):
             read, true = self.protocol.normalize(prediction), self.protocol.normalize(truth)
             right.append(self.protocol.agrees(read, true))
-            self._similarity += Levenshtein.normalized_similarity(read, true)
+            edits = Levenshtein.distance(read, true)
+            self._similarity += 1 - edits / max(len(read), len(true), 1)
+            self._edits.add(edits, len(true))
         self._correct += sum(right)
         self._total += len(right)
         return right
@@ -123,4 +164,5 @@ class CRNNAccuracy:
             raise UserError("no word to compute an accuracy from")
         low, high = wilson_interval(self._correct, self._total)
         rate = self._correct / self._total
-        return Accuracy(self._correct, self._total, rate, low, high, self._similarity / self._total)
+        ned = self._similarity / self._total
+        return Accuracy(self._correct, self._total, rate, low, high, ned, *self._edits.accuracy())

@@ -33,7 +33,7 @@ class Share:
         }
 
 
-def wilson_interval(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(correct: float, total: float, z: float = 1.959964) -> tuple[float, float]:
     """The Wilson score interval of a proportion, 95 % by default (Wilson 1927)."""
     rate = correct / total
     centre = rate + z * z / (2 * total)
