@@ -47,7 +47,7 @@ CALIBRATION = {  # task -> what `crnn render` is told
 
 
 @dataclass(frozen=True)
-class TestSet:
+class MeasuredSet:
     """Images that are measured together: those with the numbers `first` to `first + len(truths) - 1`."""
 
     name: str
@@ -92,7 +92,7 @@ class Row:
         ]
 
 
-def table(rows: Sequence[Row], sets: Sequence[TestSet], task: str) -> str:
+def table(rows: Sequence[Row], sets: Sequence[MeasuredSet], task: str) -> str:
     """The rows as markdown."""
     of_sets = [f"{test_set.name}, {len(test_set.truths):,}" for test_set in sets]
     return markdown_table(
@@ -100,17 +100,13 @@ def table(rows: Sequence[Row], sets: Sequence[TestSet], task: str) -> str:
     )
 
 
-def words_text(text: str) -> str:
-    """What is compared of a word: protocol `classic`."""
-    return classic_text(text)
-
-
 def lines_text(text: str) -> str:
     """What is compared of a line: protocol `width`, without spaces, which readers set as they like."""
     return re.sub(r"\s", "", fold_width(text))
 
 
-COMPARED: dict[str, Callable[[str], str]] = {"words": words_text, "lines": lines_text}
+# Task -> what is compared of a text; of a word, protocol `classic`.
+COMPARED: dict[str, Callable[[str], str]] = {"words": classic_text, "lines": lines_text}
 
 
 def count_right(texts: Sequence[str], truths: Sequence[str], task: str) -> Share:
@@ -195,16 +191,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def _load(sets: Sequence[tuple[str, str]], target: Path) -> list[TestSet]:
+def _load(sets: Sequence[tuple[str, str]], target: Path) -> list[MeasuredSet]:
     """The test sets; writes their images, as they are, under their numbers."""
     target.mkdir()
-    loaded: list[TestSet] = []
+    loaded: list[MeasuredSet] = []
     number = 0
     for name, folder in sets:
         source = load_folder(folder)
         if not len(source):
             raise UserError(f"{folder}: no labelled images")
-        loaded.append(TestSet(name, number, [source.text(i) for i in range(len(source))]))
+        loaded.append(MeasuredSet(name, number, [source.text(i) for i in range(len(source))]))
         for i in range(len(source)):
             (target / f"{number:06d}").write_bytes(source.image_bytes(i))
             number += 1
@@ -231,7 +227,7 @@ def _to_int8(model: str, args: argparse.Namespace, folder: Path) -> tuple[str, s
 
 
 def _measure(
-    engines: Engines, facts: dict[str, dict[str, Any]], sets: Sequence[TestSet], args: argparse.Namespace
+    engines: Engines, facts: dict[str, dict[str, Any]], sets: Sequence[MeasuredSet], args: argparse.Namespace
 ) -> list[Row]:
     shares: dict[str, list[Share]] = {}
     for name in facts:

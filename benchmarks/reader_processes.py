@@ -111,13 +111,15 @@ class Tesseract:
     """
 
     def __init__(self, language: str, layout: int, threads: int) -> None:
-        package = "tesseract-ocr" if language == "eng" else f"tesseract-ocr-{language.replace('_', '-')}"
+        packages = ["tesseract-ocr"]  # comes with the data of English
+        if language != "eng":
+            packages.append(f"tesseract-ocr-{language.replace('_', '-')}")
         if shutil.which("tesseract") is None:
-            raise MissingReaderError(f"apt-get install tesseract-ocr {package}")
+            raise MissingReaderError(f"apt-get install {' '.join(packages)}")
         listing = _output("tesseract", "--list-langs")
         folder = re.search(r'"(.+)"', listing)
         if folder is None or language not in listing.splitlines():
-            raise MissingReaderError(f"apt-get install {package}")
+            raise MissingReaderError(f"apt-get install {packages[-1]}")
         self._options = ["-l", language, "--psm", str(layout)]
         self._programs = threads
         data = Path(folder[1]) / f"{language}.traineddata"
