@@ -8,6 +8,8 @@ _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 _UNSAFE_IN_LINES = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _FORMULA = re.compile("^[\\s\0-\x1f]*[=@+\\-\uff1d\uff20\uff0b\uff0d]")
 _NUMBER = re.compile(r"[+-]?[0-9.,: %]*")
+_MOST = 160  # characters of a value in a message
+_BEFORE = 40  # of them before the first that differs
 
 
 def shown(text: str) -> str:
@@ -26,6 +28,18 @@ def shown_lines(text: str) -> str:
 def shortened(text: str, most: int = 200) -> str:
     """A message, cut where a name or a value from a file makes it long."""
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def around_difference(one: str, other: str) -> tuple[str, str]:
+    """Two texts, of long ones the part in which they first differ."""
+    first = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+    start = max(first - _BEFORE, 0)
+
+    def part(text: str) -> str:
+        end = "…" if len(text) > start + _MOST else ""
+        return f"{'…' if start else ''}{text[start : start + _MOST]}{end}"
+
+    return (one, other) if max(len(one), len(other)) <= _MOST else (part(one), part(other))
 
 
 def as_cell(text: str) -> str:

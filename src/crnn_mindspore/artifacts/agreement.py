@@ -9,6 +9,7 @@ from crnn_mindspore.data.sources.charset_file import AUTO
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.options.common import ImageTextOptions, ModelOptions
 from crnn_mindspore.options.load import task_options
+from crnn_mindspore.shown import around_difference
 from crnn_mindspore.tasks.finding import allow_module, kind_of
 from crnn_mindspore.tasks.interface import Kind
 from crnn_mindspore.text.codec import Codec
@@ -18,9 +19,6 @@ Options = TypeVar("Options", bound=ModelOptions)
 # What a training that starts from CTC weights may choose anew: to convolutions and LSTM, the width is only a
 # number of time steps.
 WIDTHS = ("keep_ratio", "image_width", "image_width_step", "image_turn_above")
-
-_SHOWN = 160  # characters of a value in a message
-_BEFORE = 40  # of them before the first that differs
 
 
 def kind_in(options: ImageTextOptions) -> Kind:
@@ -158,20 +156,8 @@ def check_task(task: str, artifact: Artifact, origin: str, given: Collection[str
         names -= {"label_dict"}
     for name, (value, wanted) in artifact.kind.agreement(asked.with_given(names), artifact).items():
         if value != wanted:
-            own, other = _around_difference(repr(value), repr(wanted))
+            own, other = around_difference(repr(value), repr(wanted))
             raise UserError(f"{origin}: was made with {name} {own}, but task {task!r} has {name} {other}")
-
-
-def _around_difference(one: str, other: str) -> tuple[str, str]:
-    """Two texts, of long ones the part in which they first differ."""
-    first = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
-    start = max(first - _BEFORE, 0)
-
-    def part(text: str) -> str:
-        end = "…" if len(text) > start + _SHOWN else ""
-        return f"{'…' if start else ''}{text[start : start + _SHOWN]}{end}"
-
-    return (one, other) if max(len(one), len(other)) <= _SHOWN else (part(one), part(other))
 
 
 def adopting(options: Options, artifact: Artifact) -> Options:

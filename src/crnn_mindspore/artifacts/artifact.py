@@ -16,7 +16,7 @@ from crnn_mindspore.data.preprocess import Preprocessing
 from crnn_mindspore.errors import UserError
 from crnn_mindspore.guards.plain_json import load_json, parse_json
 from crnn_mindspore.nearest import unknown_message
-from crnn_mindspore.shown import shortened
+from crnn_mindspore.shown import around_difference, shortened
 from crnn_mindspore.tasks.finding import kind_of
 from crnn_mindspore.tasks.interface import FORMAT_VERSION, Kind
 from crnn_mindspore.text.codec import Codec
@@ -128,9 +128,8 @@ class Artifact:
         own, given = self._identity(), other._identity()
         for name, value in own.items():
             if name not in free and value != given[name]:
-                raise UserError(
-                    f"{origin}: was made with {name} {value!r}, but {name} {given[name]!r} was given"
-                )
+                made, wanted = around_difference(repr(value), repr(given[name]))
+                raise UserError(f"{origin}: was made with {name} {made}, but {name} {wanted} was given")
 
     def _identity(self) -> dict[str, Any]:
         sizes = {f"image_{name}": value for name, value in asdict(self.preprocessing).items()}
