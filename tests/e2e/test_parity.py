@@ -37,7 +37,7 @@ def test_the_exports_of_a_checkpoint_compute_the_same(
         f"--result_json={tmp_path / 'r.json'}",
     )
     assert outcome.status == 0, outcome
-    assert outcome.out.rstrip().endswith("parity: within 0.001")
+    assert outcome.out.rstrip().endswith("parity: within 0.002")
     rows = json.loads((tmp_path / "r.json").read_text())
     assert [Path(row["model"]).suffix for row in rows] == [".ckpt", ".mindir", ".onnx"]
     assert [row["images"] for row in rows] == [8, 8, 8]
@@ -59,7 +59,7 @@ def test_a_model_that_computes_something_else_fails(
     outcome = run_program(parity.main, tiny_models["V2"].onnx, other, *data)
     assert outcome.status == 1
     assert f"{other}: largest logit difference 5.00e-01, 0 of 8 texts differ" in outcome.out
-    assert "differs by more than 0.001" in outcome.err
+    assert "differs by more than 0.002" in outcome.err
 
 
 def test_models_of_another_network_are_refused(
@@ -75,8 +75,8 @@ def test_models_of_another_network_are_refused(
 @pytest.mark.parametrize(
     ("precision", "difference", "differing", "loss", "expected"),
     [
-        ("fp32", 1e-3, 0, 0.0, True),
-        ("fp32", 1.1e-3, 0, 0.0, False),
+        ("fp32", 2e-3, 0, 0.0, True),
+        ("fp32", 2.1e-3, 0, 0.0, False),
         ("fp32", 0.0, 1, 0.0, False),
         ("fp16", 1.0, 5, 0.005, True),
         ("fp16", 1.1, 0, 0.0, False),
@@ -240,7 +240,7 @@ def test_a_nudged_weight_fails_even_with_a_fitting_digest(
     outcome = run_program(parity.main, onnx, path, *data)
     assert outcome.status == 1
     assert f"{path}: largest logit difference 1.00e-02, 0 of 8 texts differ" in outcome.out
-    assert f"error: parity: {path} differs by more than 0.001 or reads differently" in outcome.err
+    assert f"error: parity: {path} differs by more than 0.002 or reads differently" in outcome.err
     assert run_program(parity.main, onnx, path, *data, "--tolerance=0.011").status == 0
 
 
@@ -267,7 +267,7 @@ def test_export_ends_with_status_1_if_the_export_differs(
     )
     assert outcome.status == 1
     assert f"{tmp_path / 'm.onnx'}: largest logit difference 1.00e-02" in outcome.out
-    assert "differs by more than 0.001" in outcome.err
+    assert "differs by more than 0.002" in outcome.err
 
 
 def test_an_export_of_an_earlier_version_loads_with_a_warning(

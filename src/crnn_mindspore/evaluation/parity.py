@@ -36,11 +36,11 @@ class Tolerance:
         return ", ".join(parts)
 
 
-# By precision. Measured on the shipped weights and 2,257 photographed words, logits from -13 to 22: fp32 is
-# off by up to 7e-4, five images by more than 1e-4, and reads all alike; so does fp16, off by up to 0.7; int8
-# reads 1.5 % otherwise, for the better as often as not.
+# By precision. Measured on the shipped weights and 2,257 photographed words, logits from -26 to 22: fp32 is
+# off by up to 1.2e-3, one image by more than 5e-4, and reads all alike; so does fp16, off by up to 0.6; int8
+# reads 0.6 % otherwise, nearly as often for the better as not.
 TOLERANCES = {
-    "fp32": Tolerance(1e-3),
+    "fp32": Tolerance(2e-3),
     "fp16": Tolerance(1.0, 0.005, 0.005),
     "int8": Tolerance(math.inf, 0.1, 0.01),
 }
