@@ -31,7 +31,7 @@ class WordPrior:
 
     P(its letters) is by a character 4-gram model of the most frequent words. Without the terms for numbers
     and codes, these would be read as words. A code of letters and digits has more than ten symbols to choose
-    from; with 10 as many of 500 rendered codes are read as by the network alone, with 30 a tenth fewer.
+    from; with 10 no fewer of 500 rendered codes are read than by the network alone, and with 30 fewer.
 
     Args:
         frequencies: Word -> how often it occurs, in any unit.
