@@ -531,8 +531,8 @@ def test_evaluation_between_epochs_on_several_sets_is_recorded_and_the_best_is_o
 
 def test_examples_are_spread_over_the_set_and_say_which_are_right() -> None:
     words = [Prediction(f"{i}.png", f"w{i}", f"w{i % 2}", 0.5, i < 2, True, f"w--{i}", i) for i in range(6)]
-    assert example_lines(words, 3) == ["  w--0  w0  =  w0", "  w--2  w0  x  w2", "  w--4  w0  x  w4"]
-    assert example_lines(words[:1], 3) == ["  w--0  w0  =  w0"]
+    assert example_lines(words, 3) == ["  w--0 => w0, w0", "x w--2 => w0, w2", "x w--4 => w0, w4"]
+    assert example_lines(words[:1], 3) == ["  w--0 => w0, w0"]
     assert example_lines(words, 0) == example_lines([], 3) == []
 
 

@@ -117,11 +117,12 @@ class EvaluationPlan:
 
 
 def example_lines(predictions: list[Prediction], count: int) -> list[str]:
-    """Some words, evenly spaced over the data set: best path, what it collapses to, and the truth."""
+    """Some words, evenly spaced over the data set, as `raw => decoded, truth`: x before those misread."""
     if count <= 0 or not predictions:
         return []
     chosen = [predictions[i * len(predictions) // count] for i in range(min(count, len(predictions)))]
     raw, text = max(len(p.raw) for p in chosen), max(len(p.prediction) for p in chosen)
     return [
-        f"  {p.raw:<{raw}}  {p.prediction:<{text}}  {'=' if p.correct else 'x'}  {p.truth}" for p in chosen
+        f"{' ' if p.correct else 'x'} {p.raw:<{raw}} => {p.prediction + ',':<{text + 1}} {p.truth}"
+        for p in chosen
     ]
