@@ -4,7 +4,11 @@ from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
-from crnn_mindspore.synth.effects.settings import load_effects
+import numpy as np
+
+from crnn_mindspore.synth.effects.dice import Dice
+from crnn_mindspore.synth.effects.photographs import Photographs
+from crnn_mindspore.synth.effects.settings import EffectSettings, load_effects
 from crnn_mindspore.synth.render import PUNCTUATION, Renderer
 from crnn_mindspore.synth.typefaces.font_files import package_files
 from crnn_mindspore.synth.typefaces.fonts import FontLibrary, _rank, examine
@@ -46,3 +50,15 @@ def renderer(split: str = "train") -> Renderer:
 def test_the_typefaces_are_installed() -> None:
     assert len(font_paths()) >= 5
     assert library().families >= 4
+
+
+def dice(seed: int = 0, strength: float = 1.0, **values: float | tuple[float, float]) -> Dice:
+    """The chances of a seed, with these effects laid over the usual ones."""
+    return Dice(EffectSettings({**load_effects().items(), **values}), np.random.default_rng(seed), strength)
+
+
+def made(effects: Path | None, photographs: Photographs | None = None, **values: float) -> Renderer:
+    """The renderer with the effects of a file and these laid over it."""
+    base = renderer()
+    settings = EffectSettings({**load_effects(effects).items(), **values})
+    return Renderer(base.corpus, base.fonts, settings, base.charset, 2, "train", photographs)
